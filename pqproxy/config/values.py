@@ -1,0 +1,164 @@
+"""What a checked configuration is: plain immutable values.
+
+A worker gets these over its pipe and needs nothing else, so nothing here may import pydantic,
+yaml or anything of ours. Durations are seconds, sizes are bytes, None means never or no limit.
+`schema.py` says what a person may write; `parse.py` turns one into the other.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Policy(StrEnum):
+    """What is demanded of the key exchange."""
+
+    REQUIRE = "require"  # post-quantum groups only
+    PREFER = "prefer"  # post-quantum first, classical accepted
+
+
+class ClientAuth(StrEnum):
+    """Whether an ingress asks for a client certificate."""
+
+    REQUIRE = "require"
+    REQUEST = "request"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class TcpAddress:
+    """A host and a port. `host` is a name or a literal; empty: all interfaces, v4 and v6."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class UnixAddress:
+    """A unix stream socket."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}"
+
+
+Address = TcpAddress | UnixAddress
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityFiles:
+    """A certificate chain (PEM, leaf first) and its private key, as read from disk.
+
+    The supervisor reads and checks the files; a worker never opens them.
+    """
+
+    name: str
+    certificate: bytes
+    key: bytes
+    source: str  # where it came from, for messages
+
+    def __repr__(self) -> str:
+        return f"IdentityFiles(name={self.name!r}, source={self.source!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class TrustFiles:
+    """A named set of roots (PEM blocks)."""
+
+    name: str
+    roots: tuple[bytes, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds; None is never."""
+
+    connect: float | None = 10.0
+    handshake: float | None = 10.0
+    idle: float | None = None
+    half_close: float | None = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """Caps of one listener; one worker holds all of them in this release."""
+
+    connections: int = 10_000
+    handshakes: int = 512
+    handshakes_per_source: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Ingress:
+    """TLS in, plaintext to `forward`."""
+
+    name: str
+    listen: Address
+    forward: Address
+    identities: tuple[str, ...]
+    trust: str | None
+    client_auth: ClientAuth = ClientAuth.REQUIRE
+    policy: Policy = Policy.REQUIRE
+    allow: tuple[str, ...] = ()
+    alpn: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()  # standard names, in order of preference; policy is applied to it
+    padding: int | None = 256
+    timeouts: Timeouts = Timeouts()
+    limits: ConnectionLimits = ConnectionLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class Egress:
+    """Plaintext in, TLS to `connect`."""
+
+    name: str
+    listen: Address
+    connect: tuple[Address, ...]
+    identities: tuple[str, ...]
+    trust: str
+    expect: tuple[str, ...]  # never empty: the host of `connect` by default
+    server_name: str | None = None  # SNI; None: the host of `connect` when it is a name
+    policy: Policy = Policy.REQUIRE
+    alpn: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    padding: int | None = 256
+    timeouts: Timeouts = Timeouts()
+    limits: ConnectionLimits = ConnectionLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Seconds."""
+
+    delay: float = 5.0
+    timeout: float = 25.0
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """How to log."""
+
+    format: str = "auto"  # auto | text | json
+    connections: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything one run of pqproxy is told."""
+
+    identities: tuple[IdentityFiles, ...]
+    trust: tuple[TrustFiles, ...]
+    ingress: tuple[Ingress, ...]
+    egress: tuple[Egress, ...]
+    workers: int = 1
+    provider: str = "openssl"  # openssl | liboqs | auto
+    drain: Drain = Drain()
+    control: Address | None = None
+    health: Address | None = None
+    log: Log = Log()
+    keylog: str | None = None  # a path, only from --keylog

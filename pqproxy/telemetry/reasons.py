@@ -1,0 +1,43 @@
+"""The closed sets of words that log, status, metrics and documents share.
+
+Changing a word here breaks somebody's alert rule: add, do not rename.
+"""
+
+from enum import StrEnum
+
+
+class ReasonCode(StrEnum):
+    """Why a peer was refused, or a connection could not be served."""
+
+    NO_PQ_GROUP = "no_pq_group"
+    TLS_VERSION = "tls_version"
+    PLAINTEXT = "plaintext"
+    NO_CLIENT_CERTIFICATE = "no_client_certificate"
+    UNTRUSTED = "untrusted"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    WEAK_AUTHENTICATION = "weak_authentication"
+    NOT_ALLOWED = "not_allowed"
+    HANDSHAKE_TIMEOUT = "handshake_timeout"
+    PROTOCOL_ERROR = "protocol_error"
+    OVERLOAD = "overload"
+    DRAINING = "draining"
+    UPSTREAM_DOWN = "upstream_down"
+
+
+class EndReason(StrEnum):
+    """How a connection ended, seen from this sidecar (`end_reason` in log and metrics)."""
+
+    FINISHED = "finished"  # both directions ended cleanly
+    CLIENT_LEFT = "client_left"  # RST, HUP or truncation on the client's side
+    UPSTREAM_LEFT = "upstream_left"  # the same on the side of the model server or the next sidecar
+    CLIENT_ALERT = "client_alert"  # the client sent a fatal alert
+    UPSTREAM_ALERT = "upstream_alert"
+    REFUSED = "refused"  # policy, authentication or a broken handshake; a ReasonCode says which
+    IDLE_TIMEOUT = "idle_timeout"
+    HALF_CLOSE_TIMEOUT = "half_close_timeout"
+    HANDSHAKE_TIMEOUT = "handshake_timeout"
+    UPSTREAM_DOWN = "upstream_down"  # the upstream could not be reached
+    DRAINED = "drained"  # cut when the drain timeout ran out
+    PROTOCOL_ERROR = "protocol_error"  # the peer broke TLS after the handshake
+    INTERNAL_ERROR = "internal_error"
