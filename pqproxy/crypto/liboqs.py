@@ -1,0 +1,178 @@
+"""The provider `liboqs`: ML-KEM, and the verification of ML-DSA, by the native liboqs.
+
+The rest is OpenSSL's, because liboqs has neither ECDSA nor RSA and cannot take an ML-DSA private
+key from its seed, the only form `cryptography` hands out: each algorithm says who computes it.
+
+An object of liboqs-python is not thread-safe, leaks unless freed and aborts the process when freed
+twice. So each lives in one `with` block of one call and is never seen outside of it. What goes in
+is always `bytes` of a checked length: a bytearray would end up, whole, in an error message.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from pqproxy.crypto.algorithms import (
+    Encapsulation,
+    Kem,
+    PrivateKey,
+    Provider,
+    PublicKey,
+    SignatureAlgorithm,
+)
+from pqproxy.crypto.errors import InvalidSignature, ProviderUnavailable
+from pqproxy.crypto.keys import key_algorithm
+from pqproxy.crypto.liboqs_library import load_liboqs
+from pqproxy.crypto.mlkem import (
+    PARAMETER_SETS,
+    SEED_LENGTH,
+    SHARED_SECRET_LENGTH,
+    ParameterSet,
+    check_length,
+    check_modulus,
+)
+from pqproxy.crypto.openssl import openssl_provider
+
+ML_DSA_SIGNATURE_LENGTHS: Mapping[str, int] = MappingProxyType(
+    {"ML-DSA-44": 2420, "ML-DSA-65": 3309, "ML-DSA-87": 4627}  # FIPS 204, table 2
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LiboqsDecapsulationKey:
+    """An ML-KEM private key, expanded, as liboqs takes it."""
+
+    parameters: ParameterSet
+    encapsulation_key: bytes
+    _oqs: Any = field(repr=False)
+    _secret_key: bytes = field(repr=False)
+
+    def decapsulate(self, ciphertext: bytes) -> bytes:
+        """Return the shared secret."""
+        name = self.parameters.name
+        check_length(f"{name} ciphertext", ciphertext, self.parameters.ciphertext_length)
+        with self._oqs.KeyEncapsulation(name, self._secret_key) as kem:
+            shared_secret: bytes = kem.decap_secret(bytes(ciphertext))
+        return shared_secret
+
+
+@dataclass(frozen=True, slots=True)
+class LiboqsMlKem:
+    """One parameter set of ML-KEM, computed by liboqs."""
+
+    parameters: ParameterSet
+    _oqs: Any = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The standard's name."""
+        return self.parameters.name
+
+    @property
+    def provider(self) -> str:
+        """The library that computes."""
+        return "liboqs"
+
+    @property
+    def encapsulation_key_length(self) -> int:
+        """Bytes of the public half."""
+        return self.parameters.encapsulation_key_length
+
+    @property
+    def ciphertext_length(self) -> int:
+        """Bytes of a ciphertext."""
+        return self.parameters.ciphertext_length
+
+    @property
+    def shared_secret_length(self) -> int:
+        """Bytes of the secret."""
+        return SHARED_SECRET_LENGTH
+
+    def generate(self, seed: bytes) -> LiboqsDecapsulationKey:
+        """Make the key pair of a seed."""
+        check_length(f"{self.name} seed", seed, SEED_LENGTH)
+        with self._oqs.KeyEncapsulation(self.name) as kem:
+            public = kem.generate_keypair_seed(bytes(seed))
+            return LiboqsDecapsulationKey(
+                self.parameters, public, self._oqs, kem.export_secret_key()
+            )
+
+    def encapsulate(self, encapsulation_key: bytes) -> Encapsulation:
+        """Make a secret for the holder of the key, which is checked first (FIPS 203 §7.2)."""
+        what = f"{self.name} encapsulation key"
+        check_length(what, encapsulation_key, self.encapsulation_key_length)
+        check_modulus(self.parameters, encapsulation_key)
+        with self._oqs.KeyEncapsulation(self.name) as kem:
+            ciphertext, shared_secret = kem.encap_secret(bytes(encapsulation_key))
+        return Encapsulation(ciphertext, shared_secret)
+
+
+@dataclass(frozen=True, slots=True)
+class LiboqsMlDsa:
+    """One parameter set of ML-DSA: verified by liboqs, signed by OpenSSL from the seed."""
+
+    openssl: SignatureAlgorithm
+    signature_length: int
+    _oqs: Any = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The standard's name."""
+        return self.openssl.name
+
+    @property
+    def provider(self) -> str:
+        """The library that verifies."""
+        return "liboqs"
+
+    @property
+    def signing_provider(self) -> str:
+        """The library that signs: liboqs cannot import a seed."""
+        return self.openssl.signing_provider
+
+    @property
+    def key_algorithm(self) -> str:
+        """Which keys it fits."""
+        return self.openssl.key_algorithm
+
+    @property
+    def slow(self) -> bool:
+        """Signing is OpenSSL's."""
+        return self.openssl.slow
+
+    def sign(self, private_key: PrivateKey, message: bytes) -> bytes:
+        """Sign, through OpenSSL."""
+        return self.openssl.sign(private_key, message)
+
+    def verify(self, public_key: PublicKey, signature: bytes, message: bytes) -> None:
+        """Raise InvalidSignature unless the signature is good."""
+        if (found := key_algorithm(public_key)) != self.key_algorithm:
+            raise InvalidSignature(f"{self.name} needs a key of {self.key_algorithm}, got {found}")
+        raw_key = public_key.public_bytes_raw()  # type: ignore[union-attr] # an ML-DSA key
+        with self._oqs.Signature(self.name) as verifier:
+            good = len(signature) == self.signature_length and verifier.verify(
+                bytes(message), bytes(signature), raw_key
+            )
+        if not good:
+            raise InvalidSignature(f"{self.name} signature does not verify")
+
+
+def liboqs_provider() -> Provider:
+    """What liboqs can do by liboqs, the rest by OpenSSL. Raises ProviderUnavailable."""
+    oqs = load_liboqs()
+    openssl = openssl_provider()
+    kems: dict[str, Kem] = {each.name: LiboqsMlKem(each, oqs) for each in PARAMETER_SETS}
+    signatures: dict[str, SignatureAlgorithm] = dict(openssl.signatures)
+    for name, length in ML_DSA_SIGNATURE_LENGTHS.items():
+        signatures[name] = LiboqsMlDsa(openssl.signatures[name], length, oqs)
+    _check_enabled(oqs, kems, ML_DSA_SIGNATURE_LENGTHS)
+    return Provider("liboqs", MappingProxyType(kems), MappingProxyType(signatures))
+
+
+def _check_enabled(oqs: Any, kems: Mapping[str, Any], signatures: Mapping[str, Any]) -> None:
+    missing = set(kems) - set(oqs.get_enabled_kem_mechanisms())
+    missing |= set(signatures) - set(oqs.get_enabled_sig_mechanisms())
+    if missing:
+        names = ", ".join(sorted(missing))
+        raise ProviderUnavailable(f"this liboqs was built without {names}; use a full build")

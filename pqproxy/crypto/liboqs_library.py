@@ -1,0 +1,136 @@
+"""Finds the native liboqs and imports liboqs-python around it, or says what is missing.
+
+liboqs-python, imported where it finds no native library, clones and builds one and ends the
+process; on the way it runs compilers to look for it and prints on standard output. So the library
+is found and opened here first, and the import is handed exactly that file.
+"""
+
+import contextlib
+import ctypes
+import ctypes.util
+import functools
+import importlib
+import importlib.metadata
+import logging
+import os
+import sysconfig
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pqproxy.crypto.errors import ProviderUnavailable
+
+INSTALL_PATH = "OQS_INSTALL_PATH"  # liboqs-python's own variable
+_DISTRIBUTION = "liboqs-python"  # a package called `oqs` exists too, and is something else
+_import_lock = threading.Lock()
+
+
+@functools.cache
+def load_liboqs() -> Any:
+    """Return the module `oqs`. Raises ProviderUnavailable; never builds, prints or exits."""
+    wrapper_version = _wrapper_version()
+    path, native = _open_native()
+    native_version = _native_version(path, native)
+    _check_versions(native_version, wrapper_version)
+    with _import_lock, _guarded_import(path):
+        try:
+            return importlib.import_module("oqs")
+        except (Exception, SystemExit) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise ProviderUnavailable(f"liboqs-python does not import: {reason}") from None
+
+
+def liboqs_version() -> str | None:
+    """Return the version of the native library, or None where there is none."""
+    try:
+        return _native_version(*_open_native())
+    except ProviderUnavailable:
+        return None
+
+
+def native_directories() -> tuple[Path, ...]:
+    """Where the native library is looked for, best first."""
+    if chosen := os.environ.get(INSTALL_PATH):
+        # Who names a place wants that library and no other.
+        return (Path(chosen, "lib"), Path(chosen, "lib64"))
+    home = Path(os.path.expanduser("~"), "_oqs")
+    multiarch = sysconfig.get_config_var("MULTIARCH")
+    system = [Path("/usr", "lib", multiarch)] if multiarch else []
+    system += [Path("/usr/local/lib"), Path("/usr/local/lib64")]
+    system += [Path("/usr/lib64"), Path("/usr/lib")]
+    return (home / "lib", home / "lib64", *system)
+
+
+def _find_native() -> Path:
+    for directory in native_directories():
+        # Distributions put the plain name into their development package only.
+        candidates = [directory / "liboqs.so", *sorted(directory.glob("liboqs.so.*"))]
+        for candidate in candidates:
+            if candidate.is_file():
+                return candidate
+    looked = ", ".join(map(str, native_directories()))
+    raise ProviderUnavailable(
+        f"no native liboqs library in {looked}; install liboqs (a shared build) and set "
+        f"{INSTALL_PATH} to its prefix, or choose provider: openssl"
+    )
+
+
+def _open_native() -> tuple[Path, ctypes.CDLL]:
+    path = _find_native()
+    try:
+        return path, ctypes.CDLL(str(path))
+    except OSError as error:
+        raise ProviderUnavailable(f"{path} cannot be loaded: {error}") from None
+
+
+def _native_version(path: Path, native: ctypes.CDLL) -> str:
+    try:
+        function = native.OQS_version
+    except AttributeError:
+        raise ProviderUnavailable(f"{path} is not liboqs: it has no OQS_version") from None
+    function.restype = ctypes.c_char_p
+    version: bytes = function()
+    return version.decode("ascii", "replace")
+
+
+def _wrapper_version() -> str:
+    try:
+        return importlib.metadata.version(_DISTRIBUTION)
+    except importlib.metadata.PackageNotFoundError:
+        raise ProviderUnavailable(
+            "the package liboqs-python is not installed; pip install 'pqproxy[liboqs]'"
+        ) from None
+
+
+def _check_versions(native: str, wrapper: str) -> None:
+    # liboqs-python declares the C structs of its own release; another release's may differ, and
+    # then it reads past their end. It only warns.
+    if native.split(".")[:2] != wrapper.split(".")[:2]:
+        raise ProviderUnavailable(
+            f"liboqs {native} does not fit liboqs-python {wrapper}; "
+            "install the same minor version of both"
+        )
+
+
+@contextlib.contextmanager
+def _guarded_import(path: Path) -> Iterator[None]:
+    """Let `import oqs` find this library, and nothing else happen."""
+    logger = logging.getLogger("oqs.oqs")
+    search = ctypes.util.find_library
+
+    def find_library(name: str) -> str | None:
+        if name in ("oqs", "liboqs"):
+            return str(path) if name == "oqs" else None
+        return search(name)
+
+    logger.disabled = True  # it logs a banner to standard output
+    ctypes.util.find_library = find_library
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        ctypes.util.find_library = search
+        logger.handlers.clear()
