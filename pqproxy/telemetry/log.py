@@ -1,0 +1,202 @@
+"""Log lines: one a connection, one a refused peer, on stderr.
+
+Text for a person on a terminal, one JSON object a line for a machine. What a peer chose (names,
+what it offered) is bounded and escaped here, so that it can forge no line and no field. A log
+that nobody reads never stops the proxy: a line that stderr does not take at once is dropped
+and counted.
+"""
+
+import json
+import logging
+import os
+import select
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from pqproxy.telemetry.reasons import EndReason, ReasonCode
+
+# Together these keep a line below PIPE_BUF (4096): a pipe that polls as writable takes that much at
+# once, and unmixed with the lines of other processes.
+LONGEST_VALUE = 256
+LONGEST_MESSAGE = 800
+LONGEST_TRACEBACK = 1200
+
+logger = logging.getLogger("pqproxy")
+
+
+class Line:
+    """A log record with named fields; the base of the two below."""
+
+    event: ClassVar[str]
+    level: ClassVar[int]
+
+    def values(self) -> dict[str, object]:
+        """The fields that hold something, in order, made safe to print."""
+        named = ((field.name, getattr(self, field.name)) for field in fields(self))  # type: ignore[arg-type]
+        return {name: _safe(value) for name, value in named if value not in (None, "", ())}
+
+    def __str__(self) -> str:
+        return " ".join(
+            [self.event, *(f"{name}={_quoted(value)}" for name, value in self.values().items())]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLine(Line):
+    """Who talked, under which protection, how much, and why it ended."""
+
+    event: ClassVar[str] = "connection"
+    level: ClassVar[int] = logging.INFO
+
+    listener: str
+    peer: str  # the address that connected to us
+    end_reason: EndReason
+    duration: float  # seconds since accept
+    received: int = 0  # payload bytes from the client
+    sent: int = 0  # payload bytes to the client
+    first_byte: float | None = None  # seconds from accept to the first byte of an answer
+    identity: str | None = None  # who the other sidecar or client proved to be
+    server_name: str | None = None
+    group: str | None = None
+    cipher_suite: str | None = None
+    signature: str | None = None  # of our side
+    peer_signature: str | None = None
+    alpn: str | None = None
+    upstream: str | None = None  # the address that we dialled
+    reason: ReasonCode | None = None  # where the connection could not be served
+    detail: str | None = None  # what happened, for the operator
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalLine(Line):
+    """Who was refused, what it offered, why, and what would fix it."""
+
+    event: ClassVar[str] = "refused"
+    level: ClassVar[int] = logging.WARNING
+
+    listener: str
+    peer: str
+    reason: ReasonCode
+    detail: str
+    fix: str
+    identity: str | None = None
+    server_name: str | None = None
+    offered: str | None = None
+
+
+def write(line: Line) -> None:
+    """Log a line of a connection."""
+    logger.log(line.level, line)
+
+
+def configure(log_format: str = "auto", connections: bool = True, tty: bool | None = None) -> None:
+    """Send every logger of this process to stderr.
+
+    `log_format` is auto, text or json; auto is text when `tty` (None: look whether stderr is
+    one). Without `connections` the lines of ended connections are left out, refusals are not.
+    """
+    if log_format == "auto":
+        log_format = "text" if (stderr_is_terminal() if tty is None else tty) else "json"
+    handler = StderrHandler()
+    handler.setFormatter(TextFormatter() if log_format == "text" else JsonFormatter())
+    if not connections:
+        handler.addFilter(lambda record: not isinstance(record.msg, ConnectionLine))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.INFO)
+
+
+def stderr_is_terminal() -> bool:
+    """Whether a person reads stderr."""
+    try:
+        return os.isatty(2)
+    except OSError:
+        return False
+
+
+def printable(text: str, limit: int = LONGEST_VALUE) -> str:
+    """`text` in bounded ASCII: control characters, line ends and the rest are escaped."""
+    escaped = text[: limit + 1].encode("unicode_escape").decode("ascii")
+    return escaped if len(escaped) <= limit else escaped[:limit] + "..."
+
+
+class TextFormatter(logging.Formatter):
+    """One line for a person."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Time, level, message; a traceback is joined into the same line."""
+        message = str(record.msg) if isinstance(record.msg, Line) else _message(record)
+        trace = f" | {_traceback(record)}" if record.exc_info else ""
+        return f"{_timestamp(record)} {record.levelname.lower()} {message}{trace}"
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Fields of the line, or the message as one field."""
+        entry: dict[str, object] = {
+            "time": _timestamp(record),
+            "level": record.levelname.lower(),
+            "pid": record.process,
+        }
+        if isinstance(record.msg, Line):
+            entry |= {"event": record.msg.event, **record.msg.values()}
+        else:
+            entry |= {"event": "message", "message": _message(record)}
+        if record.exc_info:
+            entry["traceback"] = _traceback(record)
+        return json.dumps(entry)
+
+
+class StderrHandler(logging.Handler):
+    """Writes whole lines to a file descriptor; never raises, never waits."""
+
+    def __init__(self, descriptor: int = 2) -> None:
+        super().__init__()
+        self.dropped = 0
+        self._descriptor = descriptor
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLOUT)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line, or count it as dropped."""
+        try:
+            line = self.format(record).encode()
+            if not self._takes_a_line():
+                raise BlockingIOError
+            os.write(self._descriptor, line + b"\n")
+        except Exception:  # a log line is never worth a connection
+            self.dropped += 1
+
+    def _takes_a_line(self) -> bool:
+        return any(events & select.POLLOUT for _, events in self._poll.poll(0))
+
+
+def _safe(value: object) -> object:
+    if isinstance(value, float):
+        return round(value, 6)
+    return value if isinstance(value, int) else printable(str(value))
+
+
+def _quoted(value: object) -> str:
+    text = str(value)
+    if any(char in ' "=' for char in text):
+        return json.dumps(text)
+    return text
+
+
+def _message(record: logging.LogRecord) -> str:
+    return printable(record.getMessage(), LONGEST_MESSAGE)
+
+
+def _traceback(record: logging.LogRecord) -> str:
+    """The end of the traceback: that is where the error is named."""
+    text = logging.Formatter().formatException(record.exc_info) if record.exc_info else ""
+    return printable(text[-LONGEST_TRACEBACK:].replace("\n", " / "), LONGEST_TRACEBACK)
+
+
+def _timestamp(record: logging.LogRecord) -> str:
+    moment = datetime.fromtimestamp(record.created, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,189 @@
+import json
+import logging
+import os
+import sys
+
+import pytest
+
+from pqproxy.telemetry import log
+from pqproxy.telemetry.reasons import EndReason, ReasonCode
+
+CONNECTION = log.ConnectionLine(
+    listener="llm",
+    peer="192.0.2.1:5000",
+    end_reason=EndReason.FINISHED,
+    duration=1.23456789,
+    received=100,
+    sent=2000,
+    first_byte=0.25,
+    identity="spiffe://demo/app",
+    server_name="llm.example",
+    group="X25519MLKEM768",
+)
+REFUSAL = log.RefusalLine(
+    listener="llm",
+    peer="192.0.2.1:5000",
+    reason=ReasonCode.NO_PQ_GROUP,
+    detail="no post-quantum group",
+    fix="put an egress sidecar before this client",
+    offered="x25519, secp256r1",
+)
+
+
+@pytest.fixture
+def stderr(monkeypatch):
+    """Reads what was logged; logging goes back to what it was afterwards."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    monkeypatch.setattr(log.StderrHandler.__init__, "__defaults__", (writing,))
+
+    yield lambda: os.read(reading, 1 << 16).decode()
+
+    root.handlers[:], root.level = before
+    os.close(reading)
+    os.close(writing)
+
+
+def record(message, *arguments, exc_info=None):
+    return logging.LogRecord("pqproxy", logging.INFO, "", 0, message, arguments, exc_info)
+
+
+def test_a_connection_is_one_json_object_off_a_terminal(stderr):
+    log.configure("auto", tty=False)
+
+    log.write(CONNECTION)
+
+    entry = json.loads(stderr())
+    assert entry["event"] == "connection"
+    assert entry["level"] == "info"
+    assert entry["duration"] == 1.234568
+    assert entry["sent"] == 2000
+    assert entry["identity"] == "spiffe://demo/app"
+    assert entry["end_reason"] == "finished"
+    assert "alpn" not in entry  # nothing was negotiated: no field
+
+
+def test_a_connection_is_one_text_line_on_a_terminal(stderr):
+    log.configure("auto", tty=True)
+
+    log.write(CONNECTION)
+
+    line = stderr()
+    assert line.count("\n") == 1
+    assert " info connection listener=llm peer=192.0.2.1:5000 end_reason=finished " in line
+    assert "group=X25519MLKEM768" in line
+
+
+def test_a_refusal_names_offer_reason_and_fix(stderr):
+    log.configure("text")
+
+    log.write(REFUSAL)
+
+    line = stderr()
+    assert " warning refused " in line
+    assert "reason=no_pq_group" in line
+    assert 'offered="x25519, secp256r1"' in line
+    assert 'fix="put an egress sidecar before this client"' in line
+
+
+def test_connection_lines_can_be_left_out_and_refusals_not(stderr):
+    log.configure("text", connections=False)
+
+    log.write(CONNECTION)
+    log.write(REFUSAL)
+
+    assert [line.split()[2] for line in stderr().splitlines()] == ["refused"]
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_name_chosen_by_a_peer_forges_neither_line_nor_field(stderr, log_format):
+    log.configure(log_format)
+    evil = 'x\n2026 info connection listener=llm\r\x1b[2J"\u2028\udc80 identity=root'
+
+    log.write(log.ConnectionLine("llm", "192.0.2.1:1", EndReason.FINISHED, 0.0, server_name=evil))
+
+    line = stderr()
+    assert line.count("\n") == 1
+    assert line.isascii()
+    assert line[:-1].isprintable()
+    if log_format == "json":
+        assert json.loads(line).keys().isdisjoint({"identity"})
+    else:
+        assert 'server_name="x' in line  # quoted: what follows is no field
+
+
+def test_a_long_value_is_bounded(stderr):
+    log.configure("json")
+
+    log.write(log.ConnectionLine("llm", "p", EndReason.FINISHED, 0.0, server_name="\x00" * 10**6))
+
+    assert len(json.loads(stderr())["server_name"]) <= log.LONGEST_VALUE + len("...")
+
+
+def test_the_longest_line_fits_into_one_write_of_a_pipe():
+    """Beyond PIPE_BUF the lines of two processes mix."""
+    evil = '"' * 10_000
+    line = log.RefusalLine("llm", "p", ReasonCode.PLAINTEXT, evil, evil, evil, evil, evil)
+
+    shown = log.JsonFormatter().format(record(line))
+
+    assert len(shown) < 4096
+
+
+def test_a_traceback_stays_in_its_line():
+    try:
+        raise RuntimeError("broken\nin two lines")
+    except RuntimeError:
+        shown = log.TextFormatter().format(record("failed: %s", "x", exc_info=sys.exc_info()))
+
+    assert "\n" not in shown
+    assert "RuntimeError: broken" in shown
+
+
+def test_a_closed_stderr_stops_nothing():
+    reading, writing = os.pipe()
+    handler = log.StderrHandler(writing)
+    handler.setFormatter(log.TextFormatter())
+    os.close(reading)
+    os.close(writing)
+
+    handler.emit(record("hello"))
+
+    assert handler.dropped == 1
+
+
+def test_a_reader_that_has_gone_stops_nothing():
+    reading, writing = os.pipe()
+    handler = log.StderrHandler(writing)
+    handler.setFormatter(log.TextFormatter())
+    os.close(reading)
+
+    handler.emit(record("hello"))
+
+    os.close(writing)
+    assert handler.dropped == 1
+
+
+def test_a_reader_that_does_not_read_costs_lines_and_no_waiting():
+    """A stuck log collector must not stall tokens."""
+    reading, writing = os.pipe()
+    handler = log.StderrHandler(writing)
+    handler.setFormatter(log.TextFormatter())
+
+    for _ in range(1000):  # a pipe holds 64 KB
+        handler.emit(record("x" * 700))
+
+    os.close(reading)
+    os.close(writing)
+    assert 0 < handler.dropped < 1000
+
+
+def test_a_message_that_cannot_be_formatted_stops_nothing():
+    handler = log.StderrHandler(2)
+    handler.setFormatter(log.TextFormatter())
+
+    handler.emit(record("%d", "not a number"))
+
+    assert handler.dropped == 1
