@@ -1,0 +1,93 @@
+"""A checked model into the values that the rest of pqproxy is told (`values.py`)."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pqproxy.config.groups import effective_groups
+from pqproxy.config.schema import EgressEntry, File, IngressEntry
+from pqproxy.config.values import (
+    Address,
+    ConnectionLimits,
+    Drain,
+    Egress,
+    IdentityFiles,
+    Ingress,
+    Log,
+    Settings,
+    TcpAddress,
+    Timeouts,
+    TrustFiles,
+    UnixAddress,
+)
+
+
+def build_settings(
+    file: File,
+    base: Path,
+    identities: Iterable[IdentityFiles],
+    trust: Iterable[TrustFiles],
+) -> Settings:
+    """Make the settings of one run. Relative paths are below `base`."""
+    return Settings(
+        identities=tuple(identities),
+        trust=tuple(trust),
+        ingress=tuple(_ingress(entry, base) for entry in file.ingress),
+        egress=tuple(_egress(entry, base) for entry in file.egress),
+        workers=file.workers,
+        provider=file.crypto.provider,
+        drain=Drain(file.drain.delay, file.drain.timeout),
+        control=rebase(file.control.listen, base) if file.control else None,
+        health=rebase(file.health.listen, base) if file.health else None,
+        log=Log(file.log.format, file.log.connections),
+    )
+
+
+def rebase(address: Address, base: Path) -> Address:
+    """Make the path of a unix socket absolute."""
+    if isinstance(address, UnixAddress):
+        return UnixAddress(str(base / address.path))
+    return address
+
+
+def expected_hosts(connect: Iterable[Address]) -> tuple[str, ...]:
+    """Return what an egress expects of its server where nothing else is said: the host."""
+    return tuple(peer.host for peer in connect if isinstance(peer, TcpAddress))
+
+
+def _ingress(entry: IngressEntry, base: Path) -> Ingress:
+    return Ingress(
+        forward=rebase(entry.forward, base),
+        trust=entry.trust,
+        client_auth=entry.client_auth,
+        allow=tuple(entry.allow),
+        **_shared(entry, base),
+    )
+
+
+def _egress(entry: EgressEntry, base: Path) -> Egress:
+    return Egress(
+        connect=tuple(rebase(peer, base) for peer in entry.connect),
+        trust=entry.trust,
+        expect=tuple(entry.expect) or expected_hosts(entry.connect),
+        **_shared(entry, base),
+    )
+
+
+def _shared(entry: IngressEntry | EgressEntry, base: Path) -> dict[str, Any]:
+    timeouts, limits = entry.timeouts, entry.limits
+    return {
+        "name": entry.name,
+        "listen": rebase(entry.listen, base),
+        "identities": tuple(entry.identities),
+        "policy": entry.policy,
+        "alpn": tuple(entry.alpn),
+        "groups": effective_groups(entry.groups, entry.policy),
+        "padding": entry.padding,
+        "timeouts": Timeouts(
+            timeouts.connect, timeouts.handshake, timeouts.idle, timeouts.half_close
+        ),
+        "limits": ConnectionLimits(
+            limits.connections, limits.handshakes, limits.handshakes_per_source
+        ),
+    }

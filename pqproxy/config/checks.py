@@ -1,0 +1,175 @@
+"""What one value of the file demands of another: references, addresses, safe combinations.
+
+Works on a model that may hold `BROKEN`; what is broken was reported before and is left alone.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pqproxy.config import groups as group_names
+from pqproxy.config.addresses import is_loopback, overlaps
+from pqproxy.config.document import Document
+from pqproxy.config.leaves import parse_name
+from pqproxy.config.problems import BROKEN, Path, Problem, did_you_mean
+from pqproxy.config.schema import EgressEntry, File, IngressEntry, ListenerEntry
+from pqproxy.config.values import ClientAuth, Policy, UnixAddress
+
+
+def check(file: File, document: Document) -> list[Problem]:
+    """Return every problem between the parts of a file."""
+    if file is BROKEN:
+        return []
+    return list(_Checks(file, document).run())
+
+
+def _whole(*values: Any) -> bool:
+    return all(value is not BROKEN for value in values)
+
+
+def _is_remote(address: Any) -> bool:
+    return _whole(address) and not is_loopback(address)
+
+
+class _Checks:
+    """One walk over one file. Each method yields the problems it sees."""
+
+    def __init__(self, file: File, document: Document) -> None:
+        self._file = file
+        self._document = document
+
+    def run(self) -> Iterator[Problem]:
+        yield from self._sets()
+        yield from self._unique_names()
+        yield from self._unique_addresses()
+        for path, listener in self._listeners():
+            yield from self._identities(path, listener)
+            yield from self._trust(path, listener)
+            yield from self._groups(path, listener)
+            if isinstance(listener, IngressEntry):
+                yield from self._ingress(path, listener)
+            if isinstance(listener, EgressEntry):
+                yield from self._egress(path, listener)
+
+    def _listeners(self) -> Iterator[tuple[Path, ListenerEntry]]:
+        for role, entries in (("ingress", self._file.ingress), ("egress", self._file.egress)):
+            for index, entry in enumerate(entries if _whole(entries) else []):
+                if _whole(entry):
+                    yield (role, index), entry
+
+    def _problem(self, path: Path, message: str) -> Problem:
+        return Problem(self._document.value_position(path), path, message)
+
+    def _sets(self) -> Iterator[Problem]:
+        file = self._file
+        if file.ingress == [] and file.egress == []:
+            yield self._problem((), "there is no ingress and no egress: nothing to do")
+        for section, names in (("identities", file.identities), ("trust", file.trust)):
+            for name in names if _whole(names) else ():
+                try:
+                    parse_name(name)
+                except ValueError as error:
+                    path = (section, name)
+                    yield Problem(self._document.key_position(path), path, str(error))
+        if _whole(file.control) and file.control and _is_remote(file.control.listen):
+            message = f"{file.control.listen} is open to other machines: use unix:… or loopback"
+            yield self._problem(("control", "listen"), message)
+
+    def _unique_names(self) -> Iterator[Problem]:
+        seen: dict[str, Path] = {}
+        for path, listener in self._listeners():
+            if not _whole(listener.name):
+                continue
+            first = seen.setdefault(listener.name, path)
+            if first != path:
+                other = ".".join(map(str, first))
+                yield self._problem((*path, "name"), f"{listener.name} is the name of {other} too")
+
+    def _unique_addresses(self) -> Iterator[Problem]:
+        seen: list[tuple[Path, Any]] = []
+        places: list[tuple[Path, Any]] = list(self._listeners())
+        places += [(("control",), self._file.control), (("health",), self._file.health)]
+        for path, section in places:
+            if not _whole(section) or section is None or not _whole(section.listen):
+                continue
+            for other, address in seen:
+                if overlaps(address, section.listen):
+                    message = f"{section.listen} is taken by {'.'.join(map(str, other))} already"
+                    yield self._problem((*path, "listen"), message)
+                    break
+            seen.append((path, section.listen))
+
+    def _identities(self, path: Path, listener: Any) -> Iterator[Problem]:
+        if not _whole(listener.identities):
+            return
+        for index, name in enumerate(listener.identities):
+            yield from self._reference((*path, "identities", index), name, self._file.identities)
+
+    def _trust(self, path: Path, listener: Any) -> Iterator[Problem]:
+        if listener.trust is not None:
+            yield from self._reference((*path, "trust"), listener.trust, self._file.trust)
+
+    def _reference(self, path: Path, name: str, known: dict[str, Any]) -> Iterator[Problem]:
+        if not _whole(name, known) or name in known:
+            return
+        section = "trust" if path[-1] == "trust" else "identities"
+        meant = did_you_mean(name, known)
+        yield self._problem(path, f"there is no {name} under {section}{meant}")
+
+    def _groups(self, path: Path, listener: ListenerEntry) -> Iterator[Problem]:
+        groups, policy = listener.groups, listener.policy
+        if not _whole(groups, policy) or groups is None:
+            return
+        if not set(groups) & set(group_names.POST_QUANTUM):
+            yield self._problem((*path, "groups"), "names no post-quantum group")
+            return
+        for index, name in enumerate(groups):
+            if name in group_names.CLASSICAL and policy is Policy.REQUIRE:
+                message = f"{name} is not post-quantum: policy: prefer would accept it"
+                yield self._problem((*path, "groups", index), message)
+
+    def _ingress(self, path: Path, entry: IngressEntry) -> Iterator[Problem]:
+        if _is_remote(entry.forward) and entry.unsafe_remote_plaintext is False:
+            message = (
+                f"plaintext would leave this machine for {entry.forward}: use loopback or "
+                "unix:…, or set unsafe_remote_plaintext: true"
+            )
+            yield self._problem((*path, "forward"), message)
+        if not _whole(entry.client_auth):
+            return
+        if entry.client_auth is not ClientAuth.NONE and entry.trust is None:
+            message = f"is missing: client_auth: {entry.client_auth} needs roots to verify against"
+            yield self._problem((*path, "trust"), message)
+        yield from self._allow(path, entry)
+
+    def _allow(self, path: Path, entry: IngressEntry) -> Iterator[Problem]:
+        if not _whole(entry.allow):
+            return
+        if entry.client_auth is ClientAuth.REQUIRE and not entry.allow:
+            message = "is missing: list who may connect, or [any-trusted] for every verified peer"
+            yield self._problem((*path, "allow"), message)
+        if entry.client_auth is ClientAuth.NONE and entry.allow:
+            message = "has no effect with client_auth: none: no client shows who it is"
+            yield self._problem((*path, "allow"), message)
+        anonymous = entry.client_auth is not ClientAuth.REQUIRE and not entry.allow
+        if anonymous and _is_remote(entry.listen) and entry.unsafe_anonymous is False:
+            message = (
+                f"anyone who reaches {entry.listen} could connect: use require, or set "
+                "unsafe_anonymous: true"
+            )
+            yield self._problem((*path, "client_auth"), message)
+
+    def _egress(self, path: Path, entry: EgressEntry) -> Iterator[Problem]:
+        if _is_remote(entry.listen) and entry.unsafe_remote_plaintext is False:
+            message = (
+                "other machines could send plaintext here: listen on loopback or unix:…, "
+                "or set unsafe_remote_plaintext: true"
+            )
+            yield self._problem((*path, "listen"), message)
+        if not _whole(entry.connect, entry.expect):
+            return
+        if len(entry.connect) > 1:
+            message = "more than one address to connect to is not yet available"
+            yield self._problem((*path, "connect", 1), message)
+        if not entry.expect and any(isinstance(peer, UnixAddress) for peer in entry.connect):
+            message = "is missing: a unix socket has no host name to expect"
+            yield self._problem((*path, "expect"), message)

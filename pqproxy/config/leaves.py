@@ -1,0 +1,188 @@
+"""The kinds of values that stand in the file: how each is read, and how an editor shows it."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any
+
+from pydantic import WithJsonSchema
+
+from pqproxy.config import groups as group_names
+from pqproxy.config.addresses import parse_listen, parse_target
+from pqproxy.config.patterns import parse_pattern
+from pqproxy.config.problems import did_you_mean, listed
+from pqproxy.config.sections import leaf
+from pqproxy.config.units import parse_duration, parse_size, shown
+from pqproxy.config.values import Address
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_LONGEST_DAY = 30 * 86400.0
+_MAX_PADDING = 1024  # only records below 1 KB are padded
+
+
+# What a boolean was called in YAML 1.1.
+_OLD_BOOLEANS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false"}
+
+
+def parse_text(value: object) -> str:
+    """Text, and not something that YAML takes for a number, a boolean or nothing."""
+    if isinstance(value, str) and value:
+        return value
+    if isinstance(value, bool | int | float):
+        raise ValueError(f'{shown(value)} is not text, did you mean "{shown(value)}"')
+    raise ValueError(f"{shown(value) or 'nothing'} is not text")
+
+
+def parse_boolean(value: object) -> bool:
+    """Only `true` and `false`: YAML 1.2 gives `yes` and `on` no meaning."""
+    if isinstance(value, bool):
+        return value
+    meant = _OLD_BOOLEANS.get(str(value).casefold())
+    hint = f" (in YAML 1.2 {value} is text), did you mean {meant}" if meant else ""
+    raise ValueError(f"{shown(value)} is neither true nor false{hint}")
+
+
+def positive_integer(value: object) -> int:
+    """A count of at least one."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return value
+    raise ValueError(f"{shown(value)} is not a whole number above zero")
+
+
+def choice(allowed: Iterable[str], later: Iterable[str] = ()) -> Callable[[object], str]:
+    """Make a parser for one of a few words; `later` are words that are still to come."""
+    words, coming = tuple(allowed), tuple(later)
+
+    def parse(value: object) -> str:
+        if value in coming:
+            raise ValueError(f"{value} is not yet available, use {listed(words)}")
+        if isinstance(value, str) and value in words:
+            return words[words.index(value)]  # the member, where the words are an enumeration
+        meant = did_you_mean(shown(value), (*words, *coming))
+        raise ValueError(f"{shown(value)} is not {listed(words)}{meant}")
+
+    return parse
+
+
+def parse_name(value: object) -> str:
+    """A name that is also a metric label and part of a log line."""
+    text = parse_text(value)
+    if not _NAME.fullmatch(text):
+        raise ValueError(f"{shown(text)} is not a name: letters, digits, _ . - and at most 64")
+    return text
+
+
+def _path(value: object) -> str:
+    if isinstance(value, dict) and set(value) == {"file"}:
+        value = value["file"]
+    return parse_text(value)
+
+
+def _version(value: object) -> int:
+    if value == 1 and isinstance(value, int):
+        return 1
+    raise ValueError(f"{shown(value)} is not a version of this format, use 1")
+
+
+def _workers(value: object) -> int:
+    if value == "auto" or positive_integer(value) > 1:
+        raise ValueError("more than one worker is not yet available, use 1")
+    return 1
+
+
+def _bounded_duration(value: object) -> float:
+    seconds = parse_duration(value)
+    if seconds is None or seconds > _LONGEST_DAY:
+        raise ValueError(f"{shown(value)} is too long: at most 30d here")
+    return seconds
+
+
+def _timeout(value: object) -> float | None:
+    if (seconds := parse_duration(value)) == 0:
+        raise ValueError(f"{value} would end everything at once, did you mean never")
+    return seconds
+
+
+def _padding(value: object) -> int | None:
+    size = parse_size(value)
+    if size is not None and not 1 <= size <= _MAX_PADDING:
+        raise ValueError(f"{shown(value)} is not between 1 and {_MAX_PADDING} bytes")
+    return size
+
+
+def _alpn(value: object) -> str:
+    text = parse_text(value)
+    if not text.isascii() or len(text) > 255 or not text.isprintable():
+        raise ValueError(f"{shown(text)} is not an ALPN protocol such as http/1.1 or h2")
+    if text.startswith("pqproxy/"):
+        raise ValueError(f"{text} is what sidecars speak among themselves, not an upstream")
+    return text
+
+
+def _groups(value: object) -> tuple[str, ...] | None:
+    if value == "default":
+        return None
+    if value == "cnsa2":
+        raise ValueError("cnsa2 is not yet available, use default or a list")
+    if not isinstance(value, list) or not value:
+        raise ValueError(f"{shown(value)} is neither default nor a list of groups")
+    known = group_names.POST_QUANTUM + group_names.CLASSICAL
+    for name in value:
+        if name in group_names.LATER:
+            raise ValueError(f"{name} is not yet available, use {listed(known)}")
+        if name not in known:
+            meant = did_you_mean(shown(name), known)
+            raise ValueError(f"{shown(name)} is not a group{meant or ': use ' + listed(known)}")
+    if len(set(value)) != len(value):
+        raise ValueError("names a group twice")
+    return tuple(value)
+
+
+def _text_schema(*examples: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "examples": list(examples)})
+
+
+def _words_schema(*words: str) -> WithJsonSchema:
+    return WithJsonSchema({"enum": list(words)})
+
+
+Name = Annotated[
+    str, leaf(parse_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"})
+]
+FilePath = Annotated[str, leaf(_path), _text_schema("certs/server.crt")]
+Listen = Annotated[Address, leaf(parse_listen), _text_schema(":8443", "unix:/run/pqproxy.sock")]
+Target = Annotated[Address, leaf(parse_target), _text_schema("127.0.0.1:8000")]
+Pattern = Annotated[
+    str, leaf(parse_pattern), _text_schema("spiffe://corp/ns/apps/sa/*", "any-trusted")
+]
+Boolean = Annotated[bool, leaf(parse_boolean), WithJsonSchema({"type": "boolean"})]
+Count = Annotated[int, leaf(positive_integer), WithJsonSchema({"type": "integer", "minimum": 1})]
+Version = Annotated[int, leaf(_version), WithJsonSchema({"const": 1})]
+Workers = Annotated[int, leaf(_workers), WithJsonSchema({"const": 1})]
+Timeout = Annotated[float | None, leaf(_timeout), _text_schema("10s", "250ms", "never")]
+Duration = Annotated[float, leaf(_bounded_duration), _text_schema("5s", "1m")]
+Alpn = Annotated[str, leaf(_alpn), _text_schema("http/1.1", "h2")]
+Padding = Annotated[
+    int | None,
+    leaf(_padding),
+    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}]}),
+]
+Groups = Annotated[
+    tuple[str, ...] | None,
+    leaf(_groups),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"const": "default"},
+                {
+                    "type": "array",
+                    "items": {"enum": list(group_names.POST_QUANTUM + group_names.CLASSICAL)},
+                },
+            ]
+        }
+    ),
+]
+
+
+def word(*words: str, later: tuple[str, ...] = ()) -> Any:
+    """Two annotations of one choice: how it is read, and how an editor shows it."""
+    return leaf(choice(words, later)), _words_schema(*words)

@@ -1,0 +1,112 @@
+"""A file into settings, or every problem with its place.
+
+`parse` never raises for what is in the file: callers add the problems that only they can see (a
+key that does not fit its certificate) and then ask for the settings.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pqproxy.config.build import build_settings
+from pqproxy.config.checks import check
+from pqproxy.config.document import Document, read_document
+from pqproxy.config.files import UnreadableFile, read_file, read_roots
+from pqproxy.config.problems import BROKEN, START, ConfigError, Problem
+from pqproxy.config.problems import Path as ConfigPath
+from pqproxy.config.schema import File
+from pqproxy.config.validation import validate
+from pqproxy.config.values import IdentityFiles, Settings, TrustFiles
+
+Content = TypeVar("Content")
+
+
+@dataclass(slots=True)
+class Parsed:
+    """What became of a file: the readable parts, and what is wrong with the rest."""
+
+    source: str  # the file as the user named it
+    base: Path  # where relative paths start
+    document: Document
+    file: File  # may hold BROKEN where there are problems
+    identities: list[IdentityFiles] = field(default_factory=list)
+    trust: list[TrustFiles] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def complain(self, path: ConfigPath, message: str) -> None:
+        """Add a problem with the value at `path`."""
+        self.problems.append(Problem(self.document.value_position(path), path, message))
+
+    def settings(self) -> Settings:
+        """Return the settings. Raises ConfigError with every problem."""
+        if self.problems:
+            raise ConfigError(self.source, self.problems)
+        return build_settings(self.file, self.base, self.identities, self.trust)
+
+
+def parse(text: str, source: str, base: Path, environ: Mapping[str, str]) -> Parsed:
+    """Read, validate and check a configuration, and the files that it names."""
+    document = read_document(text, environ)
+    parsed = Parsed(source, base, document, BROKEN, problems=list(document.problems))
+    if document.data is None:
+        if not parsed.problems:
+            parsed.complain((), "the file is empty")
+        return parsed
+    parsed.file, problems = validate(document)
+    parsed.problems += problems + check(parsed.file, document)
+    if parsed.file is not BROKEN:
+        _read_files(parsed)
+    return parsed
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Parsed:
+    """Read a configuration from a file. Raises ConfigError when it cannot be read at all."""
+    source = str(path)
+    try:
+        text = path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(source, [Problem(START, (), f"line {line} is not UTF-8")]) from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConfigError(source, [Problem(START, (), f"cannot be read: {reason}")]) from None
+    return parse(text, source, path.absolute().parent, environ)
+
+
+def _read_files(parsed: Parsed) -> None:
+    file = parsed.file
+    for name, entry in _whole_items(file.identities):
+        path = ("identities", name)
+        certificate = _read(parsed, (*path, "certificate"), entry.certificate, read_file)
+        key = _read(parsed, (*path, "key"), entry.key, read_file)
+        if certificate is not None and key is not None:
+            source = f"{entry.certificate} with {entry.key}"
+            parsed.identities.append(IdentityFiles(name, certificate, key, source))
+    for name, entry in _whole_items(file.trust):
+        roots = entry.roots if entry.roots is not BROKEN else []
+        found = [
+            _read(parsed, ("trust", name, "roots", index), root, read_roots)
+            for index, root in enumerate(roots)
+        ]
+        if found and None not in found:
+            blocks = tuple(block for part in found if part for block in part)
+            parsed.trust.append(TrustFiles(name, blocks, ", ".join(roots)))
+
+
+def _whole_items(section: Any) -> list[tuple[str, Any]]:
+    if section is BROKEN:
+        return []
+    return [(name, entry) for name, entry in section.items() if entry is not BROKEN]
+
+
+def _read(
+    parsed: Parsed, path: ConfigPath, written: str, read: Callable[[Path], Content]
+) -> Content | None:
+    if written is BROKEN:
+        return None
+    try:
+        return read(parsed.base / written)
+    except UnreadableFile as error:
+        parsed.complain(path, str(error))
+        return None

@@ -1,0 +1,189 @@
+"""What a person may write in `proxy.yaml`: sections, keys, defaults.
+
+Defaults stand here as they would in the file, so that `config explain` and the JSON Schema show
+them that way. What one value demands of another is in `checks.py`.
+"""
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from pqproxy.config.leaves import (
+    Alpn,
+    Boolean,
+    Count,
+    Duration,
+    FilePath,
+    Groups,
+    Listen,
+    Name,
+    Padding,
+    Pattern,
+    Target,
+    Timeout,
+    Version,
+    Workers,
+    word,
+)
+from pqproxy.config.sections import Section
+from pqproxy.config.values import ClientAuth, Policy
+
+
+def _default(written: Any, description: str | None = None) -> Any:
+    """A default in the form of the file: validation turns it into the value."""
+    return Field(written, description=description)
+
+
+def _section(kind: type[Section]) -> Any:
+    """A section that may be left out: its own defaults hold."""
+    return Field(default_factory=kind)
+
+
+class IdentityEntry(Section):
+    """One certificate chain and its key."""
+
+    certificate: FilePath = Field(description="PEM, the leaf first, without the root")
+    key: FilePath = Field(description="PEM, the private key of the leaf")
+
+
+class TrustEntry(Section):
+    """A named set of roots."""
+
+    later: ClassVar = {"crl": "revocation lists", "deny": "a list of identities that are denied"}
+
+    roots: list[FilePath] = Field(min_length=1, description="PEM files, or directories of them")
+
+
+class TimeoutsEntry(Section):
+    """No timeout ends a connection that is merely quiet, unless `idle` says so."""
+
+    later: ClassVar = {
+        "first_byte": "a limit on the first byte",
+        "request": "a limit on whole requests",
+    }
+
+    connect: Timeout = _default("10s", description="dialling the upstream")
+    handshake: Timeout = _default("10s", description="from accept to the end of the TLS handshake")
+    idle: Timeout = _default("never", description="without a byte in either direction")
+    half_close: Timeout = _default(
+        "60s", description="after one side ended, while the other is quiet"
+    )
+
+
+class LimitsEntry(Section):
+    """Caps of one listener."""
+
+    connections: Count = _default(10000)
+    handshakes: Count = _default(512, description="TLS handshakes under way")
+    handshakes_per_source: Count = _default(64, description="the same, from one address")
+
+
+class TunnelEntry(Section):
+    """Many streams over one TLS connection, between two sidecars: still to come."""
+
+    later: ClassVar = {"count": "tunnels", "max_age": "tunnels"}
+
+    mode: Annotated[str, *word("never", later=("auto", "require"))] = _default("never")
+
+
+class ListenerEntry(Section):
+    """What ingress and egress share."""
+
+    name: Name = Field(description="in log lines, metrics and status")
+    listen: Listen
+    policy: Annotated[Policy, *word(*Policy, later=("observe",))] = _default(
+        "require", description="of the key exchange: require post-quantum, or prefer it"
+    )
+    authentication: Annotated[str, *word("any", later=("hybrid", "post-quantum"))] = _default("any")
+    alpn: list[Alpn] = _default([], description="what the upstream speaks")
+    tunnel: TunnelEntry = _section(TunnelEntry)
+    groups: Groups = _default("default")
+    padding: Padding = _default(256, description="small records are padded to a multiple; or none")
+    timeouts: TimeoutsEntry = _section(TimeoutsEntry)
+    limits: LimitsEntry = _section(LimitsEntry)
+    unsafe_remote_plaintext: Boolean = _default(
+        False, description="plaintext may leave this machine"
+    )
+
+
+class IngressEntry(ListenerEntry):
+    """TLS in, plaintext to `forward`."""
+
+    later: ClassVar = {"http": "HTTP rules", "plaintext": "a choice about plaintext clients"}
+
+    forward: Target = Field(description="the model server")
+    identities: list[Name] = Field(min_length=1, description="offered in this order")
+    trust: Name | None = _default(None, description="who signs client certificates")
+    client_auth: Annotated[ClientAuth, *word(*ClientAuth)] = _default("require")
+    allow: list[Pattern] = _default(
+        [], description="who may connect; [any-trusted] for all verified"
+    )
+    unsafe_anonymous: Boolean = _default(
+        False, description="clients without a certificate may come from other machines"
+    )
+
+
+class EgressEntry(ListenerEntry):
+    """Plaintext in, TLS to `connect`."""
+
+    later: ClassVar = {"http": "HTTP rules", "plaintext": "a choice about plaintext clients"}
+
+    connect: list[Target] = Field(min_length=1, description="another sidecar or any TLS 1.3 server")
+    identities: list[Name] = _default([], description="shown to a server that asks")
+    trust: Name = Field(description="who signs the server's certificate")
+    expect: list[Pattern] = _default([], description="who the server must be; default: its host")
+
+
+class DrainEntry(Section):
+    """How a stop is softened."""
+
+    delay: Duration = _default("5s", description="not ready, but still accepting")
+    timeout: Duration = _default("25s", description="then what is left is reset")
+
+
+class ControlEntry(Section):
+    """Status and configuration, for this machine only."""
+
+    listen: Listen
+
+
+class HealthEntry(Section):
+    """Health and metrics: it only reads."""
+
+    later: ClassVar = {
+        "probes": "probes of the upstream",
+        "upstream_metrics": "metrics of the upstream",
+    }
+
+    listen: Listen
+
+
+class LogEntry(Section):
+    """Log lines go to standard error."""
+
+    format: Annotated[str, *word("auto", "text", "json")] = _default("auto")
+    connections: Boolean = _default(True, description="one line a connection")
+
+
+class CryptoEntry(Section):
+    """Where the algorithms come from."""
+
+    provider: Annotated[str, *word("openssl", "liboqs", "auto")] = _default("openssl")
+
+
+class File(Section):
+    """The whole file."""
+
+    version: Version
+    workers: Workers = _default(1)
+    identities: dict[str, IdentityEntry] = _default(
+        {}, description="named; listeners refer to them"
+    )
+    trust: dict[str, TrustEntry] = _default({}, description="named sets of roots")
+    ingress: list[IngressEntry] = _default([])
+    egress: list[EgressEntry] = _default([])
+    crypto: CryptoEntry = _section(CryptoEntry)
+    drain: DrainEntry = _section(DrainEntry)
+    control: ControlEntry | None = _default(None)
+    health: HealthEntry | None = _default(None)
+    log: LogEntry = _section(LogEntry)
