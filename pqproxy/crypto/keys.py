@@ -1,10 +1,12 @@
 """Private keys from PEM, and the words we have for kinds of keys.
 
 A key that cannot be used is the mistake of a person who then has to convert it: each error says
-what was found and what to type. No error holds a byte of the key.
+what was found and what to type. No error holds a byte of the key, nor another error that might.
 """
 
-from typing import cast
+import binascii
+import re
+from typing import Any, cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -12,15 +14,22 @@ from cryptography.hazmat.primitives.asymmetric import ec, mldsa, rsa
 
 from pqproxy.crypto.algorithms import PrivateKey
 from pqproxy.crypto.errors import PrivateKeyError
+from pqproxy.crypto.pkcs8 import read_ml_dsa
 
 UNSUPPORTED = "unsupported"
-RSA_SIZES = range(2048, 4096 + 1)
+SMALLEST_RSA, LARGEST_RSA = 2048, 4096  # bits
 
 _CURVES = {"secp256r1": "ecdsa-p256", "secp384r1": "ecdsa-p384"}
 _ML_DSA: tuple[tuple[str, type, type], ...] = (
     ("mldsa44", mldsa.MLDSA44PrivateKey, mldsa.MLDSA44PublicKey),
     ("mldsa65", mldsa.MLDSA65PrivateKey, mldsa.MLDSA65PublicKey),
     ("mldsa87", mldsa.MLDSA87PrivateKey, mldsa.MLDSA87PublicKey),
+)
+_SUPPORTED = "use ECDSA P-256 or P-384, RSA of 2048 to 4096 bits, or ML-DSA"
+
+_LABEL = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
+_PKCS8_BODY = re.compile(
+    rb"-----BEGIN PRIVATE KEY-----([A-Za-z0-9+/=\s]+)-----END PRIVATE KEY-----"
 )
 
 
@@ -29,7 +38,7 @@ def key_algorithm(key: object) -> str:
     if isinstance(key, ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey):
         return _CURVES.get(key.curve.name, UNSUPPORTED)
     if isinstance(key, rsa.RSAPrivateKey | rsa.RSAPublicKey):
-        return "rsa" if key.key_size in RSA_SIZES else UNSUPPORTED
+        return "rsa" if SMALLEST_RSA <= key.key_size <= LARGEST_RSA else UNSUPPORTED
     for name, private, public in _ML_DSA:
         if isinstance(key, private | public):
             return name
@@ -38,10 +47,57 @@ def key_algorithm(key: object) -> str:
 
 def load_private_key(pem: bytes) -> PrivateKey:
     """Read an unencrypted PEM key that pqproxy can use. Raises PrivateKeyError."""
+    _refuse_what_is_no_plain_key(pem)
     try:
-        key = serialization.load_pem_private_key(pem, password=None)
+        key: Any = serialization.load_pem_private_key(pem, password=None)
     except (TypeError, ValueError, UnsupportedAlgorithm):
-        raise PrivateKeyError("not a private key in PEM") from None
+        key = _read_pkcs8_body(pem)
+    if key is None:
+        raise PrivateKeyError(
+            f"private key is damaged or of an algorithm pqproxy does not know; {_SUPPORTED}"
+        )
     if key_algorithm(key) == UNSUPPORTED:
-        raise PrivateKeyError("unsupported key")
+        raise PrivateKeyError(f"{_describe(key)} is not supported; {_SUPPORTED}")
     return cast(PrivateKey, key)
+
+
+def _refuse_what_is_no_plain_key(pem: bytes) -> None:
+    labels = [label.decode("ascii") for label in _LABEL.findall(pem)]
+    if not labels:
+        convert = "; if it is DER: openssl pkey -inform DER -in KEY -out key.pem" if pem else ""
+        raise PrivateKeyError(f"no PEM private key: {_no_label(pem)}{convert}")
+    if "ENCRYPTED PRIVATE KEY" in labels or b"Proc-Type: 4,ENCRYPTED" in pem:
+        raise PrivateKeyError(
+            "private key is encrypted, and pqproxy asks for no passphrase; "
+            "decrypt it: openssl pkey -in KEY -out key.pem"
+        )
+    if "OPENSSH PRIVATE KEY" in labels:
+        raise PrivateKeyError(
+            "private key is in OpenSSH's format; convert it: ssh-keygen -p -m PKCS8 -f KEY"
+        )
+    if not any(label.endswith("PRIVATE KEY") for label in labels):
+        raise PrivateKeyError(f"no private key here, only: {', '.join(labels).lower()}")
+
+
+def _no_label(pem: bytes) -> str:
+    return "there is no line -----BEGIN … KEY-----" if pem else "the file is empty"
+
+
+def _read_pkcs8_body(pem: bytes) -> object | None:
+    body = _PKCS8_BODY.search(pem)
+    if body is None:
+        return None
+    try:
+        der = binascii.a2b_base64(body[1])
+    except binascii.Error:
+        return None
+    return read_ml_dsa(der)
+
+
+def _describe(key: object) -> str:
+    if isinstance(key, rsa.RSAPrivateKey):
+        return f"an RSA key of {key.key_size} bits"
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return f"an EC key on {key.curve.name}"
+    kind = type(key).__name__.removesuffix("PrivateKey")
+    return f"a private key of kind {kind}"

@@ -8,7 +8,7 @@ twice. So each lives in one `with` block of one call and is never seen outside o
 is always `bytes` of a checked length: a bytearray would end up, whole, in an error message.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -24,14 +24,7 @@ from pqproxy.crypto.algorithms import (
 from pqproxy.crypto.errors import InvalidSignature, ProviderUnavailable
 from pqproxy.crypto.keys import key_algorithm
 from pqproxy.crypto.liboqs_library import load_liboqs
-from pqproxy.crypto.mlkem import (
-    PARAMETER_SETS,
-    SEED_LENGTH,
-    SHARED_SECRET_LENGTH,
-    ParameterSet,
-    check_length,
-    check_modulus,
-)
+from pqproxy.crypto.mlkem import PARAMETER_SETS, MlKem, ParameterSet
 from pqproxy.crypto.openssl import openssl_provider
 
 ML_DSA_SIGNATURE_LENGTHS: Mapping[str, int] = MappingProxyType(
@@ -50,59 +43,36 @@ class LiboqsDecapsulationKey:
 
     def decapsulate(self, ciphertext: bytes) -> bytes:
         """Return the shared secret."""
-        name = self.parameters.name
-        check_length(f"{name} ciphertext", ciphertext, self.parameters.ciphertext_length)
-        with self._oqs.KeyEncapsulation(name, self._secret_key) as kem:
+        self.parameters.check_ciphertext(ciphertext)
+        with self._oqs.KeyEncapsulation(self.parameters.name, self._secret_key) as kem:
             shared_secret: bytes = kem.decap_secret(bytes(ciphertext))
         return shared_secret
 
 
 @dataclass(frozen=True, slots=True)
-class LiboqsMlKem:
+class LiboqsMlKem(MlKem):
     """One parameter set of ML-KEM, computed by liboqs."""
 
-    parameters: ParameterSet
     _oqs: Any = field(repr=False)
-
-    @property
-    def name(self) -> str:
-        """The standard's name."""
-        return self.parameters.name
 
     @property
     def provider(self) -> str:
         """The library that computes."""
         return "liboqs"
 
-    @property
-    def encapsulation_key_length(self) -> int:
-        """Bytes of the public half."""
-        return self.parameters.encapsulation_key_length
-
-    @property
-    def ciphertext_length(self) -> int:
-        """Bytes of a ciphertext."""
-        return self.parameters.ciphertext_length
-
-    @property
-    def shared_secret_length(self) -> int:
-        """Bytes of the secret."""
-        return SHARED_SECRET_LENGTH
-
     def generate(self, seed: bytes) -> LiboqsDecapsulationKey:
         """Make the key pair of a seed."""
-        check_length(f"{self.name} seed", seed, SEED_LENGTH)
+        self.parameters.check_seed(seed)
         with self._oqs.KeyEncapsulation(self.name) as kem:
-            public = kem.generate_keypair_seed(bytes(seed))
-            return LiboqsDecapsulationKey(
-                self.parameters, public, self._oqs, kem.export_secret_key()
-            )
+            public_key = kem.generate_keypair_seed(bytes(seed))
+            secret_key = kem.export_secret_key()
+        return LiboqsDecapsulationKey(self.parameters, public_key, self._oqs, secret_key)
 
     def encapsulate(self, encapsulation_key: bytes) -> Encapsulation:
         """Make a secret for the holder of the key, which is checked first (FIPS 203 §7.2)."""
-        what = f"{self.name} encapsulation key"
-        check_length(what, encapsulation_key, self.encapsulation_key_length)
-        check_modulus(self.parameters, encapsulation_key)
+        self.parameters.check_encapsulation_key_length(encapsulation_key)
+        # Not every liboqs checks this, and one that does says only that it failed.
+        self.parameters.check_modulus(encapsulation_key)
         with self._oqs.KeyEncapsulation(self.name) as kem:
             ciphertext, shared_secret = kem.encap_secret(bytes(encapsulation_key))
         return Encapsulation(ciphertext, shared_secret)
@@ -128,7 +98,7 @@ class LiboqsMlDsa:
 
     @property
     def signing_provider(self) -> str:
-        """The library that signs: liboqs cannot import a seed."""
+        """The library that signs."""
         return self.openssl.signing_provider
 
     @property
@@ -149,13 +119,16 @@ class LiboqsMlDsa:
         """Raise InvalidSignature unless the signature is good."""
         if (found := key_algorithm(public_key)) != self.key_algorithm:
             raise InvalidSignature(f"{self.name} needs a key of {self.key_algorithm}, got {found}")
-        raw_key = public_key.public_bytes_raw()  # type: ignore[union-attr] # an ML-DSA key
-        with self._oqs.Signature(self.name) as verifier:
-            good = len(signature) == self.signature_length and verifier.verify(
-                bytes(message), bytes(signature), raw_key
-            )
-        if not good:
+        if len(signature) != self.signature_length or not self._verifies(
+            public_key.public_bytes_raw(),  # type: ignore[union-attr] # it is an ML-DSA key
+            bytes(signature),
+            bytes(message),
+        ):
             raise InvalidSignature(f"{self.name} signature does not verify")
+
+    def _verifies(self, raw_public_key: bytes, signature: bytes, message: bytes) -> bool:
+        with self._oqs.Signature(self.name) as verifier:
+            return bool(verifier.verify(message, signature, raw_public_key))
 
 
 def liboqs_provider() -> Provider:
@@ -163,16 +136,16 @@ def liboqs_provider() -> Provider:
     oqs = load_liboqs()
     openssl = openssl_provider()
     kems: dict[str, Kem] = {each.name: LiboqsMlKem(each, oqs) for each in PARAMETER_SETS}
+    _require(kems, oqs.get_enabled_kem_mechanisms())
     signatures: dict[str, SignatureAlgorithm] = dict(openssl.signatures)
     for name, length in ML_DSA_SIGNATURE_LENGTHS.items():
         signatures[name] = LiboqsMlDsa(openssl.signatures[name], length, oqs)
-    _check_enabled(oqs, kems, ML_DSA_SIGNATURE_LENGTHS)
+    _require(ML_DSA_SIGNATURE_LENGTHS, oqs.get_enabled_sig_mechanisms())
     return Provider("liboqs", MappingProxyType(kems), MappingProxyType(signatures))
 
 
-def _check_enabled(oqs: Any, kems: Mapping[str, Any], signatures: Mapping[str, Any]) -> None:
-    missing = set(kems) - set(oqs.get_enabled_kem_mechanisms())
-    missing |= set(signatures) - set(oqs.get_enabled_sig_mechanisms())
-    if missing:
-        names = ", ".join(sorted(missing))
-        raise ProviderUnavailable(f"this liboqs was built without {names}; use a full build")
+def _require(names: Iterable[str], enabled: Iterable[str]) -> None:
+    if missing := sorted(set(names) - set(enabled)):
+        raise ProviderUnavailable(
+            f"this liboqs was built without {', '.join(missing)}; install a full build"
+        )

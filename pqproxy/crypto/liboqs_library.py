@@ -24,6 +24,7 @@ from pqproxy.crypto.errors import ProviderUnavailable
 
 INSTALL_PATH = "OQS_INSTALL_PATH"  # liboqs-python's own variable
 _DISTRIBUTION = "liboqs-python"  # a package called `oqs` exists too, and is something else
+_OTHERWISE = "or choose provider: openssl"
 _import_lock = threading.Lock()
 
 
@@ -32,14 +33,16 @@ def load_liboqs() -> Any:
     """Return the module `oqs`. Raises ProviderUnavailable; never builds, prints or exits."""
     wrapper_version = _wrapper_version()
     path, native = _open_native()
-    native_version = _native_version(path, native)
-    _check_versions(native_version, wrapper_version)
+    _check_versions(_native_version(path, native), wrapper_version)
     with _import_lock, _guarded_import(path):
         try:
             return importlib.import_module("oqs")
+        # SystemExit too: it is how liboqs-python gives up, and it must not end a server.
         except (Exception, SystemExit) as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise ProviderUnavailable(f"liboqs-python does not import: {reason}") from None
+            raise ProviderUnavailable(
+                f"liboqs-python does not import ({type(error).__name__}: {error}); "
+                f"set {INSTALL_PATH} to the prefix of liboqs, {_OTHERWISE}"
+            ) from None
 
 
 def liboqs_version() -> str | None:
@@ -54,26 +57,26 @@ def native_directories() -> tuple[Path, ...]:
     """Where the native library is looked for, best first."""
     if chosen := os.environ.get(INSTALL_PATH):
         # Who names a place wants that library and no other.
-        return (Path(chosen, "lib"), Path(chosen, "lib64"))
+        return Path(chosen, "lib"), Path(chosen, "lib64")
+    # Where liboqs-python puts what it builds. Not Path.home(), which raises for a user without.
     home = Path(os.path.expanduser("~"), "_oqs")
-    multiarch = sysconfig.get_config_var("MULTIARCH")
-    system = [Path("/usr", "lib", multiarch)] if multiarch else []
-    system += [Path("/usr/local/lib"), Path("/usr/local/lib64")]
-    system += [Path("/usr/lib64"), Path("/usr/lib")]
-    return (home / "lib", home / "lib64", *system)
+    system = [Path("/usr/local/lib"), Path("/usr/local/lib64"), Path("/usr/lib64")]
+    if multiarch := sysconfig.get_config_var("MULTIARCH"):
+        system.append(Path("/usr/lib", multiarch))
+    return home / "lib", home / "lib64", *system, Path("/usr/lib")
 
 
 def _find_native() -> Path:
     for directory in native_directories():
         # Distributions put the plain name into their development package only.
-        candidates = [directory / "liboqs.so", *sorted(directory.glob("liboqs.so.*"))]
-        for candidate in candidates:
+        versioned = sorted(directory.glob("liboqs.so.*"), reverse=True)
+        for candidate in (directory / "liboqs.so", *versioned):
             if candidate.is_file():
                 return candidate
     looked = ", ".join(map(str, native_directories()))
     raise ProviderUnavailable(
         f"no native liboqs library in {looked}; install liboqs (a shared build) and set "
-        f"{INSTALL_PATH} to its prefix, or choose provider: openssl"
+        f"{INSTALL_PATH} to its prefix, {_OTHERWISE}"
     )
 
 
@@ -82,17 +85,21 @@ def _open_native() -> tuple[Path, ctypes.CDLL]:
     try:
         return path, ctypes.CDLL(str(path))
     except OSError as error:
-        raise ProviderUnavailable(f"{path} cannot be loaded: {error}") from None
+        raise ProviderUnavailable(
+            f"{path} cannot be loaded ({error}); install it again, {_OTHERWISE}"
+        ) from None
 
 
 def _native_version(path: Path, native: ctypes.CDLL) -> str:
     try:
-        function = native.OQS_version
+        version = native.OQS_version
     except AttributeError:
-        raise ProviderUnavailable(f"{path} is not liboqs: it has no OQS_version") from None
-    function.restype = ctypes.c_char_p
-    version: bytes = function()
-    return version.decode("ascii", "replace")
+        raise ProviderUnavailable(
+            f"{path} is not liboqs: it has no OQS_version; set {INSTALL_PATH}, {_OTHERWISE}"
+        ) from None
+    version.restype = ctypes.c_char_p
+    text: bytes = version()
+    return text.decode("ascii", "replace")
 
 
 def _wrapper_version() -> str:
@@ -100,7 +107,7 @@ def _wrapper_version() -> str:
         return importlib.metadata.version(_DISTRIBUTION)
     except importlib.metadata.PackageNotFoundError:
         raise ProviderUnavailable(
-            "the package liboqs-python is not installed; pip install 'pqproxy[liboqs]'"
+            f"{_DISTRIBUTION} is not installed; pip install 'pqproxy[liboqs]', {_OTHERWISE}"
         ) from None
 
 
@@ -110,21 +117,20 @@ def _check_versions(native: str, wrapper: str) -> None:
     if native.split(".")[:2] != wrapper.split(".")[:2]:
         raise ProviderUnavailable(
             f"liboqs {native} does not fit liboqs-python {wrapper}; "
-            "install the same minor version of both"
+            f"install the same minor version of both, {_OTHERWISE}"
         )
 
 
 @contextlib.contextmanager
 def _guarded_import(path: Path) -> Iterator[None]:
     """Let `import oqs` find this library, and nothing else happen."""
-    logger = logging.getLogger("oqs.oqs")
-    search = ctypes.util.find_library
+    search = ctypes.util.find_library  # runs ldconfig, gcc and ld
 
     def find_library(name: str) -> str | None:
-        if name in ("oqs", "liboqs"):
-            return str(path) if name == "oqs" else None
-        return search(name)
+        # The import asks for "oqs", then for "liboqs". Anybody else may go on searching.
+        return str(path) if name == "oqs" else None if name == "liboqs" else search(name)
 
+    logger = logging.getLogger("oqs.oqs")
     logger.disabled = True  # it logs a banner to standard output
     ctypes.util.find_library = find_library
     try:

@@ -12,12 +12,9 @@ from pqproxy.crypto.errors import InvalidInput
 SEED_LENGTH = 64  # d || z (FIPS 203 §7.1)
 SHARED_SECRET_LENGTH = 32
 
-# One wording for both providers, whoever finds it.
-OUT_OF_RANGE = "encapsulation key has a coefficient that is not below q"
-
 _Q = 3329
-_COEFFICIENTS_PER_POLYNOMIAL = 256
-_SEED_RHO_LENGTH = 32
+_POLYNOMIAL_LENGTH = 384  # 256 coefficients of 12 bits
+_RHO_LENGTH = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +27,48 @@ class ParameterSet:
 
     @property
     def encapsulation_key_length(self) -> int:
-        """Twelve bits a coefficient, and the seed of the matrix."""
-        return 384 * self.k + _SEED_RHO_LENGTH
+        """The polynomials, and the seed of the matrix."""
+        return _POLYNOMIAL_LENGTH * self.k + _RHO_LENGTH
+
+    def check_seed(self, seed: bytes) -> None:
+        """Refuse a seed of the wrong length."""
+        self._check_length("seed", seed, SEED_LENGTH)
+
+    def check_ciphertext(self, ciphertext: bytes) -> None:
+        """Refuse a ciphertext of the wrong length (§7.3, ciphertext type check)."""
+        self._check_length("ciphertext", ciphertext, self.ciphertext_length)
+
+    def check_encapsulation_key_length(self, encapsulation_key: bytes) -> None:
+        """Refuse a key of the wrong length (§7.2, type check)."""
+        self._check_length("encapsulation key", encapsulation_key, self.encapsulation_key_length)
+
+    def check_modulus(self, encapsulation_key: bytes) -> None:
+        """Refuse a key with a coefficient that is not below q (§7.2, modulus check).
+
+        The coefficients are 12-bit fields of one little-endian integer, so all of one parity are
+        compared at once: adding 4096 - q carries into the free bits above a field exactly when
+        it holds q or more. A key is public: the time this takes tells nobody anything.
+        """
+        polynomials = encapsulation_key[: _POLYNOMIAL_LENGTH * self.k]
+        fields = int.from_bytes(polynomials, "little")
+        low, bias, carries = _masks(self.k)
+        if (((fields & low) + bias) | (((fields >> 12) & low) + bias)) & carries:
+            raise self.modulus_refusal()
+
+    def modulus_refusal(self) -> InvalidInput:
+        """One wording, whichever library finds it."""
+        return InvalidInput(f"{self.name} encapsulation key has a coefficient not below {_Q}")
+
+    def _check_length(self, what: str, data: bytes, expected: int) -> None:
+        if len(data) != expected:
+            raise InvalidInput(f"{self.name} {what} has {len(data)} bytes, must have {expected}")
+
+
+@cache
+def _masks(k: int) -> tuple[int, int, int]:
+    """Return every second field, what is added to it, and the bit that then says too large."""
+    every_second = sum(1 << 24 * position for position in range(k * _POLYNOMIAL_LENGTH // 3))
+    return every_second * 0xFFF, every_second * (0x1000 - _Q), every_second << 12
 
 
 ML_KEM_768 = ParameterSet("ML-KEM-768", 3, 1088)
@@ -39,28 +76,28 @@ ML_KEM_1024 = ParameterSet("ML-KEM-1024", 4, 1568)
 PARAMETER_SETS = (ML_KEM_768, ML_KEM_1024)
 
 
-def check_length(what: str, data: bytes, expected: int) -> None:
-    """Refuse anything but exactly `expected` bytes."""
-    if len(data) != expected:
-        raise InvalidInput(f"{what} has {len(data)} bytes, must have {expected}")
+@dataclass(frozen=True, slots=True)
+class MlKem:
+    """What is the same whoever computes: the names and lengths of `Kem`."""
 
+    parameters: ParameterSet
 
-def check_modulus(parameters: ParameterSet, encapsulation_key: bytes) -> None:
-    """Refuse a key with a coefficient that is not below q (FIPS 203 §7.2, modulus check).
+    @property
+    def name(self) -> str:
+        """The standard's name."""
+        return self.parameters.name
 
-    For libraries that may not check it themselves. The coefficients are 12-bit fields of one
-    little-endian integer, so all of one parity are compared at once: adding 4096 - q carries
-    into the free bits above a field exactly when it holds q or more. A key is public: the time
-    this takes tells nobody anything.
-    """
-    fields = int.from_bytes(encapsulation_key[: 384 * parameters.k], "little")
-    pairs = parameters.k * _COEFFICIENTS_PER_POLYNOMIAL // 2
-    ones = _every_24_bits(pairs)
-    low, bias, carries = ones * 0xFFF, ones * (4096 - _Q), ones << 12
-    if (((fields & low) + bias) | ((fields >> 12 & low) + bias)) & carries:
-        raise InvalidInput(f"{parameters.name} {OUT_OF_RANGE}")
+    @property
+    def encapsulation_key_length(self) -> int:
+        """Bytes of the public half."""
+        return self.parameters.encapsulation_key_length
 
+    @property
+    def ciphertext_length(self) -> int:
+        """Bytes of a ciphertext."""
+        return self.parameters.ciphertext_length
 
-@cache
-def _every_24_bits(count: int) -> int:
-    return sum(1 << 24 * position for position in range(count))
+    @property
+    def shared_secret_length(self) -> int:
+        """Bytes of the secret."""
+        return SHARED_SECRET_LENGTH

@@ -11,16 +11,7 @@ from cryptography.hazmat.backends.openssl import backend
 from cryptography.hazmat.primitives.asymmetric import mlkem
 
 from pqproxy.crypto.algorithms import Encapsulation, Kem, Provider, SignatureAlgorithm
-from pqproxy.crypto.errors import InvalidInput
-from pqproxy.crypto.mlkem import (
-    ML_KEM_768,
-    ML_KEM_1024,
-    OUT_OF_RANGE,
-    SEED_LENGTH,
-    SHARED_SECRET_LENGTH,
-    ParameterSet,
-    check_length,
-)
+from pqproxy.crypto.mlkem import ML_KEM_768, ML_KEM_1024, MlKem, ParameterSet
 from pqproxy.crypto.signatures import SIGNATURES
 
 _LibraryPrivateKey = mlkem.MLKEM768PrivateKey | mlkem.MLKEM1024PrivateKey
@@ -37,67 +28,42 @@ class OpenSslDecapsulationKey:
 
     def decapsulate(self, ciphertext: bytes) -> bytes:
         """Return the shared secret."""
-        check_length(
-            f"{self.parameters.name} ciphertext", ciphertext, self.parameters.ciphertext_length
-        )
+        self.parameters.check_ciphertext(ciphertext)
         return self._key.decapsulate(ciphertext)
 
 
 @dataclass(frozen=True, slots=True)
-class OpenSslMlKem:
+class OpenSslMlKem(MlKem):
     """One parameter set of ML-KEM, computed by OpenSSL."""
 
-    parameters: ParameterSet
     _from_seed: Callable[[bytes], _LibraryPrivateKey] = field(repr=False)
     _from_public_bytes: Callable[[bytes], _LibraryPublicKey] = field(repr=False)
-
-    @property
-    def name(self) -> str:
-        """The standard's name."""
-        return self.parameters.name
 
     @property
     def provider(self) -> str:
         """The library that computes."""
         return "openssl"
 
-    @property
-    def encapsulation_key_length(self) -> int:
-        """Bytes of the public half."""
-        return self.parameters.encapsulation_key_length
-
-    @property
-    def ciphertext_length(self) -> int:
-        """Bytes of a ciphertext."""
-        return self.parameters.ciphertext_length
-
-    @property
-    def shared_secret_length(self) -> int:
-        """Bytes of the secret."""
-        return SHARED_SECRET_LENGTH
-
     def generate(self, seed: bytes) -> OpenSslDecapsulationKey:
         """Make the key pair of a seed."""
-        check_length(f"{self.name} seed", seed, SEED_LENGTH)
+        self.parameters.check_seed(seed)
         key = self._from_seed(seed)
         return OpenSslDecapsulationKey(self.parameters, key.public_key().public_bytes_raw(), key)
 
     def encapsulate(self, encapsulation_key: bytes) -> Encapsulation:
         """Make a secret for the holder of the key, which is checked first (FIPS 203 §7.2)."""
-        check_length(
-            f"{self.name} encapsulation key", encapsulation_key, self.encapsulation_key_length
-        )
+        self.parameters.check_encapsulation_key_length(encapsulation_key)
         try:
             key = self._from_public_bytes(encapsulation_key)
         except ValueError:
-            # The length is right, so the library means the modulus check; its message speaks
-            # of the length all the same.
-            raise InvalidInput(f"{self.name} {OUT_OF_RANGE}") from None
+            # The length is right, so the library's modulus check failed, although its message
+            # speaks of the length.
+            raise self.parameters.modulus_refusal() from None
         shared_secret, ciphertext = key.encapsulate()
         return Encapsulation(ciphertext, shared_secret)
 
 
-KEMS: tuple[Kem, ...] = (
+KEMS: tuple[OpenSslMlKem, ...] = (
     OpenSslMlKem(
         ML_KEM_768,
         mlkem.MLKEM768PrivateKey.from_seed_bytes,
@@ -113,12 +79,9 @@ KEMS: tuple[Kem, ...] = (
 
 def openssl_provider() -> Provider:
     """Every algorithm we know, from OpenSSL alone."""
+    kems: dict[str, Kem] = {each.name: each for each in KEMS}
     signatures: dict[str, SignatureAlgorithm] = {each.name: each for each in SIGNATURES}
-    return Provider(
-        name="openssl",
-        kems=MappingProxyType({kem.name: kem for kem in KEMS}),
-        signatures=MappingProxyType(signatures),
-    )
+    return Provider("openssl", MappingProxyType(kems), MappingProxyType(signatures))
 
 
 def openssl_version() -> str:

@@ -1,0 +1,103 @@
+"""ML-DSA private keys in PKCS#8 (RFC 9881 §6), in the forms that `cryptography` refuses.
+
+There are three: `seed`, `expanded` and `both`. Go and `cryptography` write and read the seed,
+OpenSSL writes both. A seed can be taken out of both; nothing leads from an expanded key back to
+its seed, so that form is named and refused.
+"""
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from typing import Annotated
+
+from cryptography.hazmat import asn1
+from cryptography.hazmat.primitives.asymmetric import mldsa
+from cryptography.x509 import ObjectIdentifier
+
+from pqproxy.crypto.errors import PrivateKeyError
+
+MlDsaPrivateKey = mldsa.MLDSA44PrivateKey | mldsa.MLDSA65PrivateKey | mldsa.MLDSA87PrivateKey
+
+_EXPANDED_TAG, _BOTH_TAG = 0x04, 0x30
+
+
+@dataclass(frozen=True, slots=True)
+class _ParameterSet:
+    name: str
+    private_key: type[MlDsaPrivateKey]
+    expanded_length: int  # FIPS 204, table 2
+
+
+_PARAMETER_SETS = {
+    "2.16.840.1.101.3.4.3.17": _ParameterSet("ML-DSA-44", mldsa.MLDSA44PrivateKey, 2560),
+    "2.16.840.1.101.3.4.3.18": _ParameterSet("ML-DSA-65", mldsa.MLDSA65PrivateKey, 4032),
+    "2.16.840.1.101.3.4.3.19": _ParameterSet("ML-DSA-87", mldsa.MLDSA87PrivateKey, 4896),
+}
+
+
+@asn1.sequence
+class _AlgorithmIdentifier:
+    """ML-DSA has no parameters; what has some does not decode, and is none of our business."""
+
+    algorithm: ObjectIdentifier
+
+
+@asn1.sequence
+class _OneAsymmetricKey:
+    """RFC 5958 §2."""
+
+    version: int
+    algorithm: _AlgorithmIdentifier
+    private_key: bytes
+    attributes: Annotated[asn1.SetOf[asn1.TLV] | None, asn1.Implicit(0)]
+    public_key: Annotated[asn1.BitString | None, asn1.Implicit(1)]
+
+
+@asn1.sequence
+class _Both:
+    seed: bytes
+    expanded_key: bytes
+
+
+def read_ml_dsa(der: bytes) -> MlDsaPrivateKey | None:
+    """Return the key of the form `both`, or None for what is not ML-DSA.
+
+    Raises PrivateKeyError for an ML-DSA key that cannot be used.
+    """
+    try:
+        outer = asn1.decode_der(_OneAsymmetricKey, der)
+    except ValueError:
+        return None
+    parameters = _PARAMETER_SETS.get(outer.algorithm.algorithm.dotted_string)
+    if parameters is None:
+        return None
+    form = outer.private_key[0] if outer.private_key else None
+    if form == _BOTH_TAG:
+        return _read_both(parameters, outer.private_key)
+    if form == _EXPANDED_TAG:
+        raise PrivateKeyError(
+            f"{parameters.name} key in the expanded form, without its seed, which pqproxy needs "
+            "and which cannot be computed back; export it with its seed from where it was made, "
+            f"or make a new one: openssl genpkey -algorithm {parameters.name} -out KEY"
+        )
+    raise PrivateKeyError(f"{parameters.name} key in a form that is not one of RFC 9881's three")
+
+
+def _read_both(parameters: _ParameterSet, content: bytes) -> MlDsaPrivateKey:
+    try:
+        both = asn1.decode_der(_Both, content)
+        key = parameters.private_key.from_seed_bytes(both.seed)
+    except ValueError:
+        # Not chained: nobody promises that the library's message holds no part of the key.
+        raise PrivateKeyError(f"{parameters.name} key is damaged") from None
+    # RFC 9881 §6: the two halves must belong together. An expanded key begins with the seed of
+    # its matrix, K, and the hash of the public key (FIPS 204, algorithm 24).
+    public_key = key.public_key().public_bytes_raw()
+    expected = public_key[:32] + hashlib.shake_256(public_key).digest(64)
+    found = both.expanded_key[:32] + both.expanded_key[64:128]
+    right_length = len(both.expanded_key) == parameters.expanded_length
+    if not (hmac.compare_digest(expected, found) and right_length):
+        raise PrivateKeyError(
+            f"{parameters.name} key holds a seed and an expanded key that do not belong together"
+        )
+    return key
