@@ -1,0 +1,135 @@
+"""The identities this side presents: a certificate chain and the key that belongs to it.
+
+Whatever is wrong with them is found at start and said with the name of the file, because a peer
+would only see a handshake that fails.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from pqproxy.config.values import IdentityFiles
+from pqproxy.crypto.algorithms import PrivateKey
+from pqproxy.crypto.errors import CryptoError
+from pqproxy.crypto.keys import key_algorithm, load_private_key
+from pqproxy.identity.errors import IdentityError
+from pqproxy.identity.names import MALFORMED, CertificateNames, read_names, subject_of
+from pqproxy.identity.pem import is_self_issued, read_certificates
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One certificate chain with its private key, checked against each other."""
+
+    name: str  # its name in the configuration
+    chain: tuple[bytes, ...]  # DER, leaf first, without the root
+    private_key: PrivateKey = field(repr=False)
+    key_algorithm: str
+    names: CertificateNames  # what peers see
+    not_after: float  # unix seconds: when the first certificate of the chain ends
+
+    @classmethod
+    def load(cls, files: IdentityFiles, now: datetime) -> "Identity":
+        """Read and check an identity. Raises IdentityError naming the file and the fix."""
+        where = f"identity {files.name}: {files.source}"
+        certificates = read_certificates(files.certificate, where)
+        private_key = _private_key(files.key, where)
+        try:
+            _check_match(certificates, private_key, where)
+            chain = _chain(certificates, where)
+            _check_leaf(chain[0], where)
+            for certificate in chain:
+                _check_dates(certificate, now, where)
+            names = read_names(chain[0])
+        except MALFORMED as error:
+            message = f"{where}: a certificate does not parse: {error}"
+            raise IdentityError(message, "issue it again") from None
+        return cls(
+            name=files.name,
+            chain=tuple(certificate.public_bytes(Encoding.DER) for certificate in chain),
+            private_key=private_key,
+            key_algorithm=key_algorithm(private_key),
+            names=names,
+            not_after=min(c.not_valid_after_utc for c in chain).timestamp(),
+        )
+
+
+def _private_key(pem: bytes, where: str) -> PrivateKey:
+    try:
+        return load_private_key(pem)
+    except CryptoError as error:  # it says what was found and how to convert it
+        raise IdentityError(f"{where}: {error}") from None
+
+
+def _check_match(
+    certificates: tuple[x509.Certificate, ...], private_key: PrivateKey, where: str
+) -> None:
+    wanted = _spki(private_key.public_key())
+    for position, certificate in enumerate(certificates, 1):
+        if _certified_key(certificate) == wanted:
+            if position == 1:
+                return
+            raise IdentityError(
+                f"{where}: the certificate of the private key is number {position} in the file",
+                "put it first, then the intermediates in the order in which they signed",
+            )
+    raise IdentityError(
+        f"{where}: the private key does not belong to the certificate"
+        f" ({subject_of(certificates[0])})",
+        "use the key that the certificate was issued for, or issue the certificate again",
+    )
+
+
+def _chain(certificates: tuple[x509.Certificate, ...], where: str) -> tuple[x509.Certificate, ...]:
+    """Return the chain without roots: peers have those, or do not believe them."""
+    leaf, *issuers = certificates
+    chain = (leaf, *(c for c in issuers if not is_self_issued(c)))
+    for below, above in pairwise(chain):
+        if below.issuer != above.subject:
+            raise IdentityError(
+                f"{where}: the chain is out of order: {subject_of(above)} does not follow"
+                f" {subject_of(below)}, which it did not sign",
+                "put the leaf first, then each certificate's issuer after it",
+            )
+    return chain
+
+
+def _check_leaf(leaf: x509.Certificate, where: str) -> None:
+    try:
+        constraints = leaf.extensions.get_extension_for_class(x509.BasicConstraints).value
+    except x509.ExtensionNotFound:
+        return
+    if constraints.ca:
+        raise IdentityError(
+            f"{where}: {subject_of(leaf)} is the certificate of an authority; peers refuse it",
+            "issue a leaf from it: pqproxy certs issue NAME",
+        )
+
+
+def _check_dates(certificate: x509.Certificate, now: datetime, where: str) -> None:
+    subject = subject_of(certificate)
+    if (ends := certificate.not_valid_after_utc) < now:
+        raise IdentityError(
+            f"{where}: {subject} expired on {ends:%Y-%m-%d %H:%M} UTC",
+            "renew the certificate, or check the clock",
+        )
+    if (begins := certificate.not_valid_before_utc) > now:
+        raise IdentityError(
+            f"{where}: {subject} is not valid before {begins:%Y-%m-%d %H:%M} UTC",
+            "wait, or check the clock",
+        )
+
+
+def _certified_key(certificate: x509.Certificate) -> bytes | None:
+    try:
+        return _spki(certificate.public_key())
+    except MALFORMED:
+        return None
+
+
+def _spki(key: CertificatePublicKeyTypes) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

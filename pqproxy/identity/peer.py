@@ -1,0 +1,24 @@
+"""Who a verified peer is."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pqproxy.identity.names import CertificateNames
+
+
+class Purpose(StrEnum):
+    """The role in which a peer presents its certificate."""
+
+    CLIENT = "client"
+    SERVER = "server"
+
+
+@dataclass(frozen=True, slots=True)
+class PeerIdentity(CertificateNames):
+    """A peer whose certificate chain was verified. Only `Trust.verify` makes one."""
+
+    not_after: float  # unix seconds: when the first certificate of its path ends
+    chain_digest: bytes  # SHA-256 of the chain as it was sent
+    key_algorithm: str
+    purpose: Purpose
+    trust_domain_vouched: bool  # the root that signed it declares the trust domain of its SPIFFE ID

@@ -1,0 +1,198 @@
+"""Trust: a named set of roots, and what a chain must be to reach one of them.
+
+Paths are built and signatures checked by `cryptography.x509.verification`. Its server verifier
+knows DNS names and addresses only, so its client verifier serves both directions, with the web
+PKI's extension policies; only the check of extendedKeyUsage is ours. Names are then compared by
+`IdentityPatterns`, never here.
+
+How SPIFFE IDs are bound to roots: a root declares its trust domain by a URI SAN without a path
+(`spiffe://corp`). Such a root signs IDs of that domain alone, and no other root of the set may
+sign them. A root that declares nothing may sign IDs of any domain no root of its set declares,
+and those are permitted only by a pattern with the literal trust domain (see `patterns`).
+Organisations that must not speak for each other belong in different trust sets.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.x509.verification import (
+    Criticality,
+    ExtensionPolicy,
+    Policy,
+    PolicyBuilder,
+    Store,
+    VerificationError,
+)
+
+from pqproxy.config.values import TrustFiles
+from pqproxy.crypto.keys import key_algorithm
+from pqproxy.identity.diagnosis import Evidence, explain, malformed, unfit_key
+from pqproxy.identity.errors import (
+    BAD_CERTIFICATE,
+    CERTIFICATE_REQUIRED,
+    Refused,
+)
+from pqproxy.identity.names import MALFORMED, CertificateNames, SpiffeId, is_spiffe, read_names
+from pqproxy.identity.peer import PeerIdentity, Purpose
+from pqproxy.identity.roots import Root, read_roots
+from pqproxy.identity.usage import permits_usage
+from pqproxy.telemetry.reasons import ReasonCode
+
+MAX_CERTIFICATES = 6  # as many as one Certificate message may hold
+MAX_DEPTH = 4  # intermediates between leaf and root
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """The roots of one trust set. Immutable: verification may run on any thread."""
+
+    name: str
+    roots: tuple[Root, ...]
+    _store: Store
+
+    @classmethod
+    def load(cls, files: TrustFiles) -> "Trust":
+        """Read the roots. Raises IdentityError naming the block that is no usable root."""
+        roots = read_roots(files)
+        return cls(files.name, roots, Store([root.certificate for root in roots]))
+
+    def verify(self, chain: Sequence[bytes], purpose: Purpose, now: datetime) -> PeerIdentity:
+        """Verify a chain (DER, leaf first, then issuers in any order) and say who the peer is.
+
+        Raises Refused. Whether that peer is wanted is another question: `IdentityPatterns`.
+        """
+        certificates = _parse_chain(chain, purpose)
+        leaf = certificates[0]
+        path = self._build_path(certificates, purpose, now)
+        algorithm = _leaf_algorithm(leaf)
+        names = _names(leaf)
+        return PeerIdentity(
+            uris=names.uris,
+            dns_names=names.dns_names,
+            ip_addresses=names.ip_addresses,
+            subject=names.subject,
+            not_after=min(c.not_valid_after_utc for c in path).timestamp(),
+            chain_digest=hashlib.sha256(b"".join(chain)).digest(),
+            key_algorithm=algorithm,
+            purpose=purpose,
+            trust_domain_vouched=self._vouches(path[-1], names),
+        )
+
+    def _build_path(
+        self, certificates: Sequence[x509.Certificate], purpose: Purpose, now: datetime
+    ) -> list[x509.Certificate]:
+        """Return the path from leaf to root."""
+        verifier = (
+            PolicyBuilder()
+            .store(self._store)
+            .time(now)
+            .max_chain_depth(MAX_DEPTH)
+            .extension_policies(ca_policy=_CA_POLICIES[purpose], ee_policy=_LEAF_POLICIES[purpose])
+            .build_client_verifier()
+        )
+        try:
+            return verifier.verify(certificates[0], list(certificates[1:])).chain
+        except (VerificationError, *MALFORMED) as error:
+            evidence = Evidence(tuple(certificates), self.roots, self.name, purpose, now)
+            raise explain(evidence, str(error)) from None
+
+    def _vouches(self, anchor: x509.Certificate, names: CertificateNames) -> bool:
+        """Check the SPIFFE ID against the root; return whether that declares its domain."""
+        spiffe_id = _spiffe_id(names)
+        if spiffe_id is None:
+            return False
+        declared = {root.trust_domain for root in self.roots if root.certificate == anchor}
+        if spiffe_id.trust_domain in declared:
+            return True
+        # A root that declares another domain, or a domain that another root declares.
+        speakers = {root.trust_domain for root in self.roots}
+        if declared != {None} or spiffe_id.trust_domain in speakers:
+            raise malformed(
+                f"{spiffe_id} is signed by a root that may not sign for the trust domain"
+                f" {spiffe_id.trust_domain}",
+                "issue it from the root that declares this trust domain,"
+                " or give the root a trust set of its own",
+            )
+        return False
+
+
+def _parse_chain(chain: Sequence[bytes], purpose: Purpose) -> list[x509.Certificate]:
+    if not chain:
+        raise Refused(
+            ReasonCode.NO_CLIENT_CERTIFICATE if purpose is Purpose.CLIENT else ReasonCode.UNTRUSTED,
+            CERTIFICATE_REQUIRED if purpose is Purpose.CLIENT else BAD_CERTIFICATE,
+            f"the {purpose} sent no certificate",
+            f"give the {purpose} a certificate that a root of the trust set signed",
+        )
+    if len(chain) > MAX_CERTIFICATES:
+        raise malformed(
+            f"the chain has {len(chain)} certificates, at most {MAX_CERTIFICATES} are read",
+            "send the leaf and its intermediates only",
+        )
+    try:
+        return [x509.load_der_x509_certificate(bytes(der)) for der in chain]
+    except MALFORMED:
+        # The library's message may quote what the peer sent; the position says enough.
+        raise malformed("a certificate does not parse", "issue the certificate again") from None
+
+
+def _leaf_algorithm(leaf: x509.Certificate) -> str:
+    """Name the key that will sign the handshake. The path verifier does not judge this one."""
+    try:
+        algorithm = key_algorithm(leaf.public_key())
+    except MALFORMED:
+        algorithm = "unsupported"
+    if algorithm == "unsupported":
+        raise unfit_key(leaf)
+    return algorithm
+
+
+def _names(leaf: x509.Certificate) -> CertificateNames:
+    try:
+        return read_names(leaf)
+    except MALFORMED:
+        raise malformed(
+            "the names in the certificate do not parse", "issue the certificate again"
+        ) from None
+
+
+def _spiffe_id(names: CertificateNames) -> SpiffeId | None:
+    """Return the SPIFFE ID, if the certificate holds one: then it is the only URI."""
+    if not any(map(is_spiffe, names.uris)):
+        return None
+    if len(names.uris) > 1:
+        raise malformed(
+            f"the certificate of {names.name} holds {len(names.uris)} URIs",
+            "issue it with exactly one URI, its SPIFFE ID",
+        )
+    try:
+        spiffe_id = SpiffeId.parse(names.uris[0])
+    except ValueError as error:
+        raise malformed(
+            str(error), "issue it with an ID such as spiffe://corp/ns/apps/sa/llm"
+        ) from None
+    if not spiffe_id.segments:
+        raise malformed(
+            f"{spiffe_id} names a trust domain, not a peer",
+            "issue it with a path, such as spiffe://corp/ns/apps/sa/llm",
+        )
+    return spiffe_id
+
+
+def _with_usage(policy: ExtensionPolicy, purpose: Purpose) -> ExtensionPolicy:
+    """The web PKI's policy with its check of extendedKeyUsage replaced by ours."""
+
+    def check(
+        _policy: Policy, certificate: x509.Certificate, usage: x509.ExtendedKeyUsage | None
+    ) -> None:
+        if not permits_usage(usage, purpose):
+            raise ValueError("extendedKeyUsage")
+
+    return policy.may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, check)
+
+
+_LEAF_POLICIES = {p: _with_usage(ExtensionPolicy.webpki_defaults_ee(), p) for p in Purpose}
+_CA_POLICIES = {p: _with_usage(ExtensionPolicy.webpki_defaults_ca(), p) for p in Purpose}
