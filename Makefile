@@ -1,0 +1,47 @@
+# What a developer types. A machine needs python3 (3.11 or newer) with pip, and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CONSTRAINTS := requirements/constraints.txt
+# The pip of the machine fills the environment: it needs neither ensurepip nor a pip of its own.
+INSTALL := $(PYTHON) -m pip --python $(BIN)/python install --quiet --constraint $(CONSTRAINTS)
+
+# A stamp a set of extras: `make demo` does not wait for the tools of the tests.
+DEMO := $(VENV)/.installed-demo
+TEST := $(VENV)/.installed-test
+LINT := $(VENV)/.installed-lint
+BENCH := $(VENV)/.installed-bench
+
+.PHONY: demo test lint type fmt bench
+.DELETE_ON_ERROR:
+.NOTPARALLEL:  # one pip at a time in one environment
+
+demo: $(DEMO)  ## a completion streams through a pair of sidecars
+	@$(BIN)/pqproxy demo
+
+test: $(TEST)
+	$(BIN)/pytest
+
+lint: $(LINT)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+type: $(LINT) $(TEST)
+	$(BIN)/mypy
+
+fmt: $(LINT)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(TEST) $(BENCH)
+	$(BIN)/python -m bench
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "pqproxy needs python 3.11 or newer; this is $$($(PYTHON) --version): make PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv --without-pip $(VENV)
+
+$(VENV)/.installed-%: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	$(INSTALL) --editable '.[$*]'
+	@touch $@

@@ -1,0 +1,125 @@
+"""The demo, from an empty machine to a hint what to try next."""
+
+import asyncio
+import signal
+import sys
+import tempfile
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from pqproxy.demo import report
+from pqproxy.demo.client import Completion, Prompt, first_model, new_session, stream_completion
+from pqproxy.demo.measure import compare
+from pqproxy.demo.processes import Children
+from pqproxy.demo.sidecars import Pair, start_pair
+
+# A byte is a token of the generated model, and as many as these make it about as slow as a large
+# one: see model.py.
+_QUESTION = (
+    "Somebody records the traffic of our model server today, and waits for a quantum computer. "
+    "Explain to a colleague who has never heard of lattices why a key exchange that joins a curve "
+    "with ML-KEM helps already now, what it costs, and why nothing in the server or in its "
+    "clients has to change. Three sentences are enough."
+)
+_SHORT_QUESTION = "Why now?"
+_TOKENS = 120
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelServer:
+    """A plaintext model server on this machine."""
+
+    url: str
+    description: str
+
+
+def run_demo(upstream: str | None) -> int:
+    """Run the demo; return the exit code.
+
+    `upstream` is the address `host:port` of a plaintext model server on this machine, or None
+    for one of the demo's own. Raises ChildFailed and CompletionError.
+    """
+    try:
+        asyncio.run(_until_signal(_demo(upstream)))
+    except asyncio.CancelledError:
+        print("\nstopped: no process and no file is left")
+        return 130
+    return 0
+
+
+async def _until_signal(demo: Coroutine[None, None, None]) -> None:
+    """Run the demo; a signal cancels it once, and cleaning up is not disturbed by another."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(demo)
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, task.cancel)
+    await task
+
+
+async def _demo(upstream: str | None) -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="pqproxy-demo-") as name,
+        Children(Path(name)) as children,
+    ):
+        server = await _model_server(children, Path(name), upstream)
+        pair = await start_pair(children, Path(name), server.url.removeprefix("http://"))
+        _introduce(server, pair)
+        async with new_session(keep_connection=False) as session:
+            model = await first_model(session, server.url)
+            prompt = Prompt(model, _QUESTION, _TOKENS)
+            completion = await _stream(f"http://{pair.egress.address}", prompt)
+        found = report.protection(
+            await pair.ingress.first_connection(), await pair.egress.first_connection()
+        )
+        print(report.stream_summary(completion), "\n")
+        print(report.protection_report(found))
+        await _report_cost(server, pair, model)
+    print(report.NEXT)
+
+
+async def _model_server(children: Children, directory: Path, upstream: str | None) -> ModelServer:
+    if upstream is not None:
+        return ModelServer(f"http://{upstream}", "yours")
+    if find_spec("xllamacpp") and find_spec("gguf"):
+        arguments = ["-m", "pqproxy.demo.llama_server", str(directory)]
+        description = "llama.cpp, unchanged; the weights of its model are random: expect gibberish"
+    else:
+        arguments = ["-m", "pqproxy.demo.token_server"]
+        description = (
+            "a small embedded token server, no model\n"
+            "                (for llama.cpp: pip install 'pqproxy[demo]')"
+        )
+    child = children.start("model-server", arguments)
+    return ModelServer(await child.first_line(patience=20.0), description)
+
+
+def _introduce(server: ModelServer, pair: Pair) -> None:
+    print(report.PICTURE)
+    print(f"  model server  {server.description}")
+    print(f"                {server.url}, plaintext")
+    print(f"  sidecars      {pair.ingress.address} in front of it, {pair.egress.address} beside")
+    print(f"                the client\n\n{_QUESTION}\n")
+
+
+async def _stream(url: str, prompt: Prompt) -> Completion:
+    # A session of its own: when it closes, the connection ends and the sidecars log it.
+    async with new_session(keep_connection=False) as session:
+        completion = await stream_completion(session, url, prompt, _show)
+    print("\n")
+    return completion
+
+
+def _show(token: str) -> None:
+    sys.stdout.write(token)
+    sys.stdout.flush()
+
+
+async def _report_cost(server: ModelServer, pair: Pair, model: str) -> None:
+    prompt = Prompt(model, _SHORT_QUESTION, max_tokens=1)
+    sidecar = f"http://{pair.egress.address}"
+    new = await compare(server.url, sidecar, prompt, keep_connection=False)
+    kept = await compare(server.url, sidecar, prompt, keep_connection=True)
+    print(report.cost_report(new, kept))
