@@ -36,6 +36,9 @@ class Sink(Protocol):
     def on_writable(self) -> None:
         """`write` returned False before; now it may be called again."""
 
+    def on_closed(self) -> None:
+        """Both directions ended cleanly, everything has left and the Duplex holds nothing."""
+
 
 class Duplex(Protocol):
     """One side of a connection."""

@@ -1,0 +1,237 @@
+"""The worker's few read buffers, and the batches that are read into them.
+
+All connections of a worker read into the same two buffers, one shaped in slots for plaintext and
+one flat for TLS: a read is handed on and sent within the same call, so the next one may overwrite
+it. Only what the kernel did not take is kept longer, and then the buffer itself is lent (no copy)
+and the next reader takes another from a small pool. The pool is capped: past the cap the remainder
+is copied out, so that a few slow readers never hold every buffer. Copies have a budget: from half
+of it on a read brings one slot only, past it readers wait.
+
+Nothing here knows sockets or TLS beyond the room that a record needs around its payload.
+"""
+
+from collections.abc import Callable
+
+# Room before the payload of a slot: a frame header (8) that comes with tunnels, in front of it
+# the record header (5). Behind it: the content type (1) and the tag (16). Padding of small records
+# uses the unfilled rest of the slot.
+HEADROOM = 13
+TAILROOM = 17
+# With its frame header this fills a record of 2^14 bytes exactly.
+PAYLOAD = 16_384 - 8
+STRIDE = HEADROOM + PAYLOAD + TAILROOM
+SLOTS = 16
+BULK = SLOTS * PAYLOAD
+
+# Free space in front of what TLS reads, for the incomplete record of the read before.
+RECORD_ROOM = 16_896
+RECORD_READ = 262_144
+
+# From here on lending the whole buffer is cheaper than copying the rest of it.
+_WORTH_LENDING = 32_768
+# sendmsg takes at most IOV_MAX (1024) buffers; many small ones are cheaper joined than listed.
+_MAX_VIEWS = 64
+
+
+class Kept:
+    """Bytes that wait for a socket: views into a lent buffer, or a copy."""
+
+    __slots__ = ("_copied", "_lender", "_pool", "views")
+
+    def __init__(
+        self, pool: "BufferPool", views: list[memoryview], lender: "Batch | None", copied: int
+    ) -> None:
+        self._pool, self.views, self._lender, self._copied = pool, views, lender, copied
+
+    def append(self, data: bytes) -> None:
+        """Queue bytes behind the rest, as a copy that counts against the budget."""
+        self.views.append(memoryview(data))
+        self._copied += len(data)
+        self._pool.copied += len(data)
+
+    def advance(self, sent: int) -> bool:
+        """Drop what the socket took. True: nothing is left, and the buffer has gone back."""
+        views = self.views
+        taken = 0
+        for view in views:
+            if sent < len(view):
+                break
+            sent -= len(view)
+            taken += 1
+        del views[:taken]
+        if not views:
+            self.release()
+            return True
+        if sent:
+            views[0] = views[0][sent:]
+        return False
+
+    def release(self) -> None:
+        """Give everything back; also for bytes that will never be sent."""
+        self.views = []
+        if self._lender is not None:
+            self._pool.give_back(self._lender)
+            self._lender = None
+        if self._copied:
+            self._pool.forget(self._copied)
+            self._copied = 0
+
+
+class Batch:
+    """What one read brought. It is lent for the call; `keep` holds on to what is unsent."""
+
+    __slots__ = ("length", "pool")
+
+    def __init__(self, pool: "BufferPool") -> None:
+        self.pool = pool
+        self.length = 0
+
+    def views(self) -> list[memoryview]:
+        """The payload, in order."""
+        raise NotImplementedError
+
+    def keep(self, unsent: list[memoryview]) -> Kept:
+        """Hold `unsent`, views into this batch and perhaps others, beyond the call."""
+        return self.pool.keep(self, unsent)
+
+
+class SlotBatch(Batch):
+    """A buffer of record-shaped slots: what lies in it can be encrypted where it landed."""
+
+    __slots__ = ("buffer", "first", "payloads")
+
+    def __init__(self, pool: "BufferPool") -> None:
+        super().__init__(pool)
+        self.buffer = memoryview(bytearray(SLOTS * STRIDE))
+        self.payloads = [
+            self.buffer[start : start + PAYLOAD]
+            for start in range(HEADROOM, SLOTS * STRIDE, STRIDE)
+        ]
+        self.first = self.payloads[0]
+
+    def views(self) -> list[memoryview]:
+        """The filled payloads."""
+        full, rest = divmod(self.length, PAYLOAD)
+        views = self.payloads[:full]
+        if rest:
+            views.append(self.payloads[full][:rest])
+        return views
+
+    def spans(self) -> list[tuple[int, int]]:
+        """(start in `buffer`, length) of each filled payload."""
+        full, rest = divmod(self.length, PAYLOAD)
+        spans = [(HEADROOM + slot * STRIDE, PAYLOAD) for slot in range(full)]
+        if rest:
+            spans.append((HEADROOM + full * STRIDE, rest))
+        return spans
+
+
+class RecordBatch(Batch):
+    """A flat buffer in which TLS records were decrypted: the payload lies in pieces."""
+
+    __slots__ = ("buffer", "fragments", "landing")
+
+    def __init__(self, pool: "BufferPool") -> None:
+        super().__init__(pool)
+        self.buffer = memoryview(bytearray(RECORD_ROOM + RECORD_READ))
+        self.landing = self.buffer[RECORD_ROOM:]
+        self.fragments: list[memoryview] = []
+
+    def fill(self, fragments: list[memoryview]) -> None:
+        """Say which pieces of the buffer are payload."""
+        self.fragments = fragments
+        self.length = sum(map(len, fragments))
+
+    def views(self) -> list[memoryview]:
+        """The fragments; many small ones are joined into one."""
+        if len(self.fragments) > _MAX_VIEWS:
+            return [memoryview(b"".join(self.fragments))]
+        return self.fragments
+
+
+class LooseBatch(Batch):
+    """Bytes that live in nobody's read buffer; keeping them copies."""
+
+    __slots__ = ("_views",)
+
+    def __init__(self, pool: "BufferPool", views: list[memoryview]) -> None:
+        super().__init__(pool)
+        self._views = views
+        self.length = sum(map(len, views))
+
+    def views(self) -> list[memoryview]:
+        """The bytes; many small pieces are joined into one."""
+        if len(self._views) > _MAX_VIEWS:
+            return [memoryview(b"".join(self._views))]
+        return self._views
+
+
+class BufferPool:
+    """The buffers of one worker. `slots` and `records` are the ones to read into now."""
+
+    __slots__ = (
+        "_budget",
+        "_cap",
+        "_free_records",
+        "_free_slots",
+        "_lent",
+        "_waiting",
+        "copied",
+        "records",
+        "slots",
+    )
+
+    def __init__(self, cap: int = 8, budget: int = 64 << 20) -> None:
+        self._cap, self._budget = cap, budget
+        self._free_slots: list[SlotBatch] = []
+        self._free_records: list[RecordBatch] = []
+        self._lent = 0
+        self._waiting: dict[Callable[[], None], None] = {}  # in order, each once
+        self.copied = 0
+        self.slots = SlotBatch(self)
+        self.records = RecordBatch(self)
+
+    @property
+    def pressed(self) -> bool:
+        """Half of the budget is used: read one slot at a time."""
+        return self.copied * 2 >= self._budget
+
+    @property
+    def exhausted(self) -> bool:
+        """The budget is used up: read nothing, ask to be told with `when_relieved`."""
+        return self.copied >= self._budget
+
+    def when_relieved(self, callback: Callable[[], None]) -> None:
+        """Call back once the kept bytes are under the budget again."""
+        self._waiting[callback] = None
+
+    def keep(self, batch: Batch, unsent: list[memoryview]) -> Kept:
+        """Lend `batch` out as it is, or copy `unsent` where that is cheaper or the cap is met."""
+        size = sum(map(len, unsent))
+        if size >= _WORTH_LENDING and self._lent < self._cap:
+            if batch is self.slots:
+                self._lent += 1
+                self.slots = self._free_slots.pop() if self._free_slots else SlotBatch(self)
+                return Kept(self, unsent, batch, 0)
+            if batch is self.records:
+                self._lent += 1
+                self.records = self._free_records.pop() if self._free_records else RecordBatch(self)
+                return Kept(self, unsent, batch, 0)
+        self.copied += size
+        return Kept(self, [memoryview(b"".join(unsent))], None, size)
+
+    def give_back(self, batch: Batch) -> None:
+        """Take a lent buffer back."""
+        self._lent -= 1
+        if isinstance(batch, SlotBatch):
+            self._free_slots.append(batch)
+        elif isinstance(batch, RecordBatch):
+            self._free_records.append(batch)
+
+    def forget(self, size: int) -> None:
+        """Take copied bytes off the budget, and wake readers that waited for it."""
+        self.copied -= size
+        if self._waiting and not self.exhausted:
+            waiting, self._waiting = self._waiting, {}
+            for callback in waiting:
+                callback()

@@ -1,0 +1,254 @@
+"""One connected, non-blocking socket: what a plaintext and a TLS Duplex share.
+
+It keeps the flags that edge-triggered polling needs, the bytes the kernel did not take, and the
+order in which a connection ends. `write`, `end`, `abort`, `pause` and `resume` never call the sink:
+what goes wrong in them is reported from the next turn of the poller.
+"""
+
+import contextlib
+import socket
+from dataclasses import dataclass
+
+from pqproxy.proxy.buffers import Batch, BufferPool, Kept, LooseBatch
+from pqproxy.proxy.duplex import Sink
+from pqproxy.proxy.poller import ERROR, HANGUP, OUT, READABLE, Poller
+from pqproxy.proxy.socket_options import reset_on_close
+from pqproxy.telemetry.reasons import EndReason
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What an end is called, depending on whose side it came from."""
+
+    left: EndReason
+    alert: EndReason
+
+
+CLIENT = Side(EndReason.CLIENT_LEFT, EndReason.CLIENT_ALERT)
+UPSTREAM = Side(EndReason.UPSTREAM_LEFT, EndReason.UPSTREAM_ALERT)
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What all connections of a worker share."""
+
+    poller: Poller
+    pool: BufferPool
+
+
+class Descriptor:
+    """A socket in the poller. Born paused."""
+
+    __slots__ = (
+        "_broken",
+        "_fd",
+        "_hangup",
+        "_in_ended",
+        "_out_ended",
+        "_owes_writable",
+        "_paused",
+        "_poller",
+        "_pool",
+        "_queued",
+        "_readable",
+        "_side",
+        "_sink",
+        "_sock",
+        "_unsent",
+        "_watches_output",
+        "closed",
+    )
+
+    _sink: Sink
+
+    def __init__(self, sock: socket.socket, engine: Engine, side: Side) -> None:
+        self._sock, self._fd = sock, sock.fileno()
+        self._poller, self._pool, self._side = engine.poller, engine.pool, side
+        self.closed = False
+        self._paused = True
+        self._readable = False  # an edge was reported and the queue is not known to be empty
+        self._hangup = False  # a FIN is on its way: read on until it is found
+        self._broken = False  # a send failed or the peer reset: to be reported in a turn
+        self._queued = False  # a turn was asked for
+        self._in_ended = self._out_ended = False
+        self._unsent: Kept | None = None
+        self._owes_writable = False
+        self._watches_output = False
+        self._poller.add(self._fd, self)
+
+    def attach(self, sink: Sink) -> None:
+        """Say who receives what this side reads; while it is paused, another may take over."""
+        self._sink = sink
+
+    def pause(self) -> None:
+        """Stop reading; no `on_data` comes from now on."""
+        self._paused = True
+        if self._broken:  # a paused side does not find the reset by reading
+            self._ask_for_turn()
+
+    def resume(self) -> None:
+        """Read on, from the next turn."""
+        self._paused = False
+        if self._readable:
+            self._ask_for_turn()
+
+    def end(self) -> None:
+        """Half-close, after everything written before."""
+        if self.closed or self._out_ended:
+            return
+        self._out_ended = True
+        self._say_end()
+        if self._unsent is None:
+            self._all_sent()
+
+    def abort(self, reason: EndReason) -> None:
+        """Reset both directions. The sink hears nothing more."""
+        if not self.closed:
+            self._last_words(reason)
+            self._drop(reset=True)
+
+    # What the poller calls.
+
+    def on_events(self, mask: int) -> None:
+        """Readiness."""
+        if mask & ERROR and self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self._broken = self._readable = True
+            if self._paused or self._in_ended:
+                self._vanish(self._side.left)
+                return
+        if mask & OUT and self._unsent is not None:
+            self._flush(self._unsent)
+        if mask & READABLE and not self._in_ended and not self.closed:
+            self._readable = True
+            if mask & HANGUP:
+                self._hangup = True
+            if not self._paused:
+                self._read()
+
+    def on_turn(self) -> None:
+        """A turn that was asked for."""
+        self._queued = False
+        if self.closed:
+            return
+        if self._broken and (self._paused or self._in_ended):
+            self._vanish(self._side.left)
+        elif self._readable and not self._paused and not self._in_ended:
+            self._read()
+
+    def crashed(self) -> None:
+        """Something in our own code failed."""
+        if not self.closed:
+            self._last_words(EndReason.INTERNAL_ERROR)
+        self._vanish(EndReason.INTERNAL_ERROR)
+
+    # What the two kinds do differently.
+
+    def _read(self) -> None:
+        """Read once and hand it on."""
+        raise NotImplementedError
+
+    def _say_end(self) -> None:
+        """Queue what tells the peer that no more data comes, if that is bytes."""
+
+    def _all_sent(self) -> None:
+        """Everything before `end` has left."""
+        raise NotImplementedError
+
+    def _last_words(self, reason: EndReason) -> None:
+        """Send what precedes a reset, if the socket takes it at once."""
+
+    # Sending.
+
+    def _send(self, views: list[memoryview], batch: Batch) -> bool:
+        """Send now what the kernel takes, keep the rest. False: nothing more until writable."""
+        if self._unsent is not None:
+            for view in views:
+                self._unsent.append(bytes(view))
+            return False
+        try:
+            sent = self._sock.sendmsg(views) if len(views) > 1 else self._sock.send(views[0])
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._broken = self._readable = True
+            self._ask_for_turn()
+            return False
+        for position, view in enumerate(views):
+            if sent < len(view):
+                unsent = views[position:]
+                unsent[0] = view[sent:]
+                self._keep(unsent, batch)
+                return False
+            sent -= len(view)
+        return True
+
+    def _send_bytes(self, data: bytes) -> bool:
+        views = [memoryview(data)]
+        return self._send(views, LooseBatch(self._pool, views))
+
+    def _keep(self, unsent: list[memoryview], batch: Batch) -> None:
+        self._unsent = batch.keep(unsent)
+        if not self._watches_output:
+            self._watches_output = True
+            self._poller.watch_output(self._fd)
+
+    def _flush(self, unsent: Kept) -> None:
+        try:
+            sent = self._sock.sendmsg(unsent.views)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._broken = self._readable = True
+            self._ask_for_turn()
+            return
+        if not unsent.advance(sent):
+            return
+        self._unsent = None
+        if self._out_ended:
+            self._all_sent()
+        elif self._owes_writable:
+            self._owes_writable = False
+            self._sink.on_writable()
+
+    # Ending.
+
+    def _input_ended(self) -> None:
+        """The peer half-closed, cleanly."""
+        self._in_ended, self._readable = True, False
+        self._sink.on_end()
+        self._close_if_done()
+
+    def _close_if_done(self) -> None:
+        if not self.closed and self._in_ended and self._out_ended and self._unsent is None:
+            self._drop(reset=False)
+            # Asked for by `end()`, perhaps: so the sink is told in a later turn.
+            self._poller.loop.call_soon(self._sink.on_closed)
+
+    def _vanish(self, reason: EndReason) -> None:
+        """Both directions are gone: tell the sink."""
+        if not self.closed:
+            self._drop(reset=True)
+            self._sink.on_abort(reason)
+
+    def _drop(self, *, reset: bool) -> None:
+        self.closed = True
+        if self._unsent is not None:
+            self._unsent.release()
+            self._unsent = None
+        self._poller.remove(self._fd)
+        if reset:
+            with contextlib.suppress(OSError):  # already gone
+                reset_on_close(self._sock)
+        self._sock.close()
+
+    # Reading.
+
+    def _ask_for_turn(self) -> None:
+        if not self._queued:
+            self._queued = True
+            self._poller.again(self)
+
+    def _wait_for_relief(self) -> None:
+        """Too many bytes wait for slow readers: go on when there are fewer."""
+        self._readable = True
+        self._pool.when_relieved(self._ask_for_turn)

@@ -1,0 +1,64 @@
+"""A plaintext TCP or unix socket as a Duplex."""
+
+import contextlib
+import socket
+
+from pqproxy.proxy.buffers import BULK, PAYLOAD, Batch
+from pqproxy.proxy.descriptor import Descriptor, Engine, Side
+
+
+class SocketDuplex(Descriptor):
+    """Reads into the worker's slots and sends what it is given at once."""
+
+    __slots__ = ("_bulk",)
+
+    def __init__(self, sock: socket.socket, engine: Engine, side: Side) -> None:
+        super().__init__(sock, engine, side)
+        self._bulk = False  # the last read filled its room: the next one offers all slots
+
+    def write(self, batch: Batch) -> bool:
+        """Send. False: accepted, but send no more until `on_writable`."""
+        if self._send(batch.views(), batch):
+            return True
+        self._owes_writable = True
+        return False
+
+    def _read(self) -> None:
+        pool = self._pool
+        batch = pool.slots
+        bulk = self._bulk and not pool.pressed
+        try:
+            if bulk:
+                received, room = self._sock.recvmsg_into(batch.payloads)[0], BULK
+            elif pool.exhausted:
+                self._wait_for_relief()
+                return
+            else:
+                received, room = self._sock.recv_into(batch.first), PAYLOAD
+        except BlockingIOError:
+            self._readable = False
+            if self._broken:
+                self._vanish(self._side.left)
+            return
+        except OSError:
+            self._vanish(self._side.left)
+            return
+        if not received:
+            if self._broken:  # what was left is read, but this is no clean end
+                self._vanish(self._side.left)
+            else:
+                self._input_ended()
+            return
+        # A short read has emptied the queue: the next byte is a new edge. A FIN or a failure that
+        # was already reported is not, so then we read on until it is found.
+        self._readable = received == room or self._hangup or self._broken
+        self._bulk = received > PAYLOAD or received == room
+        batch.length = received
+        self._sink.on_data(batch)
+        if self._readable and not self._paused and not self.closed:
+            self._ask_for_turn()
+
+    def _all_sent(self) -> None:
+        with contextlib.suppress(OSError):  # gone already: the reader finds out
+            self._sock.shutdown(socket.SHUT_WR)
+        self._close_if_done()

@@ -1,0 +1,27 @@
+"""The socket options that every connection gets, in one place."""
+
+import socket
+import struct
+
+KEEPALIVE_IDLE = 30
+KEEPALIVE_INTERVAL = 10
+KEEPALIVE_COUNT = 3
+
+_RESET = struct.pack("ii", 1, 0)
+
+
+def configure(sock: socket.socket) -> None:
+    """Make a socket non-blocking; on TCP, send at once and find out about dead peers."""
+    sock.setblocking(False)
+    if sock.family == socket.AF_UNIX:
+        return
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_COUNT)
+
+
+def reset_on_close(sock: socket.socket) -> None:
+    """Let the next close send RST and drop what is unsent."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
