@@ -1,0 +1,18 @@
+"""Skips tests whose peer is missing and ends the run with a table of peers."""
+
+import pytest
+
+from tests.support.peers import PeerTable, reason_to_skip
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "peer(name): needs a peer of tests.support.peers")
+    config.pluginmanager.register(PeerTable(), "peer-table")
+
+
+def pytest_runtest_setup(item):
+    for marker in item.iter_markers("peer"):
+        (name,) = marker.args
+        item.user_properties.append(("peer", name))
+        if reason := reason_to_skip(name):
+            pytest.skip(reason)

@@ -1,0 +1,3 @@
+module pqproxy.test/peer
+
+go 1.27

