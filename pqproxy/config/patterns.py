@@ -12,7 +12,7 @@ from pqproxy.config.units import shown
 ANY_TRUSTED = "any-trusted"
 
 _TRUST_DOMAIN = re.compile(r"[a-z0-9._-]{1,255}")
-_SEGMENT = re.compile(r"[A-Za-z0-9._~!$&'()+,;=:@%-]+")
+_SEGMENT = re.compile(r"[A-Za-z0-9._-]+")  # as SPIFFE IDs have them, §2.2 there
 _DNS = re.compile(
     r"(\*\.)?([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*"
     r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -49,7 +49,7 @@ def _spiffe(rest: str) -> None:
     for segment in segments:
         if segment != "*" and "*" in segment:
             raise ValueError("* stands for one whole path segment, never for a part of one")
-        if segment != "*" and not _SEGMENT.fullmatch(segment):
+        if segment != "*" and (not _SEGMENT.fullmatch(segment) or segment in (".", "..")):
             raise ValueError(f"{shown(segment) or 'an empty word'} is not a path segment")
 
 

@@ -41,11 +41,12 @@ def section_at(path: Sequence[str | int]) -> type[Section] | None:
             kind = field.annotation if field else None
         elif get_origin(kind) in (list, dict):
             kind = get_args(kind)[-1]
-        kind = _without_none(kind)
+        kind = without_none(kind)
     return kind if isinstance(kind, type) and issubclass(kind, Section) else None
 
 
-def _without_none(kind: Any) -> Any:
+def without_none(kind: Any) -> Any:
+    """Return the type that an optional field has when it is set."""
     if get_origin(kind) in (Union, UnionType):
         return next(part for part in get_args(kind) if part is not type(None))
     return kind

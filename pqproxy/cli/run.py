@@ -1,0 +1,60 @@
+"""`pqproxy run -c FILE`: everything that a configuration file says, until a signal."""
+
+import argparse
+import dataclasses
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from pqproxy.cli.errors import CommandError
+from pqproxy.config.values import Settings
+
+
+def add_parser(subparsers: Any) -> None:
+    """Describe the command."""
+    parser = subparsers.add_parser(
+        "run",
+        help="run what a configuration file says",
+        description="Run what a configuration file says, until SIGTERM or Ctrl-C.",
+    )
+    parser.add_argument("-c", "--config", metavar="FILE", type=Path, required=True)
+    parser.add_argument(
+        "--keylog",
+        metavar="FILE",
+        type=Path,
+        help="DANGEROUS: write TLS secrets there, for Wireshark; whoever reads them reads all",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check the file, then hand over to the supervisor."""
+    from pqproxy.cli.loading import load_config
+
+    settings = load_config(arguments.config).settings()
+    if arguments.keylog:
+        settings = with_keylog(settings, arguments.keylog)
+    return supervise(settings)
+
+
+def supervise(settings: Settings) -> int:
+    """Run settings until a signal and return the exit code."""
+    from pqproxy.supervisor.run import run as run_supervisor
+
+    return run_supervisor(settings)
+
+
+def with_keylog(settings: Settings, path: Path) -> Settings:
+    """Turn the key log on: into a file for the owner's eyes only, and not without saying so."""
+    path = path.absolute()
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+    except OSError as error:
+        raise CommandError(f"--keylog: {path} cannot be written: {error.strerror}") from None
+    print(
+        f"pqproxy: WARNING: --keylog writes the secrets of every connection to {path}\n"
+        "pqproxy: WARNING: whoever reads that file can decrypt all traffic of this run",
+        file=sys.stderr,
+    )
+    return dataclasses.replace(settings, keylog=str(path))
