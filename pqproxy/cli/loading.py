@@ -27,9 +27,9 @@ def load_config(path: Path) -> Parsed:
     for where, message in certificate_problems(parsed.identities, parsed.trust, now):
         parsed.complain(where, message)
     if parsed.file is not BROKEN and parsed.file.crypto is not BROKEN:
-        provider = parsed.file.crypto.provider
-        if provider is not BROKEN and (message := provider_problem(provider)):
-            parsed.complain(("crypto", "provider"), message)
+        chosen = parsed.file.crypto.provider
+        if chosen is not BROKEN and (reason := provider_problem(chosen)):
+            parsed.complain(("crypto", "provider"), reason)
     return parsed
 
 

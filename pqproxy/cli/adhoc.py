@@ -1,0 +1,110 @@
+"""Settings without a file: one listener from the command line, under the same rules as a file.
+
+The options become the data that a file would hold and pass the same schema and checks; a problem
+is then said of the option instead of a line.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pqproxy.cli.errors import CommandError
+from pqproxy.cli.loading import certificate_problems
+from pqproxy.config.build import build_settings
+from pqproxy.config.checks import check
+from pqproxy.config.document import Document
+from pqproxy.config.files import UnreadableFile, read_file, read_roots
+from pqproxy.config.validation import validate
+from pqproxy.config.values import IdentityFiles, Settings, TrustFiles
+from pqproxy.identity.errors import IdentityError
+from pqproxy.identity.pem import encode, holds_private_key, is_self_issued, read_certificates
+
+# The names of the one identity and the one trust set.
+OWN, PEERS = "own", "peers"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who we are and whom we believe."""
+
+    identity: IdentityFiles | None
+    trust: TrustFiles | None
+
+
+def read_credentials(identity: Path | None, trust: Path | None) -> Credentials:
+    """Read `--identity` (key and chain, perhaps roots, in one PEM) and `--trust`.
+
+    A bundle's own roots are believed where `--trust` says nothing.
+    """
+    own, roots = _read_identity(identity) if identity else (None, ())
+    if trust:
+        return Credentials(own, TrustFiles(PEERS, _read_trust(trust), str(trust)))
+    return Credentials(own, TrustFiles(PEERS, roots, str(identity)) if roots else None)
+
+
+def adhoc_settings(
+    role: str, entry: Mapping[str, Any], credentials: Credentials, options: Mapping[str, str]
+) -> Settings:
+    """Check one listener and make settings of it. `options` says which option gave which key."""
+    own, peers = credentials.identity, credentials.trust
+    given = {key: value for key, value in entry.items() if value is not None}
+    given["identities"] = [OWN] if own else []
+    if peers:
+        given["trust"] = PEERS
+    # Only the names count here: the content of the files goes into the settings below.
+    data = {
+        "version": 1,
+        "identities": {OWN: {"certificate": own.source, "key": own.source}} if own else {},
+        "trust": {PEERS: {"roots": [peers.source]}} if peers else {},
+        role: [given],
+    }
+    document = Document(data)
+    file, problems = validate(document)
+    for problem in problems + check(file, document):
+        key = str(problem.path[2])
+        raise CommandError(f"{options.get(key, key)}: {problem.message}")
+    identities, trust = [own] if own else [], [peers] if peers else []
+    now = datetime.fromtimestamp(time.time(), UTC)
+    for (section, _), message in certificate_problems(identities, trust, now):
+        raise CommandError(f"--{'identity' if section == 'identities' else 'trust'}: {message}")
+    return build_settings(file, Path.cwd(), identities, trust)
+
+
+def _read_identity(path: Path) -> tuple[IdentityFiles, tuple[bytes, ...]]:
+    pem = _read("--identity", path)
+    key, source = pem, str(path)
+    if not holds_private_key(pem):
+        beside = path.with_suffix(".key")
+        if not beside.exists():
+            hint = f"put the key into the same file, or into {beside}"
+            raise CommandError(f"--identity: {path} holds no private key", hint)
+        key, source = _read("--identity", beside), f"{path} with {beside}"
+    return IdentityFiles(OWN, pem, key, source), _roots_of("--identity", pem, path)
+
+
+def _read_trust(path: Path) -> tuple[bytes, ...]:
+    try:
+        parts = read_roots(path)
+    except UnreadableFile as error:
+        raise CommandError(f"--trust: {error}") from None
+    if len(parts) == 1 and holds_private_key(parts[0]):
+        return _roots_of("--trust", parts[0], path)
+    return parts
+
+
+def _roots_of(option: str, pem: bytes, path: Path) -> tuple[bytes, ...]:
+    try:
+        certificates = read_certificates(pem, str(path))
+    except IdentityError as error:
+        raise CommandError(f"{option}: {error}", error.fix) from None
+    return tuple(encode(root) for root in certificates[1:] if is_self_issued(root))
+
+
+def _read(option: str, path: Path) -> bytes:
+    try:
+        return read_file(path)
+    except UnreadableFile as error:
+        raise CommandError(f"{option}: {error}") from None

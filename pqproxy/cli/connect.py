@@ -1,0 +1,60 @@
+"""`pqproxy connect HOST:PORT --listen ADDR`: one egress, without a file."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from pqproxy.cli.errors import CommandError
+
+_OPTIONS = {
+    "connect": "HOST:PORT",
+    "listen": "--listen",
+    "expect": "--expect",
+    "trust": "--trust",
+}
+
+
+def add_parser(subparsers: Any) -> None:
+    """Describe the command."""
+    parser = subparsers.add_parser(
+        "connect",
+        help="plaintext in, post-quantum TLS to another machine",
+        description="Listen for plaintext on this machine and carry it to HOST:PORT over "
+        "post-quantum TLS 1.3.",
+    )
+    parser.add_argument("address", metavar="HOST:PORT", help="pqproxy, or any TLS 1.3 server")
+    parser.add_argument("--listen", metavar="ADDR", required=True, help="such as 127.0.0.1:9000")
+    parser.add_argument(
+        "--identity",
+        metavar="FILE",
+        type=Path,
+        help="PEM with our key and certificate; roots in it are trusted where --trust is absent",
+    )
+    parser.add_argument(
+        "--trust", metavar="FILE", type=Path, help="roots that sign the server's certificate"
+    )
+    parser.add_argument(
+        "--expect",
+        metavar="ID",
+        action="append",
+        help="who the server must be, such as spiffe://corp/llm (default: HOST)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make settings of the options, then hand over to the supervisor."""
+    from pqproxy.cli.adhoc import adhoc_settings, read_credentials
+    from pqproxy.cli.run import supervise
+
+    credentials = read_credentials(arguments.identity, arguments.trust)
+    if credentials.trust is None:
+        message = "nothing says who signs the server's certificate"
+        raise CommandError(message, "give --trust FILE, or an --identity bundle that holds roots")
+    entry = {
+        "name": "connect",
+        "listen": arguments.listen,
+        "connect": [arguments.address],
+        "expect": arguments.expect,
+    }
+    return supervise(adhoc_settings("egress", entry, credentials, _OPTIONS))
