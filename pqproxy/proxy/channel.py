@@ -1,0 +1,70 @@
+"""What supervisor and worker say to each other, and how it is framed.
+
+A frame is a length (u32, big-endian) and that many bytes. The supervisor's first frame is a pickled
+`WorkerStart`; everything after it, both ways, is JSON. Only the worker unpickles, and only what
+its parent wrote: the worker faces the network, so the supervisor never unpickles what it says.
+
+Pure: no sockets, so that both sides and their tests share it.
+"""
+
+import pickle
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pqproxy.config.values import Settings
+
+MAX_FRAME = 16 << 20
+_PREFIX = 4
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStart:
+    """Everything a worker is told at its start."""
+
+    settings: Settings
+    listeners: dict[str, list[int]]  # inherited listening descriptors by listener
+    log_tty: bool  # whether a person reads the log
+
+    def encode(self) -> bytes:
+        """As the payload of the first frame."""
+        return pickle.dumps(self)
+
+    @staticmethod
+    def decode(payload: bytes) -> "WorkerStart":
+        """Read the first frame. Only for the worker: see above."""
+        start = pickle.loads(payload)  # noqa: S301 - only from the parent process
+        if not isinstance(start, WorkerStart):
+            raise TypeError("the first frame is not a WorkerStart")
+        return start
+
+
+def encode_frame(payload: bytes) -> bytes:
+    """Frame one message. Raises ValueError when it is too long to be meant."""
+    if len(payload) > MAX_FRAME:
+        raise ValueError(f"frame of {len(payload)} bytes")
+    return len(payload).to_bytes(_PREFIX, "big") + payload
+
+
+class FrameReader:
+    """Cuts a byte stream into frames."""
+
+    __slots__ = ("_buffer",)
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Take bytes and give the frames that are complete.
+
+        Raises ValueError for a frame that is too long to be meant: the stream is unusable then.
+        """
+        self._buffer += data
+        while len(self._buffer) >= _PREFIX:
+            length = int.from_bytes(self._buffer[:_PREFIX], "big")
+            if length > MAX_FRAME:
+                raise ValueError(f"frame of {length} bytes")
+            if len(self._buffer) < _PREFIX + length:
+                return
+            frame = bytes(self._buffer[_PREFIX : _PREFIX + length])
+            del self._buffer[: _PREFIX + length]
+            yield frame
