@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.utils import CryptographyDeprecationWarning
 
 _SCHEME = "spiffe://"
 _SPIFFE_LIMIT = 2048  # bytes, the SPIFFE ID standard §2.3
@@ -20,8 +21,10 @@ _DNS = re.compile(rf"(?=.{{1,253}}\Z)(\*\.)?({_LABEL}\.)*{_LABEL}")
 _SHOWN = 256
 
 # What the library raises for certificates and extensions that do not parse; the x509 ones are not
-# ValueErrors.
+# ValueErrors. The warning is for what it still parses (a negative serial number), and is an
+# exception wherever warnings are made errors.
 MALFORMED = (
+    CryptographyDeprecationWarning,
     ValueError,
     UnsupportedAlgorithm,
     x509.InvalidVersion,

@@ -55,7 +55,7 @@ def _root(certificate: x509.Certificate, where: str) -> Root:
     try:
         where = f"{where}, {subject_of(certificate)},"
         _check_authority(certificate, where)
-        return Root(certificate, _declared_domain(certificate, where))
+        return Root(certificate, declared_domain(certificate, where))
     except MALFORMED as error:
         raise IdentityError(f"{where} does not parse: {error}", "make the root again") from None
 
@@ -92,7 +92,8 @@ def _check_authority(certificate: x509.Certificate, where: str) -> None:
         )
 
 
-def _declared_domain(certificate: x509.Certificate, where: str) -> str | None:
+def declared_domain(certificate: x509.Certificate, where: str) -> str | None:
+    """Return the trust domain a root declares. Raises IdentityError, beginning with `where`."""
     uris = [uri for uri in read_names(certificate).uris if is_spiffe(uri)]
     if not uris:
         return None

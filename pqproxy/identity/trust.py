@@ -37,6 +37,7 @@ from pqproxy.identity.errors import (
 )
 from pqproxy.identity.names import MALFORMED, CertificateNames, SpiffeId, is_spiffe, read_names
 from pqproxy.identity.peer import PeerIdentity, Purpose
+from pqproxy.identity.pem import is_self_issued
 from pqproxy.identity.roots import Root, read_roots
 from pqproxy.identity.usage import permits_usage
 from pqproxy.telemetry.reasons import ReasonCode
@@ -133,10 +134,26 @@ def _parse_chain(chain: Sequence[bytes], purpose: Purpose) -> list[x509.Certific
             "send the leaf and its intermediates only",
         )
     try:
-        return [x509.load_der_x509_certificate(bytes(der)) for der in chain]
+        return _distinct([x509.load_der_x509_certificate(bytes(der)) for der in chain])
     except MALFORMED:
-        # The library's message may quote what the peer sent; the position says enough.
+        # The library's message may quote what the peer sent; that it does not parse is enough.
         raise malformed("a certificate does not parse", "issue the certificate again") from None
+
+
+def _distinct(certificates: list[x509.Certificate]) -> list[x509.Certificate]:
+    """Return the leaf and the issuers that can matter: no roots, no repeats.
+
+    Six authorities of one name that sign each other make the path builder try 128 signatures,
+    80 ms of work for a stranger's one handshake. With a name for each it is six at most.
+    """
+    leaf, *rest = certificates
+    issuers = [c for c in dict.fromkeys(rest) if not is_self_issued(c)]
+    if len({c.subject for c in issuers}) != len(issuers):
+        raise malformed(
+            "the chain holds two different authorities of one name",
+            "send one path only: the leaf, its issuer, and so on up to below the root",
+        )
+    return [leaf, *issuers]
 
 
 def _leaf_algorithm(leaf: x509.Certificate) -> str:

@@ -1,0 +1,204 @@
+"""How the certificates of our own authority are built (RFC 5280, and the SPIFFE X.509-SVID rules).
+
+Pure: names, dates and keys in, certificates out.
+"""
+
+import ipaddress
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, mldsa, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from pqproxy.crypto.algorithms import PrivateKey
+from pqproxy.identity.errors import IdentityError
+from pqproxy.identity.names import SpiffeId, dns_name
+
+# A certificate made a moment ago is valid on a machine whose clock is behind.
+_CLOCK_SKEW = timedelta(hours=1)
+_MAX_DAYS = 36_500
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """How keys of a kind are made, and the hash under their signatures (None: its own)."""
+
+    generate: Callable[[], PrivateKey]
+    signature_hash: hashes.SHA256 | hashes.SHA384 | None
+
+
+DEFAULT_ALGORITHM = "ecdsa-p256"
+ALGORITHMS = {
+    DEFAULT_ALGORITHM: Algorithm(lambda: ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()),
+    "ecdsa-p384": Algorithm(lambda: ec.generate_private_key(ec.SECP384R1()), hashes.SHA384()),
+    "rsa-2048": Algorithm(lambda: rsa.generate_private_key(65537, 2048), hashes.SHA256()),
+    "mldsa65": Algorithm(mldsa.MLDSA65PrivateKey.generate, None),
+    "mldsa87": Algorithm(mldsa.MLDSA87PrivateKey.generate, None),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """From when to when."""
+
+    not_before: datetime
+    not_after: datetime
+
+    @classmethod
+    def starting(cls, now: datetime, days: int) -> "Validity":
+        """Return the validity of something made now. Raises IdentityError for odd numbers."""
+        if not 1 <= days <= _MAX_DAYS:
+            raise IdentityError(f"{days} days is not a validity", f"choose 1 to {_MAX_DAYS} days")
+        return cls(now - _CLOCK_SKEW, now + timedelta(days=days))
+
+
+@dataclass(frozen=True, slots=True)
+class LeafNames:
+    """What a leaf is called. Read it with `parse`."""
+
+    spiffe: tuple[str, ...] = ()
+    dns: tuple[str, ...] = ()
+    ip: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(
+        cls, spiffe: tuple[str, ...] = (), dns: tuple[str, ...] = (), ip: tuple[str, ...] = ()
+    ) -> "LeafNames":
+        """Check and normalise names. Raises IdentityError for what no peer would accept."""
+        if not (spiffe or dns or ip):
+            raise IdentityError(
+                "a certificate needs a name that peers can check",
+                "give --spiffe spiffe://corp/ns/apps/sa/llm, --dns llm.test or --ip 10.0.0.7",
+            )
+        if len(spiffe) > 1:
+            raise IdentityError(
+                f"a certificate holds one SPIFFE ID, not {len(spiffe)}",
+                "issue a certificate for each",
+            )
+        try:
+            ids = tuple(map(SpiffeId.parse, spiffe))
+            names = tuple(map(dns_name, dns))
+            addresses = tuple(str(ipaddress.ip_address(address)) for address in ip)
+        except ValueError as error:
+            raise IdentityError(str(error)) from None
+        for spiffe_id in ids:
+            if not spiffe_id.segments:
+                raise IdentityError(
+                    f"{spiffe_id} names a trust domain, not a peer",
+                    f"add a path, such as {spiffe_id}/ns/apps/sa/llm",
+                )
+        return cls(tuple(map(str, ids)), names, addresses)
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Who signs."""
+
+    certificate: x509.Certificate
+    private_key: PrivateKey = field(repr=False)
+    algorithm: str
+
+
+def build_root(
+    private_key: PrivateKey, algorithm: str, validity: Validity, trust_domain: str | None
+) -> x509.Certificate:
+    """Build a self-signed root that signs leaves only.
+
+    Its name ends in random letters: two roots of one name but different keys, on two machines,
+    make errors that nobody understands.
+    """
+    name = _common_name(f"pqproxy {algorithm} root {secrets.token_hex(3)}")
+    builder = _builder(private_key, name, validity).issuer_name(name)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    builder = builder.add_extension(_key_usage(authority=True), critical=True)
+    builder = builder.add_extension(_authority_key(private_key), critical=False)
+    if trust_domain is not None:
+        names = x509.SubjectAlternativeName([_declaration(trust_domain)])
+        builder = builder.add_extension(names, critical=False)
+    return builder.sign(private_key, ALGORITHMS[algorithm].signature_hash)
+
+
+def build_leaf(
+    private_key: PrivateKey, name: str, names: LeafNames, validity: Validity, issuer: Issuer
+) -> x509.Certificate:
+    """Build a leaf for both roles. It ends with its issuer at the latest."""
+    not_after = min(validity.not_after, issuer.certificate.not_valid_after_utc)
+    builder = (
+        _builder(private_key, _common_name(name), Validity(validity.not_before, not_after))
+        .issuer_name(issuer.certificate.subject)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(authority=False), critical=True)
+        .add_extension(_authority_key(issuer.private_key), critical=False)
+        .add_extension(
+            x509.ExtendedKeyUsage(
+                [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+            ),
+            critical=False,
+        )
+        .add_extension(x509.SubjectAlternativeName(_general_names(names)), critical=False)
+    )
+    return builder.sign(issuer.private_key, ALGORITHMS[issuer.algorithm].signature_hash)
+
+
+def _builder(
+    private_key: PrivateKey, subject: x509.Name, validity: Validity
+) -> x509.CertificateBuilder:
+    public_key = private_key.public_key()
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(validity.not_before)
+        .not_valid_after(validity.not_after)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+    )
+
+
+def _declaration(trust_domain: str) -> x509.UniformResourceIdentifier:
+    text = trust_domain if "://" in trust_domain else f"spiffe://{trust_domain}"
+    try:
+        spiffe_id = SpiffeId.parse(text)
+    except ValueError as error:
+        raise IdentityError(str(error)) from None
+    if spiffe_id.segments:
+        raise IdentityError(
+            f"{spiffe_id} names a peer, not a trust domain",
+            f"give the domain only: spiffe://{spiffe_id.trust_domain}",
+        )
+    return x509.UniformResourceIdentifier(str(spiffe_id))
+
+
+def _general_names(names: LeafNames) -> list[x509.GeneralName]:
+    return [
+        *map(x509.UniformResourceIdentifier, names.spiffe),
+        *map(x509.DNSName, names.dns),
+        *(x509.IPAddress(ipaddress.ip_address(address)) for address in names.ip),
+    ]
+
+
+def _common_name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _authority_key(private_key: PrivateKey) -> x509.AuthorityKeyIdentifier:
+    return x509.AuthorityKeyIdentifier.from_issuer_public_key(private_key.public_key())
+
+
+def _key_usage(*, authority: bool) -> x509.KeyUsage:
+    """Authorities sign certificates and CRLs, leaves sign handshakes; nobody encrypts keys."""
+    return x509.KeyUsage(
+        digital_signature=not authority,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
