@@ -6,7 +6,7 @@ what was found and what to type. No error holds a byte of the key, nor another e
 
 import binascii
 import re
-from typing import Any, cast
+from typing import cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -48,10 +48,7 @@ def key_algorithm(key: object) -> str:
 def load_private_key(pem: bytes) -> PrivateKey:
     """Read an unencrypted PEM key that pqproxy can use. Raises PrivateKeyError."""
     _refuse_what_is_no_plain_key(pem)
-    try:
-        key: Any = serialization.load_pem_private_key(pem, password=None)
-    except (TypeError, ValueError, UnsupportedAlgorithm):
-        key = _read_pkcs8_body(pem)
+    key = _read_with_library(pem) or _read_pkcs8_body(pem)
     if key is None:
         raise PrivateKeyError(
             f"private key is damaged or of an algorithm pqproxy does not know; {_SUPPORTED}"
@@ -81,6 +78,14 @@ def _refuse_what_is_no_plain_key(pem: bytes) -> None:
 
 def _no_label(pem: bytes) -> str:
     return "there is no line -----BEGIN … KEY-----" if pem else "the file is empty"
+
+
+def _read_with_library(pem: bytes) -> object | None:
+    # None, so that no later error is chained to one whose message we did not write.
+    try:
+        return serialization.load_pem_private_key(pem, password=None)
+    except (TypeError, ValueError, UnsupportedAlgorithm):
+        return None
 
 
 def _read_pkcs8_body(pem: bytes) -> object | None:

@@ -1,8 +1,8 @@
-"""ML-DSA private keys in PKCS#8 (RFC 9881 §6), in the forms that `cryptography` refuses.
+"""ML-DSA private keys in PKCS#8 (RFC 9881 §6), where `cryptography` refuses them.
 
-There are three: `seed`, `expanded` and `both`. Go and `cryptography` write and read the seed,
-OpenSSL writes both. A seed can be taken out of both; nothing leads from an expanded key back to
-its seed, so that form is named and refused.
+There are three forms: `seed`, `expanded` and `both`. Go and `cryptography` write and read the
+seed (the latter only without a public key beside it), OpenSSL writes both. A seed can be taken out
+of both; nothing leads from an expanded key back to its seed, so that form is named and refused.
 """
 
 import hashlib
@@ -18,7 +18,8 @@ from pqproxy.crypto.errors import PrivateKeyError
 
 MlDsaPrivateKey = mldsa.MLDSA44PrivateKey | mldsa.MLDSA65PrivateKey | mldsa.MLDSA87PrivateKey
 
-_EXPANDED_TAG, _BOTH_TAG = 0x04, 0x30
+_SEED_HEADER = b"\x80\x20"  # [0] IMPLICIT OCTET STRING of 32 bytes
+_EXPANDED_TAG, _BOTH_TAG = b"\x04", b"\x30"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class _Both:
 
 
 def read_ml_dsa(der: bytes) -> MlDsaPrivateKey | None:
-    """Return the key of the form `both`, or None for what is not ML-DSA.
+    """Return the key, or None for what is not ML-DSA.
 
     Raises PrivateKeyError for an ML-DSA key that cannot be used.
     """
@@ -71,25 +72,34 @@ def read_ml_dsa(der: bytes) -> MlDsaPrivateKey | None:
     parameters = _PARAMETER_SETS.get(outer.algorithm.algorithm.dotted_string)
     if parameters is None:
         return None
-    form = outer.private_key[0] if outer.private_key else None
-    if form == _BOTH_TAG:
-        return _read_both(parameters, outer.private_key)
-    if form == _EXPANDED_TAG:
+    content = outer.private_key
+    if content.startswith(_SEED_HEADER):
+        return _from_seed(parameters, content[len(_SEED_HEADER) :])
+    if content.startswith(_BOTH_TAG):
+        return _read_both(parameters, content)
+    if content.startswith(_EXPANDED_TAG):
         raise PrivateKeyError(
             f"{parameters.name} key in the expanded form, without its seed, which pqproxy needs "
             "and which cannot be computed back; export it with its seed from where it was made, "
             f"or make a new one: openssl genpkey -algorithm {parameters.name} -out KEY"
         )
-    raise PrivateKeyError(f"{parameters.name} key in a form that is not one of RFC 9881's three")
+    raise PrivateKeyError(f"{parameters.name} key is in none of the forms of RFC 9881")
+
+
+def _from_seed(parameters: _ParameterSet, seed: bytes) -> MlDsaPrivateKey:
+    try:
+        return parameters.private_key.from_seed_bytes(seed)
+    except ValueError:
+        # Not chained: nobody promises that the library's message holds no part of the key.
+        raise PrivateKeyError(f"{parameters.name} key has a seed of the wrong length") from None
 
 
 def _read_both(parameters: _ParameterSet, content: bytes) -> MlDsaPrivateKey:
     try:
         both = asn1.decode_der(_Both, content)
-        key = parameters.private_key.from_seed_bytes(both.seed)
     except ValueError:
-        # Not chained: nobody promises that the library's message holds no part of the key.
         raise PrivateKeyError(f"{parameters.name} key is damaged") from None
+    key = _from_seed(parameters, both.seed)
     # RFC 9881 §6: the two halves must belong together. An expanded key begins with the seed of
     # its matrix, K, and the hash of the public key (FIPS 204, algorithm 24).
     public_key = key.public_key().public_bytes_raw()
