@@ -1,0 +1,1 @@
+"""What pqproxy costs, measured beside other proxies in the same run: `python -m bench --help`."""

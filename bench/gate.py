@@ -1,0 +1,74 @@
+"""How a load process and the harness take turns, over the load's stdin and stdout.
+
+The load says it is ready (all connections are open and warm), the harness reads the CPU clocks
+and says go, the load reports what it did and keeps its connections open until it is told to
+leave. So neither opening nor closing is counted where it is not the thing measured.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+from bench.processes import LOAD_CORE, module
+
+READY = "ready"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a load did between go and its report."""
+
+    units: float
+    seconds: float
+
+
+class LoadFailed(Exception):
+    """A load ended without a report."""
+
+
+def serve_load(work: Callable[[], float]) -> None:
+    """The load's side: `work` runs once when told so and returns the units it did."""
+    print(READY, flush=True)
+    sys.stdin.readline()
+    started = time.perf_counter()
+    units = work()
+    print(json.dumps(asdict(Done(units, time.perf_counter() - started))), flush=True)
+    sys.stdin.readline()
+
+
+class Load:
+    """The harness's side: a load process, used as a context manager."""
+
+    def __init__(self, name: str, arguments: Sequence[object]) -> None:
+        self._process = subprocess.Popen(
+            module(name, *arguments),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: os.sched_setaffinity(0, {LOAD_CORE}),
+        )
+
+    def __enter__(self) -> "Load":
+        if self._read() != READY:
+            raise LoadFailed("the load did not get ready")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+    def run(self) -> Done:
+        """Let it work and wait for its report."""
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return Done(**json.loads(self._read()))
+
+    def _read(self) -> str:
+        if line := self._process.stdout.readline().strip():
+            return line
+        raise LoadFailed(f"{self._process.args} ended with {self._process.wait()}")

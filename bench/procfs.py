@@ -1,0 +1,71 @@
+"""CPU time and memory of processes, as the kernel counts them."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+PROC = Path("/proc")
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """The fields of /proc/<pid>/stat that are of use here."""
+
+    pid: int
+    parent: int
+    cpu_seconds: float
+
+
+def parse_stat(text: str) -> Stat:
+    """Read one /proc/<pid>/stat. The name in parentheses may hold spaces and parentheses."""
+    pid, _, rest = text.partition(" ")
+    fields = rest.rpartition(")")[2].split()
+    user, system = int(fields[11]), int(fields[12])
+    return Stat(int(pid), int(fields[1]), (user + system) / TICKS_PER_SECOND)
+
+
+def parse_pss(text: str) -> int:
+    """The proportional set size in /proc/<pid>/smaps_rollup, in bytes."""
+    for line in text.splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    raise ValueError("smaps_rollup has no Pss line")
+
+
+def descendants(root: int, stats: Iterable[Stat]) -> list[Stat]:
+    """`root` and everything under it, parents first."""
+    by_parent: dict[int, list[Stat]] = {}
+    found = []
+    for stat in stats:
+        by_parent.setdefault(stat.parent, []).append(stat)
+        if stat.pid == root:
+            found.append(stat)
+    for stat in found:  # grows while it is walked
+        found.extend(by_parent.get(stat.pid, ()))
+    return found
+
+
+def process_tree(root: int) -> list[Stat]:
+    """A running process and its descendants, now."""
+    return descendants(root, _all_stats())
+
+
+def cpu_seconds(roots: Iterable[int]) -> float:
+    """CPU time that these processes and their descendants have used since they started."""
+    stats = list(_all_stats())
+    return sum(stat.cpu_seconds for root in roots for stat in descendants(root, stats))
+
+
+def pss(pid: int) -> int:
+    """Memory of one process in bytes, its share of shared pages included."""
+    return parse_pss((PROC / str(pid) / "smaps_rollup").read_text())
+
+
+def _all_stats() -> Iterable[Stat]:
+    for path in PROC.glob("[0-9]*/stat"):
+        try:
+            yield parse_stat(path.read_text())
+        except (FileNotFoundError, ProcessLookupError):  # it ended while we looked
+            continue

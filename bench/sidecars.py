@@ -1,0 +1,84 @@
+"""pqproxy itself as a pair: two processes with a configuration each, as on two machines."""
+
+import sys
+from pathlib import Path
+
+from bench.certificates import CLIENT_URI, SERVER_URI
+from bench.pair import GROUP, Plan
+from pqproxy.version import VERSION
+
+EGRESS = """\
+version: 1
+identities:
+  client: {{certificate: {client.certificate}, key: {client.key}}}
+trust:
+  mesh: {{roots: [{root}]}}
+egress:
+  - name: entry
+    listen: 127.0.0.1:{plan.entry}
+    connect: [127.0.0.1:{plan.mutual}]
+    identities: [client]
+    trust: mesh
+    expect: ["{server_uri}"]
+    groups: [{group}]
+log: {{connections: false}}
+"""
+
+INGRESS = """\
+version: 1
+identities:
+  server: {{certificate: {server.certificate}, key: {server.key}}}
+trust:
+  mesh: {{roots: [{root}]}}
+ingress:
+  - name: mutual
+    listen: 127.0.0.1:{plan.mutual}
+    forward: 127.0.0.1:{plan.backend}
+    identities: [server]
+    trust: mesh
+    allow: ["{client_uri}"]
+    groups: [{group}]
+  - name: anonymous
+    listen: 127.0.0.1:{plan.anonymous}
+    forward: 127.0.0.1:{plan.backend}
+    identities: [server]
+    client_auth: none
+    unsafe_anonymous: true
+    groups: [{group}]
+log: {{connections: false}}
+"""
+
+
+class Sidecars:
+    """The pqproxy of this checkout, default settings but for the log."""
+
+    name = "pqproxy"
+
+    def missing(self) -> str | None:
+        return None
+
+    def version(self) -> str:
+        return f"pqproxy {VERSION}"
+
+    def egress(self, plan: Plan) -> list[str]:
+        return _command(plan, "egress", EGRESS)
+
+    def ingress(self, plan: Plan) -> list[str]:
+        return _command(plan, "ingress", INGRESS)
+
+
+def _command(plan: Plan, name: str, template: str) -> list[str]:
+    path: Path = plan.directory / f"{name}.yaml"
+    certificates = plan.certificates
+    path.write_text(
+        template.format(
+            plan=plan,
+            root=certificates.root,
+            server=certificates.server,
+            client=certificates.client,
+            server_uri=SERVER_URI,
+            client_uri=CLIENT_URI,
+            group=GROUP,
+        )
+    )
+    return [sys.executable, "-m", "pqproxy.cli.main", "--config", str(path)]
