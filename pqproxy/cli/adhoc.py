@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+
 from pqproxy.cli.errors import CommandError
 from pqproxy.cli.loading import certificate_problems
 from pqproxy.config.build import build_settings
@@ -65,12 +67,17 @@ def adhoc_settings(
     file, problems = validate(document)
     for problem in problems + check(file, document):
         key = str(problem.path[2])
-        raise CommandError(f"{options.get(key, key)}: {problem.message}")
+        raise CommandError(f"{options.get(key, key)}: {problem.message}", _hint(problem.message))
     identities, trust = [own] if own else [], [peers] if peers else []
     now = datetime.fromtimestamp(time.time(), UTC)
     for (section, _), message in certificate_problems(identities, trust, now):
         raise CommandError(f"--{'identity' if section == 'identities' else 'trust'}: {message}")
     return build_settings(file, Path.cwd(), identities, trust)
+
+
+def _hint(message: str) -> str | None:
+    # On purpose there are no options for these: who needs one writes it down, in a file.
+    return "unsafe_… is said in a configuration file only" if "unsafe_" in message else None
 
 
 def _read_identity(path: Path) -> tuple[IdentityFiles, tuple[bytes, ...]]:
@@ -82,7 +89,9 @@ def _read_identity(path: Path) -> tuple[IdentityFiles, tuple[bytes, ...]]:
             hint = f"put the key into the same file, or into {beside}"
             raise CommandError(f"--identity: {path} holds no private key", hint)
         key, source = _read("--identity", beside), f"{path} with {beside}"
-    return IdentityFiles(OWN, pem, key, source), _roots_of("--identity", pem, path)
+    certificates = _certificates("--identity", pem, path)
+    chain = [certificates[0], *(c for c in certificates[1:] if not is_self_issued(c))]
+    return IdentityFiles(OWN, encode(*chain), key, source), _roots(certificates)
 
 
 def _read_trust(path: Path) -> tuple[bytes, ...]:
@@ -91,15 +100,19 @@ def _read_trust(path: Path) -> tuple[bytes, ...]:
     except UnreadableFile as error:
         raise CommandError(f"--trust: {error}") from None
     if len(parts) == 1 and holds_private_key(parts[0]):
-        return _roots_of("--trust", parts[0], path)
+        return _roots(_certificates("--trust", parts[0], path))
     return parts
 
 
-def _roots_of(option: str, pem: bytes, path: Path) -> tuple[bytes, ...]:
+def _certificates(option: str, pem: bytes, path: Path) -> tuple[x509.Certificate, ...]:
     try:
-        certificates = read_certificates(pem, str(path))
+        return read_certificates(pem, str(path))
     except IdentityError as error:
         raise CommandError(f"{option}: {error}", error.fix) from None
+
+
+def _roots(certificates: tuple[x509.Certificate, ...]) -> tuple[bytes, ...]:
+    """The roots of a bundle follow its leaf."""
     return tuple(encode(root) for root in certificates[1:] if is_self_issued(root))
 
 

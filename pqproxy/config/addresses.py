@@ -19,12 +19,12 @@ _NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*\.?")
 
 def parse_listen(value: object) -> Address:
     """Read an address to listen at; without a host it means every interface."""
-    return _parse(value)
+    return _parse(value, ":")
 
 
 def parse_target(value: object) -> Address:
     """Read an address to connect to: it needs a host and a port."""
-    address = _parse(value)
+    address = _parse(value, "127.0.0.1:")
     if isinstance(address, TcpAddress):
         if not address.host:
             raise ValueError(f"{value} names no host, did you mean 127.0.0.1{value}")
@@ -63,9 +63,9 @@ def overlaps(one: Address, other: Address) -> bool:
     return len(hosts) == 1 or "" in hosts
 
 
-def _parse(value: object) -> Address:
-    if isinstance(value, int) and not isinstance(value, bool):
-        raise ValueError(f'{value} is only a number, did you mean ":{value}"')
+def _parse(value: object, before_port: str) -> Address:
+    if _is_number(value):
+        raise ValueError(f'{value} is only a number, did you mean "{before_port}{value}"')
     if not isinstance(value, str) or not value:
         raise ValueError(f"{shown(value)} is not an address such as :8443 or 127.0.0.1:9000")
     if value.startswith("unix:"):
@@ -74,7 +74,7 @@ def _parse(value: object) -> Address:
         raise ValueError(f"takes an address, not a URL, did you mean {url['authority']}")
     host, separator, port = value.rpartition(":")
     if not separator:
-        raise ValueError(f"{shown(value)} names no port, did you mean {_with_port(value)}")
+        raise ValueError(f"{shown(value)} names no port, did you mean {value}:8443")
     return TcpAddress(_host(host, value), _port(port))
 
 
@@ -88,8 +88,10 @@ def _unix(path: str) -> UnixAddress:
     return UnixAddress(path)
 
 
-def _with_port(value: str) -> str:
-    return f":{value}" if value.isdecimal() else f"{value}:8443"
+def _is_number(value: object) -> bool:
+    # A boolean is an int to Python; text of digits comes from a command line.
+    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    return is_integer or (isinstance(value, str) and value.isdecimal())
 
 
 def _port(text: str) -> int:
