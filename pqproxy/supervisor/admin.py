@@ -1,0 +1,65 @@
+"""What the two aiohttp servers share: GET only, no version banner, a cap on connections.
+
+The health listener faces the pod network, where anybody may hold connections open. At the cap
+the oldest one goes, so a probe always gets in.
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+MOST_CONNECTIONS = 128
+KEEPALIVE = 75.0
+SHUTDOWN = 1.0  # seconds for an answer under way; a probe is not worth more
+
+
+class AdminServer:
+    """GET handlers by path, served on sockets that are already bound."""
+
+    def __init__(
+        self, paths: Mapping[str, Handler], middlewares: Sequence[Middleware] = ()
+    ) -> None:
+        application = web.Application(middlewares=middlewares, client_max_size=1024)
+        for path, handler in paths.items():
+            application.router.add_get(path, handler, allow_head=False)
+        application.on_response_prepare.append(_plain_headers)
+        self._runner = web.AppRunner(
+            application,
+            access_log=None,
+            handle_signals=False,
+            keepalive_timeout=KEEPALIVE,
+            shutdown_timeout=SHUTDOWN,
+        )
+        self._servers: list[asyncio.Server] = []
+
+    async def start(self, sockets: list[socket.socket]) -> None:
+        """Serve."""
+        await self._runner.setup()
+        loop = asyncio.get_running_loop()
+        self._servers = [await loop.create_server(self._accept, sock=one) for one in sockets]
+
+    async def close(self) -> None:
+        """Stop serving."""
+        for server in self._servers:
+            server.close()
+        await self._runner.cleanup()
+
+    def _accept(self) -> asyncio.Protocol:
+        server = self._runner.server
+        if server is None:
+            raise ConnectionAbortedError("shutting down")
+        connections = server.connections
+        if len(connections) >= MOST_CONNECTIONS:
+            connections[0].force_close()
+        return server()
+
+
+async def _plain_headers(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Server"] = "pqproxy"
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"

@@ -1,0 +1,238 @@
+"""The listening sockets: bound once, before anything else starts, and kept open.
+
+Sockets outlive workers. A connection that arrives while a worker is being replaced waits in the
+queue of a socket that the supervisor still holds. SO_REUSEPORT stays off: with it a second
+instance would start beside the first and take half of its connections.
+"""
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pqproxy.config.values import Address, Settings, TcpAddress, UnixAddress
+from pqproxy.supervisor.errors import StartFailure
+from pqproxy.supervisor.occupant import occupant_of
+
+BACKLOG = 4096  # the kernel lowers it to net.core.somaxconn
+DATA_MODE = 0o660  # a unix socket for applications: owner and group
+CONTROL_MODE = 0o600  # the one that tells about us: owner only
+
+
+@dataclass
+class Bound:
+    """Every socket of one run."""
+
+    listeners: dict[str, list[socket.socket]] = field(default_factory=dict)
+    health: list[socket.socket] = field(default_factory=list)
+    control: list[socket.socket] = field(default_factory=list)
+    _unix_files: list[tuple[Path, int]] = field(default_factory=list)
+
+    def descriptors(self) -> dict[str, list[int]]:
+        """The listening descriptors by listener, as the worker is told."""
+        return {
+            name: [bound.fileno() for bound in sockets] for name, sockets in self.listeners.items()
+        }
+
+    def close_listeners(self) -> None:
+        """Give up our hold of the data path, so that a worker's close really closes."""
+        for sockets in self.listeners.values():
+            for bound in sockets:
+                bound.close()
+
+    def close(self) -> None:
+        """Close everything and remove our unix socket files."""
+        self.close_listeners()
+        for bound in (*self.health, *self.control):
+            bound.close()
+        for path, inode in self._unix_files:
+            with contextlib.suppress(OSError):
+                if path.stat().st_ino == inode:  # not what another instance put there since
+                    path.unlink()
+
+    def bind(self, title: str, address: Address, mode: int) -> list[socket.socket]:
+        """Listen at `address`. Raises StartFailure, which begins with `title`."""
+        if isinstance(address, TcpAddress):
+            return _bind_tcp(title, address)
+        bound = _bind_unix(title, address, mode)
+        path = Path(address.path)
+        self._unix_files.append((path, path.stat().st_ino))
+        return [bound]
+
+
+@contextlib.contextmanager
+def bind_all(settings: Settings) -> Iterator[Bound]:
+    """Bind every listener of the settings, or none. Raises StartFailure."""
+    bound = Bound()
+    try:
+        for ingress in settings.ingress:
+            bound.listeners[ingress.name] = bound.bind(
+                f"ingress {ingress.name}", ingress.listen, DATA_MODE
+            )
+        for egress in settings.egress:
+            bound.listeners[egress.name] = bound.bind(
+                f"egress {egress.name}", egress.listen, DATA_MODE
+            )
+        if settings.health is not None:
+            bound.health = bound.bind("health", settings.health, DATA_MODE)
+        if settings.control is not None:
+            bound.control = bound.bind("control", settings.control, CONTROL_MODE)
+        yield bound
+    finally:
+        bound.close()
+
+
+def shown_address(bound: socket.socket) -> str:
+    """Where a socket really listens: the port that the kernel chose, for port 0."""
+    name = bound.getsockname()
+    if bound.family == socket.AF_UNIX:
+        return str(UnixAddress(name))
+    return str(TcpAddress(name[0], name[1]))
+
+
+def _bind_tcp(title: str, address: TcpAddress) -> list[socket.socket]:
+    bound: list[socket.socket] = []
+    failure: OSError | None = None
+    for family, host in _resolve(title, address):
+        # A name with several addresses and port 0: all of them get the port of the first.
+        port = bound[0].getsockname()[1] if bound else address.port
+        try:
+            bound.append(_listen_tcp(family, host, port))
+        except OSError as error:
+            if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                _close(bound)
+                raise _tcp_failure(title, address, error) from None
+            failure = error  # this machine lacks one of the name's addresses; another will do
+    if not bound and failure is not None:
+        raise _tcp_failure(title, address, failure)
+    return bound
+
+
+def _resolve(title: str, address: TcpAddress) -> list[tuple[socket.AddressFamily, str]]:
+    if not address.host:
+        return [_every_interface()]
+    try:
+        found = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except OSError as error:
+        raise StartFailure(
+            f"{title}: cannot resolve {address.host}: {error.strerror}",
+            "listen at an address of this machine, or at :PORT for all of them",
+        ) from None
+    return list(dict.fromkeys((family, str(where[0])) for family, _, _, _, where in found))
+
+
+def _every_interface() -> tuple[socket.AddressFamily, str]:
+    """One socket for IPv6 and IPv4 where the kernel has both."""
+    if socket.has_dualstack_ipv6():
+        return socket.AF_INET6, "::"
+    return socket.AF_INET, "0.0.0.0"  # noqa: S104 - no host was given: every interface is meant
+
+
+def _listen_tcp(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        # Not a way in beside a live listener (that is SO_REUSEPORT): it lets a restart pass the
+        # connections of the last run that are in TIME_WAIT.
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(host != "::"))
+        bound.setblocking(False)
+        bound.bind((host, port))
+        bound.listen(BACKLOG)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def _tcp_failure(title: str, address: TcpAddress, error: OSError) -> StartFailure:
+    if error.errno == errno.EADDRINUSE:
+        who = occupant_of(address.port)
+        hint = f"{who} listens there" if who else "another program listens there"
+        return StartFailure(
+            f"{title}: {address} is in use", f"{hint}; stop it or take another port"
+        )
+    if error.errno == errno.EACCES:
+        return StartFailure(
+            f"{title}: no permission to listen at {address}",
+            "ports below 1024 need CAP_NET_BIND_SERVICE; take a higher one",
+        )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return StartFailure(
+            f"{title}: {address.host} is no address of this machine",
+            "listen at one of its addresses, or at :PORT for all of them",
+        )
+    return StartFailure(f"{title}: cannot listen at {address}: {error.strerror}")
+
+
+def _bind_unix(title: str, address: UnixAddress, mode: int) -> socket.socket:
+    path = Path(address.path)
+    _clear_stale(title, path)
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # The umask, and not a chmod afterwards: there is no moment in which others may connect.
+    before = os.umask(0o777 & ~mode)
+    try:
+        bound.setblocking(False)
+        bound.bind(address.path)
+        bound.listen(BACKLOG)
+    except OSError as error:
+        bound.close()
+        raise _unix_failure(title, address, error) from None
+    finally:
+        os.umask(before)
+    return bound
+
+
+def _clear_stale(title: str, path: Path) -> None:
+    """Remove a socket file that a dead process left; refuse one that somebody answers."""
+    try:
+        kind = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _unix_failure(title, UnixAddress(str(path)), error) from None
+    if not stat.S_ISSOCK(kind):
+        raise StartFailure(
+            f"{title}: {path} exists and is not a socket", "remove it or take another path"
+        )
+    if _answers(path):
+        raise StartFailure(
+            f"{title}: unix:{path} is in use",
+            "another program listens there; stop it or take another path",
+        )
+    with contextlib.suppress(OSError):  # bind will say what is wrong
+        path.unlink()
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)  # a listener with a full queue says EAGAIN: it lives
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            return False
+        except OSError:
+            return True
+    return True
+
+
+def _unix_failure(title: str, address: UnixAddress, error: OSError) -> StartFailure:
+    hint = None
+    if error.errno == errno.ENOENT:
+        hint = f"create the directory {Path(address.path).parent}"
+    elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        hint = f"this user must be able to write to {Path(address.path).parent}"
+    elif error.errno == errno.EADDRINUSE:
+        return StartFailure(f"{title}: {address} is in use", "another program listens there")
+    return StartFailure(f"{title}: cannot listen at {address}: {error.strerror}", hint)
+
+
+def _close(sockets: list[socket.socket]) -> None:
+    for bound in sockets:
+        bound.close()

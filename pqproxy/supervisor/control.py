@@ -1,0 +1,115 @@
+"""The `control` listener: a unix socket or loopback, and the Host header checked.
+
+    GET /status    what runs, what it has done, when certificates end
+    GET /config    the effective configuration, without a single byte of a file
+
+A web page can make a browser send requests to loopback under a name of its own (DNS rebinding);
+the Host header tells them from ours.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from pqproxy.config.values import Egress, Ingress, Settings
+from pqproxy.supervisor.admin import AdminServer
+from pqproxy.supervisor.certificates import CertificateEnd
+from pqproxy.supervisor.crew import Crew
+from pqproxy.telemetry.counters import ListenerCounters
+from pqproxy.version import VERSION
+
+LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything `/status` tells."""
+
+    settings: Settings
+    crew: Crew
+    certificates: tuple[CertificateEnd, ...]
+    addresses: dict[str, list[str]]  # where each listener really listens
+    clock: Callable[[], float] = time.monotonic
+    started: float = 0.0
+
+    def status(self) -> dict[str, Any]:
+        """The state of this run, as JSON can carry it."""
+        return {
+            "version": VERSION,
+            "pid": os.getpid(),
+            "uptime_seconds": round(self.clock() - self.started, 3),
+            "draining": self.crew.draining,
+            "ready": self.crew.ready,
+            "worker_restarts": self.crew.restarts,
+            "workers": [
+                {"pid": worker.pid, "ready": worker.ready, "lag_seconds": round(worker.lag, 6)}
+                for worker in self.crew.live()
+            ],
+            "listeners": [
+                self._listener(counters) for counters in self.crew.totals().listeners.values()
+            ],
+            "certificates": [
+                {"identity": end.identity, "role": end.role, "not_after": end.not_after.isoformat()}
+                for end in self.certificates
+            ],
+        }
+
+    def _listener(self, counters: ListenerCounters) -> dict[str, Any]:
+        configured: list[Ingress | Egress] = [*self.settings.ingress, *self.settings.egress]
+        listener = next(one for one in configured if one.name == counters.name)
+        return {
+            "name": counters.name,
+            "role": counters.role,
+            "listen": self.addresses[counters.name],
+            "policy": listener.policy,
+            "identities": listener.identities,
+            "connections_active": sum(counters.active.values()),
+            "connections_ended": sum(counters.connections.counts.values()),
+            "handshakes": _rows(counters.handshakes.counts),
+            "decisions": _rows(counters.decisions.counts),
+            "client_bytes": [counters.client_received, counters.client_sent],
+            "upstream_bytes": [counters.upstream_received, counters.upstream_sent],
+        }
+
+
+def control_server(report: Report) -> AdminServer:
+    """The server of the control listener."""
+
+    async def status(request: web.Request) -> web.Response:
+        await report.crew.refresh()
+        return web.json_response(report.status())
+
+    async def config(request: web.Request) -> web.Response:
+        return web.json_response(redacted(report.settings))
+
+    return AdminServer({"/status": status, "/config": config}, (check_host,))
+
+
+def redacted(value: object) -> Any:
+    """A configuration value as JSON: the contents of files (all that is bytes) never appear."""
+    if isinstance(value, bytes):
+        return "redacted"
+    if is_dataclass(value):
+        return {field.name: redacted(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, (tuple, list)):
+        return [redacted(item) for item in value]
+    return value
+
+
+@web.middleware
+async def check_host(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse a request that was meant for another name."""
+    host = request.headers.get("Host", "")
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    if name.lower() not in LOCAL_HOSTS:
+        return web.Response(status=403, text="this is not the host you asked for\n")
+    return await handler(request)
+
+
+def _rows(counts: dict[tuple[str, ...], int]) -> list[list[str | int]]:
+    return [[*labels, count] for labels, count in counts.items()]

@@ -1,0 +1,228 @@
+"""The workers of one run: started, counted, replaced when they die, drained at the end."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from pqproxy.config.values import Settings
+from pqproxy.proxy.channel import WorkerStart
+from pqproxy.supervisor.binding import Bound
+from pqproxy.supervisor.errors import StartFailure
+from pqproxy.supervisor.worker import EXIT_GRACE, WORKER_MODULE, WorkerProcess
+from pqproxy.telemetry.counters import WorkerCounters
+from pqproxy.telemetry.log import stderr_is_terminal
+from pqproxy.telemetry.reasons import EndReason
+
+logger = logging.getLogger(__name__)
+
+REPORT_PERIOD = 1.0  # a worker that is killed loses at most this much of its counts
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds that the supervisor waits; tests wait less."""
+
+    start: float = 30.0
+    first_pause: float = 0.1  # before a dead worker is replaced; doubles while it keeps dying
+    longest_pause: float = 10.0
+    answer: float = 0.25  # for fresh counters, when somebody scrapes
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What became of the connections that were open when we were told to go."""
+
+    finished: int
+    reset: int
+
+
+class Crew:
+    """All workers together, seen as one."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        bound: Bound,
+        *,
+        module: str = WORKER_MODULE,
+        patience: Patience = Patience(),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.restarts = 0
+        self.workers: list[WorkerProcess | None] = [None] * settings.workers
+        self._settings = settings
+        self._bound = bound
+        self._module = module
+        self._patience = patience
+        self._clock = clock
+        self._roles = {
+            **{listener.name: "ingress" for listener in settings.ingress},
+            **{listener.name: "egress" for listener in settings.egress},
+        }
+        self._bank = WorkerCounters(self._roles)  # what dead workers had counted
+        self._started = asyncio.Event()
+        self._leaving = asyncio.Event()
+        self._cut = asyncio.Event()  # the drain is to end now
+
+    @property
+    def draining(self) -> bool:
+        """Whether we were told to go."""
+        return self._leaving.is_set()
+
+    @property
+    def ready(self) -> bool:
+        """Whether every worker accepts connections."""
+        return all(worker is not None and worker.ready for worker in self.workers)
+
+    def live(self) -> Iterator[WorkerProcess]:
+        """The workers that run."""
+        return (worker for worker in self.workers if worker is not None)
+
+    def totals(self) -> WorkerCounters:
+        """The sums over all workers, dead ones included: they never go down."""
+        totals = WorkerCounters(self._roles)
+        totals.merge(self._bank.snapshot())
+        for worker in self.live():
+            totals.merge(worker.counters.snapshot())
+        return totals
+
+    async def refresh(self) -> None:
+        """Get fresh counters, but wait for no worker that is too busy to answer."""
+        asked = [worker for worker in self.live() if worker.ready]
+        for worker in asked:
+            worker.ask()
+        answers = [asyncio.ensure_future(worker.reported.wait()) for worker in asked]
+        if answers:
+            _, late = await asyncio.wait(answers, timeout=self._patience.answer)
+            for answer in late:
+                answer.cancel()
+
+    async def run(self) -> None:
+        """Keep every worker running until drained. Raises StartFailure when none can start."""
+        async with asyncio.TaskGroup() as tasks:
+            reports = tasks.create_task(self._collect_reports())
+            keepers = [tasks.create_task(self._keep(index)) for index in range(len(self.workers))]
+            try:
+                await asyncio.wait(keepers)
+            finally:
+                reports.cancel()
+                self.kill()  # whoever is still there when one cannot start
+
+    async def wait_ready(self) -> None:
+        """Wait until every worker accepts connections for the first time."""
+        await self._started.wait()
+
+    async def drain(self) -> Drained:
+        """Let connections finish within the drain timeout, reset the rest; workers are gone after.
+
+        `cut` ends the waiting.
+        """
+        self._leaving.set()
+        workers = list(self.live())
+        timeout = 0.0 if self._cut.is_set() else self._settings.drain.timeout
+        for worker in workers:
+            worker.drain(timeout)
+        self._bound.close_listeners()  # the worker empties the queue, then nobody listens
+        await asyncio.gather(*(self._see_off(worker, timeout) for worker in workers))
+        ends = [worker.drained or (0, worker.active) for worker in workers]
+        return Drained(sum(finished for finished, _ in ends), sum(reset for _, reset in ends))
+
+    def cut(self) -> None:
+        """Reset what is still open, now."""
+        self._cut.set()
+        for worker in self.live():
+            worker.stop()
+
+    def kill(self) -> None:
+        """End every process at once."""
+        self._leaving.set()
+        for worker in self.live():
+            worker.kill()
+
+    def worker_ready(self, worker: WorkerProcess) -> None:
+        """Note it (called by the worker's handle)."""
+        if self.ready:
+            self._started.set()
+
+    def worker_exited(self, worker: WorkerProcess) -> None:
+        """Keep what it had counted; its open connections ended with it."""
+        self._bank.merge(worker.counters.snapshot())
+        self._bank.end_all(EndReason.INTERNAL_ERROR)
+        self.workers[self.workers.index(worker)] = None
+
+    async def _see_off(self, worker: WorkerProcess, patience: float) -> None:
+        """Wait for the end of one worker; kill it when it overstays."""
+        cut = asyncio.ensure_future(self._cut.wait())
+        gone = asyncio.ensure_future(worker.exited.wait())
+        await asyncio.wait(
+            {cut, gone}, timeout=patience + EXIT_GRACE, return_when=asyncio.FIRST_COMPLETED
+        )
+        cut.cancel()
+        if not gone.done():
+            await asyncio.wait({gone}, timeout=EXIT_GRACE)
+            worker.kill()
+        await gone
+
+    async def _keep(self, index: int) -> None:
+        """Run one worker after the other in one place."""
+        pause = self._patience.first_pause
+        while True:
+            born = self._clock()
+            worker = await self._run_worker(index)
+            if self.draining:
+                return
+            if not self._started.is_set():
+                raise _start_failure(worker)
+            if self._clock() - born > self._patience.longest_pause:
+                pause = self._patience.first_pause
+            logger.error("worker %d %s; a new one starts in %g s", worker.pid, _end(worker), pause)
+            if await self._leaving_within(pause):
+                return
+            pause = min(pause * 2, self._patience.longest_pause)
+            self.restarts += 1
+
+    async def _leaving_within(self, seconds: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._leaving.wait(), seconds)
+        return self._leaving.is_set()
+
+    async def _run_worker(self, index: int) -> WorkerProcess:
+        worker = WorkerProcess(self, self._roles, self._clock)
+        self.workers[index] = worker
+        await worker.start(
+            WorkerStart(self._settings, self._bound.descriptors(), stderr_is_terminal()),
+            self._module,
+        )
+        if self.draining:  # told to go while it was being started
+            worker.kill()
+        deadline = asyncio.get_running_loop().call_later(self._patience.start, _judge, worker)
+        try:
+            await worker.exited.wait()
+        finally:
+            deadline.cancel()
+        return worker
+
+    async def _collect_reports(self) -> None:
+        while True:
+            for worker in self.live():
+                worker.ask()
+            await asyncio.sleep(REPORT_PERIOD)
+
+
+def _judge(worker: WorkerProcess) -> None:
+    """A worker that is not ready in time never will be."""
+    if not worker.ready:
+        worker.kill()
+
+
+def _start_failure(worker: WorkerProcess) -> StartFailure:
+    return StartFailure(f"the worker cannot start: {worker.error or _end(worker)}")
+
+
+def _end(worker: WorkerProcess) -> str:
+    if worker.status is not None and worker.status < 0:
+        return f"was killed by signal {-worker.status}"
+    return f"exited with status {worker.status}"

@@ -1,0 +1,73 @@
+"""The `health` listener: it only reads, so it may face the pod network.
+
+GET /healthz   the event loops turn; knows nothing of the upstream   (liveness)
+GET /readyz    workers accept, no drain, the upstream answered last  (readiness)
+GET /metrics   Prometheus text
+"""
+
+import time
+from collections.abc import Callable
+
+from aiohttp import web
+
+from pqproxy.supervisor.admin import AdminServer
+from pqproxy.supervisor.crew import Crew
+from pqproxy.supervisor.metrics import Exposition
+from pqproxy.telemetry.counters import ListenerCounters
+
+# A worker that has not answered for so long will not; a busy one answers within milliseconds.
+HUNG = 30.0
+
+# How long a failed dial counts. For ever would be a trap: while we are not ready no connection
+# comes, so nothing would dial, and no success would make us ready again.
+FAILED_DIAL = 15.0
+
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def health_server(crew: Crew, exposition: Exposition) -> AdminServer:
+    """The server of the health listener."""
+
+    async def healthz(request: web.Request) -> web.Response:
+        return _answer(why_unhealthy(crew))
+
+    async def readyz(request: web.Request) -> web.Response:
+        return _answer(why_unready(crew))
+
+    async def metrics(request: web.Request) -> web.Response:
+        await crew.refresh()
+        return web.Response(body=exposition.text(), headers={"Content-Type": METRICS_TYPE})
+
+    return AdminServer({"/healthz": healthz, "/readyz": readyz, "/metrics": metrics})
+
+
+def why_unhealthy(crew: Crew) -> str | None:
+    """What only a restart would mend, or None."""
+    if any(worker.lag > HUNG for worker in crew.live()):
+        return "a worker hangs"
+    return None
+
+
+def why_unready(crew: Crew, clock: Callable[[], float] = time.monotonic) -> str | None:
+    """Why no new connection should be sent here, or None."""
+    if crew.draining:
+        return "draining"
+    if not crew.ready:
+        return "a worker is starting"
+    for listener in crew.totals().listeners.values():
+        if _dial_fails(listener, clock()):
+            return f"the upstream of {listener.name} cannot be reached"
+    return None
+
+
+def _dial_fails(listener: ListenerCounters, now: float) -> bool:
+    failed = listener.last_dial_failed
+    if failed is None or now - failed > FAILED_DIAL:
+        return False
+    return failed > (listener.last_dial_succeeded or 0.0)
+
+
+def _answer(trouble: str | None) -> web.Response:
+    if trouble is None:
+        return web.Response(text="ok\n")
+    return web.Response(status=503, text=f"{trouble}\n")

@@ -1,0 +1,51 @@
+"""Who listens on a port that we wanted, as far as /proc tells this user."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+LISTEN = "0A"  # the state column of /proc/net/tcp
+
+
+def occupant_of(port: int) -> str | None:
+    """`process 4711 (python3)`, or None when it belongs to somebody else or is already gone."""
+    inodes = set(_listening_inodes(port))
+    if not inodes:
+        return None
+    for process in Path("/proc").glob("[0-9]*"):
+        if not inodes.isdisjoint(_socket_inodes(process)):
+            return f"process {process.name} ({_name_of(process)})"
+    return None
+
+
+def _listening_inodes(port: int) -> Iterator[str]:
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            lines = Path(table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            columns = line.split()
+            if columns[3] == LISTEN and int(columns[1].rpartition(":")[2], 16) == port:
+                yield columns[9]
+
+
+def _socket_inodes(process: Path) -> Iterator[str]:
+    try:
+        descriptors = list((process / "fd").iterdir())
+    except OSError:  # not ours to look into, or gone
+        return
+    for descriptor in descriptors:
+        try:
+            target = os.readlink(descriptor)
+        except OSError:
+            continue
+        if target.startswith("socket:["):
+            yield target[len("socket:[") : -1]
+
+
+def _name_of(process: Path) -> str:
+    try:
+        return (process / "comm").read_text().strip()
+    except OSError:
+        return "unknown"

@@ -1,0 +1,140 @@
+"""One run of pqproxy, from checked settings to an exit code.
+
+    bind -> start workers -> say that we are ready -> wait for a signal -> drain -> exit
+
+The first SIGTERM or SIGINT drains, the second cuts what is still open.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import resource
+import signal
+import time
+from collections.abc import AsyncIterator
+
+from pqproxy.config.values import Egress, Ingress, Settings
+from pqproxy.supervisor.binding import Bound, bind_all, shown_address
+from pqproxy.supervisor.certificates import certificate_ends
+from pqproxy.supervisor.control import Report, control_server
+from pqproxy.supervisor.crew import Crew, Drained
+from pqproxy.supervisor.errors import StartFailure
+from pqproxy.supervisor.health import health_server
+from pqproxy.supervisor.metrics import Exposition
+from pqproxy.supervisor.worker import WORKER_MODULE
+from pqproxy.telemetry import log
+
+logger = logging.getLogger(__name__)
+
+EXIT_GOOD = 0
+EXIT_FAILURE = 1
+EXIT_FORCED = 4
+
+
+def run(settings: Settings, worker_module: str = WORKER_MODULE) -> int:
+    """Serve until a signal; return the exit code. The settings have been checked."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold every private key
+    log.configure(settings.log.format, settings.log.connections)
+    code = EXIT_FAILURE
+    try:
+        with bind_all(settings) as bound:
+            code = asyncio.run(_serve(settings, Crew(settings, bound, module=worker_module), bound))
+    except* StartFailure as failures:
+        _complain(failures)
+    return code
+
+
+async def _serve(settings: Settings, crew: Crew, bound: Bound) -> int:
+    leave = asyncio.Event()
+
+    def on_signal() -> None:
+        if leave.is_set():
+            crew.cut()
+        leave.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    async with _admin(settings, crew, bound), asyncio.TaskGroup() as tasks:
+        tasks.create_task(crew.run())
+        announcement = tasks.create_task(_announce(settings, crew, bound))
+        await leave.wait()
+        announcement.cancel()
+        return await _drain(settings, crew)
+
+
+@contextlib.asynccontextmanager
+async def _admin(settings: Settings, crew: Crew, bound: Bound) -> AsyncIterator[None]:
+    """Serve health and control, from before the first worker is ready until after the last."""
+    certificates = certificate_ends(settings)
+    addresses = {
+        name: [shown_address(one) for one in sockets] for name, sockets in bound.listeners.items()
+    }
+    report = Report(settings, crew, certificates, addresses, started=time.monotonic())
+    health = health_server(crew, Exposition(settings, crew, certificates))
+    control = control_server(report)
+    await health.start(bound.health)
+    await control.start(bound.control)
+    try:
+        yield
+    finally:
+        await health.close()
+        await control.close()
+
+
+async def _announce(settings: Settings, crew: Crew, bound: Bound) -> None:
+    await crew.wait_ready()
+    for ingress in settings.ingress:
+        _announce_listener("ingress", ingress, str(ingress.forward), bound)
+    for egress in settings.egress:
+        _announce_listener("egress", egress, ", ".join(map(str, egress.connect)), bound)
+    for title, sockets in (("health", bound.health), ("control", bound.control)):
+        for one in sockets:
+            logger.info("%s at %s", title, shown_address(one))
+    logger.info("pqproxy is ready")
+
+
+def _announce_listener(role: str, listener: Ingress | Egress, target: str, bound: Bound) -> None:
+    logger.info(
+        "%s %s at %s to %s, policy %s, identities %s",
+        role,
+        listener.name,
+        ", ".join(shown_address(one) for one in bound.listeners[listener.name]),
+        target,
+        listener.policy,
+        ", ".join(listener.identities) or "none",
+    )
+
+
+async def _drain(settings: Settings, crew: Crew) -> int:
+    await crew.refresh()
+    active = sum(worker.active for worker in crew.live())
+    if active:
+        logger.info(
+            "draining: %d connections have %g s to finish; a second signal resets them",
+            active,
+            settings.drain.timeout,
+        )
+    drained = await crew.drain()
+    return _farewell(drained)
+
+
+def _farewell(drained: Drained) -> int:
+    if drained.reset:
+        logger.warning("drain was forced: %d connections were reset", drained.reset)
+        return EXIT_FORCED
+    logger.info("drained: every connection had finished")
+    return EXIT_GOOD
+
+
+def _complain(failures: BaseExceptionGroup[StartFailure]) -> None:
+    """Say on stderr, in the form of every error of the command line, what went wrong."""
+    failure: BaseException = failures
+    while isinstance(failure, BaseExceptionGroup):
+        failure = failure.exceptions[0]
+    lines = f"pqproxy: error: {failure}\n"
+    if isinstance(failure, StartFailure) and failure.hint is not None:
+        lines += f"hint: {failure.hint}\n"
+    with contextlib.suppress(OSError):  # a closed stderr changes no exit code
+        os.write(2, lines.encode(errors="backslashreplace"))

@@ -1,0 +1,195 @@
+"""One worker process and the channel to it.
+
+The worker faces the network, so what it says is judged here: JSON in bounded frames, and one that
+breaks the framing is killed. It exits by itself when the channel ends, which is how a supervisor
+that is killed leaves no orphan.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import site
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import pqproxy
+from pqproxy.proxy.channel import FrameReader, WorkerStart, encode_frame
+from pqproxy.telemetry.counters import WorkerCounters
+
+logger = logging.getLogger(__name__)
+
+WORKER_MODULE = "pqproxy.proxy.worker"
+EXIT_GRACE = 2.0  # seconds between a worker's last word and its end
+
+
+class WorkerOwner(Protocol):
+    """Hears what becomes of a worker."""
+
+    def worker_ready(self, worker: "WorkerProcess") -> None:
+        """It accepts connections."""
+
+    def worker_exited(self, worker: "WorkerProcess") -> None:
+        """The process is gone; called once, last."""
+
+
+class WorkerProcess(asyncio.Protocol):
+    """A running worker; `counters` is its newest report."""
+
+    def __init__(
+        self, owner: WorkerOwner, roles: Mapping[str, str], clock: Callable[[], float]
+    ) -> None:
+        self.pid = 0
+        self.ready = False
+        self.error: str | None = None  # why it could not start, in its own words
+        self.drained: tuple[int, int] | None = None  # connections finished, reset
+        self.counters = WorkerCounters(roles)
+        self.status: int | None = None  # exit status; negative: killed by that signal
+        self.exited = asyncio.Event()
+        self.reported = asyncio.Event()  # set by each answer to `ask`
+        self._owner = owner
+        self._roles = roles
+        self._clock = clock
+        self._frames = FrameReader()
+        self._transport: asyncio.Transport | None = None
+        self._asked_at: float | None = None
+        self._lag = 0.0
+        self._question = 0
+        self._silent = False
+
+    async def start(self, start: WorkerStart, module: str = WORKER_MODULE) -> None:
+        """Start the process and tell it everything it will ever know."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with theirs:
+            descriptors = [fd for fds in start.listeners.values() for fd in fds]
+            self._spawn(module, theirs.fileno(), descriptors)
+        ours.setblocking(False)
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_connection(lambda: self, sock=ours)
+        transport.write(encode_frame(start.encode()))
+
+    def drain(self, timeout: float) -> None:
+        """Ask it to accept no more, to finish, and to reset what is left after `timeout`."""
+        self._send({"op": "drain", "timeout": timeout})
+
+    def stop(self) -> None:
+        """Ask it to reset everything and to exit."""
+        self._send({"op": "stop"})
+
+    def kill(self) -> None:
+        """End the process now."""
+        if self.status is None and self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+
+    def ask(self) -> None:
+        """Ask for a fresh report, unless it still owes one."""
+        if self._asked_at is None and self.ready:
+            self.reported.clear()
+            self._question += 1
+            self._asked_at = self._clock()
+            self._send({"op": "snapshot", "id": self._question})
+
+    @property
+    def lag(self) -> float:
+        """Seconds that its event loop took for the last answer, or keeps us waiting so far."""
+        if self._asked_at is None:
+            return self._lag
+        return max(self._lag, self._clock() - self._asked_at)
+
+    @property
+    def active(self) -> int:
+        """Connections open at the last report."""
+        return sum(sum(counters.active.values()) for counters in self.counters.listeners.values())
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport (asyncio's callback)."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream socket's always is
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Take what it said (asyncio's callback)."""
+        try:
+            for frame in self._frames.feed(data):
+                self._take(json.loads(frame))
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            logger.error("worker %d talks nonsense and is replaced: %s", self.pid, error)
+            self.kill()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing more will be heard (asyncio's callback)."""
+        self._silent = True
+        asyncio.get_running_loop().call_later(EXIT_GRACE, self.kill)
+        self._finish()
+
+    def _take(self, message: dict[str, Any]) -> None:
+        match message["event"]:
+            case "ready":
+                self.ready = True
+                self._owner.worker_ready(self)
+            case "failed":
+                self.error = str(message["error"])
+            case "snapshot":
+                self._take_report(message)
+            case "drained":
+                self.drained = (int(message["finished"]), int(message["reset"]))
+
+    def _take_report(self, message: dict[str, Any]) -> None:
+        counters = WorkerCounters(self._roles)
+        counters.merge(message["counters"])
+        self.counters = counters
+        if self._asked_at is not None and message["id"] == self._question:
+            self._lag = self._clock() - self._asked_at
+            self._asked_at = None
+            self.reported.set()
+
+    def _send(self, message: dict[str, Any]) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(encode_frame(json.dumps(message).encode()))
+
+    def _spawn(self, module: str, channel: int, descriptors: list[int]) -> None:
+        """Start it, and hear of its end through a pidfd: no thread, no SIGCHLD handler."""
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-P", "-m", module, str(channel)],
+            stdin=subprocess.DEVNULL,
+            pass_fds=[channel, *descriptors],
+            env=_environment(),
+            process_group=0,  # Ctrl-C is ours to relay, as a drain and not as a KeyboardInterrupt
+        )
+        self.pid = process.pid
+        loop = asyncio.get_running_loop()
+        handle = os.pidfd_open(process.pid)
+
+        def gone() -> None:
+            loop.remove_reader(handle)
+            os.close(handle)
+            self.status = process.wait()
+            self._finish()
+
+        loop.add_reader(handle, gone)
+
+    def _finish(self) -> None:
+        """Report its end once the process is gone *and* its last words are read."""
+        if self.status is not None and self._silent:
+            self.ready = False
+            self.reported.set()
+            self.exited.set()
+            self._owner.worker_exited(self)
+
+
+def _environment() -> dict[str, str]:
+    """Our environment, and where this very pqproxy is when it runs from a source tree.
+
+    `-P` keeps the current directory out of the worker's imports: a `select.py` lying there must
+    not run in the process that holds the keys.
+    """
+    environment = dict(os.environ)
+    root = str(Path(pqproxy.__file__).resolve().parent.parent)
+    if root not in site.getsitepackages():
+        known = environment.get("PYTHONPATH")
+        environment["PYTHONPATH"] = f"{root}{os.pathsep}{known}" if known else root
+    return environment

@@ -1,0 +1,119 @@
+"""Stands in for `pqproxy.proxy.worker`: speaks the channel, holds connections, obeys clients.
+
+A client orders by sending `die`, `hang`, `rubbish` or `endless`. Anything else is echoed.
+`FAKE_WORKER=broken` fails at the start, `FAKE_WORKER=silent` never gets ready.
+"""
+
+import json
+import os
+import selectors
+import signal
+import socket
+import struct
+import sys
+import time
+
+from pqproxy.proxy.channel import FrameReader, WorkerStart, encode_frame
+from pqproxy.telemetry.counters import WorkerCounters
+from pqproxy.telemetry.reasons import EndReason
+
+
+class FakeWorker:
+    def __init__(self, descriptor):
+        self.channel = socket.socket(fileno=descriptor)
+        self.frames = FrameReader()
+        self.selector = selectors.DefaultSelector()
+        self.listening = []
+        self.connections = set()
+        self.deadline = None
+        self.finished = 0
+        self.start = None
+
+    def say(self, **message):
+        self.channel.sendall(encode_frame(json.dumps(message).encode()))
+
+    def run(self):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self.selector.register(self.channel, selectors.EVENT_READ, self.hear)
+        while True:
+            for key, _ in self.selector.select(0.02):
+                key.data(key.fileobj)
+            if self.deadline is not None:
+                self.finish_drain()
+
+    def hear(self, channel):
+        data = channel.recv(1 << 20)
+        if not data:
+            sys.exit(0)  # the supervisor died
+        for frame in self.frames.feed(data):
+            if self.start is None:
+                self.begin(WorkerStart.decode(frame))
+            else:
+                self.obey(json.loads(frame))
+
+    def begin(self, start):
+        self.start = start
+        settings = start.settings
+        roles = dict.fromkeys([one.name for one in settings.ingress], "ingress")
+        roles |= dict.fromkeys([one.name for one in settings.egress], "egress")
+        self.counters = WorkerCounters(roles)
+        mode = os.environ.get("FAKE_WORKER")
+        if mode == "broken":
+            self.say(event="failed", error="provider liboqs is missing")
+            sys.exit(1)
+        for name, descriptors in start.listeners.items():
+            for descriptor in descriptors:
+                listening = socket.socket(fileno=descriptor)
+                self.listening.append(listening)
+                self.selector.register(
+                    listening, selectors.EVENT_READ, lambda one, name=name: self.accept(one, name)
+                )
+        if mode != "silent":
+            self.say(event="ready")
+
+    def obey(self, message):
+        if message["op"] == "snapshot":
+            snapshot = self.counters.snapshot()
+            self.say(event="snapshot", id=message["id"], counters=snapshot, status={})
+        elif message["op"] in ("drain", "stop"):
+            for listening in self.listening:
+                self.selector.unregister(listening)
+                listening.close()
+            self.listening = []
+            self.deadline = time.monotonic() + message.get("timeout", 0)
+
+    def accept(self, listening, name):
+        connection, _ = listening.accept()
+        self.connections.add(connection)
+        self.counters.listeners[name].opened()
+        self.selector.register(connection, selectors.EVENT_READ, lambda one: self.serve(one, name))
+
+    def serve(self, connection, name):
+        data = connection.recv(1000)
+        if data == b"die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if data == b"hang":
+            time.sleep(1000)
+        if data == b"rubbish":
+            self.channel.sendall(encode_frame(b"[1, 2"))
+        if data == b"endless":
+            self.channel.sendall(struct.pack(">I", 0xFFFFFFFF))
+        self.counters.listeners[name].client_bytes(len(data), len(data))
+        if data:
+            connection.sendall(data)
+            return
+        self.selector.unregister(connection)
+        self.connections.discard(connection)
+        connection.close()
+        self.counters.listeners[name].closed("tls", EndReason.FINISHED)
+        self.finished += self.deadline is not None
+
+    def finish_drain(self):
+        if self.connections and time.monotonic() < self.deadline:
+            return
+        self.say(event="drained", finished=self.finished, reset=len(self.connections))
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    FakeWorker(int(sys.argv[1])).run()

@@ -1,0 +1,111 @@
+"""A supervisor in its own process, with a fake worker, on ports of its own."""
+
+import http.client
+import os
+import pickle
+import re
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from pqproxy.config.values import Drain, Ingress, Log, Settings, TcpAddress
+
+ROOT = Path(__file__).parents[3]
+FAKE_WORKER = "tests.unit.supervisor.fake_worker"
+
+
+def ingress(name="llm", listen=TcpAddress("127.0.0.1", 0), **changes):  # noqa: B008 - frozen
+    return Ingress(
+        name=name,
+        listen=listen,
+        forward=TcpAddress("127.0.0.1", 9),
+        identities=(),
+        trust=None,
+        **changes,
+    )
+
+
+def settings(**changes):
+    plain = Settings(
+        identities=(),
+        trust=(),
+        ingress=(ingress(),),
+        egress=(),
+        health=TcpAddress("127.0.0.1", 0),
+        log=Log(format="text"),
+        drain=Drain(timeout=20.0),
+    )
+    return replace(plain, **changes)
+
+
+class Supervisor:
+    """A started `run(settings)` and what it writes to stderr."""
+
+    def __init__(self, directory, settings, worker=FAKE_WORKER, **environment):
+        self._log = directory / "stderr.txt"
+        file = directory / "settings.pickle"
+        file.write_bytes(pickle.dumps(settings))
+        with self._log.open("wb") as stderr:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.unit.supervisor.launch", str(file), worker],
+                cwd=ROOT,
+                stderr=stderr,
+                env={**os.environ, **environment},
+            )
+
+    @property
+    def log(self):
+        return self._log.read_text()
+
+    def until(self, true, what, seconds=20):
+        deadline = time.monotonic() + seconds
+        while not (value := true()):
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                value = true()
+                assert value, f"{what}; stderr:\n{self.log}"
+                return value
+            time.sleep(0.01)
+        return value
+
+    def ready(self):
+        self.until(lambda: "pqproxy is ready" in self.log, "never ready")
+        return self
+
+    def address(self, title):
+        host, port = re.search(rf" {title} at (\S+):(\d+)", self.log).groups()
+        return host.strip("[]"), int(port)
+
+    def connect(self, name="ingress llm"):
+        return socket.create_connection(self.address(name), timeout=20)
+
+    def get(self, path, method="GET", title="health", **headers):
+        connection = http.client.HTTPConnection(*self.address(title), timeout=20)
+        connection.request(method, path, headers=headers)
+        response = connection.getresponse()
+        body = response.read().decode()
+        connection.close()
+        return response.status, body
+
+    def metric(self, name):
+        for line in self.get("/metrics")[1].splitlines():
+            if line.startswith(name + " "):
+                return float(line.rpartition(" ")[2])
+        return None
+
+    def workers(self):
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in children.read_text().split()]
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def wait(self):
+        return self.process.wait(timeout=30)
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()

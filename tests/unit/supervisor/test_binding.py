@@ -1,0 +1,205 @@
+import os
+import socket
+import stat
+
+import pytest
+
+from pqproxy.config.values import TcpAddress, UnixAddress
+from pqproxy.supervisor import binding
+from pqproxy.supervisor.binding import bind_all, shown_address
+from pqproxy.supervisor.errors import StartFailure
+from tests.unit.supervisor.harness import ingress, settings
+
+
+def listening_at(address, **changes):
+    return bind_all(settings(ingress=(ingress(listen=address),), health=None, **changes))
+
+
+def failure_of(address, **changes):
+    with pytest.raises(StartFailure) as failure, listening_at(address, **changes):
+        pass
+    return failure.value
+
+
+def test_a_port_in_use_is_named_with_its_listener_and_its_owner(free_port):
+    with socket.create_server(("127.0.0.1", free_port)):
+        failure = failure_of(TcpAddress("127.0.0.1", free_port))
+
+    assert failure.message == f"ingress llm: 127.0.0.1:{free_port} is in use"
+    assert f"process {os.getpid()} " in failure.hint
+
+
+def test_a_second_instance_cannot_listen_beside_the_first(free_port):
+    """SO_REUSEPORT would let it, and half of the connections would go astray."""
+    address = TcpAddress("127.0.0.1", free_port)
+
+    with listening_at(address):
+        assert "is in use" in failure_of(address).message
+
+
+def test_every_interface_conflicts_with_one_that_is_taken(free_port):
+    with socket.create_server(("127.0.0.1", free_port)):
+        assert "is in use" in failure_of(TcpAddress("", free_port)).message
+
+
+def test_a_restart_does_not_wait_for_old_connections(free_port):
+    address = TcpAddress("127.0.0.1", free_port)
+    with listening_at(address) as bound:
+        client = socket.create_connection(("127.0.0.1", free_port))
+        accepted, _ = bound.listeners["llm"][0].accept()
+        accepted.close()  # closing first leaves TIME_WAIT on this side
+        client.close()
+
+    with listening_at(address) as bound:
+        assert shown_address(bound.listeners["llm"][0]) == str(address)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_no_host_means_both_families(free_port, host):
+    with listening_at(TcpAddress("", free_port)):
+        socket.create_connection((host, free_port), timeout=5).close()
+
+
+def test_without_ipv6_no_host_means_ipv4(free_port, monkeypatch):
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
+
+    with listening_at(TcpAddress("", free_port)) as bound:
+        assert shown_address(bound.listeners["llm"][0]) == f"0.0.0.0:{free_port}"
+
+
+def test_all_addresses_of_a_name_share_the_port_that_the_kernel_chose(monkeypatch):
+    found = [
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0)),
+        (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 0, 0, 0)),
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+
+    with listening_at(TcpAddress("both", 0)) as bound:
+        ports = {one.getsockname()[1] for one in bound.listeners["llm"]}
+        hosts = {one.getsockname()[0] for one in bound.listeners["llm"]}
+
+    assert hosts == {"127.0.0.1", "::1"}
+    assert len(ports) == 1
+    assert ports != {0}
+
+
+def test_an_address_of_another_machine_is_named():
+    failure = failure_of(TcpAddress("192.0.2.1", 8443))
+
+    assert failure.message == "ingress llm: 192.0.2.1 is no address of this machine"
+
+
+def test_a_name_that_does_not_resolve_is_named(monkeypatch):
+    def fail(*_, **__):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+
+    failure = failure_of(TcpAddress("nowhere.invalid", 1))
+
+    assert (
+        failure.message == "ingress llm: cannot resolve nowhere.invalid: Name or service not known"
+    )
+
+
+def test_a_port_without_permission_is_named(monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(binding, "_listen_tcp", refuse)
+
+    failure = failure_of(TcpAddress("127.0.0.1", 443))
+
+    assert failure.message == "ingress llm: no permission to listen at 127.0.0.1:443"
+    assert "CAP_NET_BIND_SERVICE" in failure.hint
+
+
+def test_one_listener_that_fails_leaves_nothing_listening(free_port):
+    taken = socket.create_server(("127.0.0.1", 0))
+    good = ingress(listen=TcpAddress("127.0.0.1", free_port))
+    bad = ingress("other", TcpAddress("127.0.0.1", taken.getsockname()[1]))
+
+    with taken, pytest.raises(StartFailure), bind_all(settings(ingress=(good, bad))):
+        pass
+
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", free_port))
+
+
+@pytest.mark.parametrize("name", ["health", "control"])
+def test_admin_listeners_are_named_too(name, free_port):
+    with (
+        socket.create_server(("127.0.0.1", free_port)),
+        pytest.raises(StartFailure) as failure,
+        bind_all(settings(**{name: TcpAddress("127.0.0.1", free_port)})),
+    ):
+        pass
+
+    assert failure.value.message == f"{name}: 127.0.0.1:{free_port} is in use"
+
+
+def test_a_unix_socket_is_for_owner_and_group_and_goes_with_us(tmp_path):
+    path = tmp_path / "llm.sock"
+
+    with listening_at(UnixAddress(str(path))) as bound:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+        assert shown_address(bound.listeners["llm"][0]) == f"unix:{path}"
+    assert not path.exists()
+
+
+def test_the_control_socket_is_for_the_owner_alone(tmp_path):
+    path = tmp_path / "control.sock"
+
+    with bind_all(settings(control=UnixAddress(str(path)))):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_socket_file_of_a_dead_process_is_replaced(tmp_path):
+    path = tmp_path / "llm.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+        dead.listen()
+    assert path.exists()
+
+    with (
+        listening_at(UnixAddress(str(path))),
+        socket.socket(socket.AF_UNIX) as client,
+    ):
+        client.connect(str(path))
+
+
+def test_a_socket_file_that_somebody_answers_is_in_use(tmp_path):
+    path = tmp_path / "llm.sock"
+    with socket.socket(socket.AF_UNIX) as alive:
+        alive.bind(str(path))
+        alive.listen()
+
+        failure = failure_of(UnixAddress(str(path)))
+
+    assert failure.message == f"ingress llm: unix:{path} is in use"
+    assert path.exists()
+
+
+def test_a_file_that_is_no_socket_is_never_removed(tmp_path):
+    path = tmp_path / "precious"
+    path.write_text("data")
+
+    failure = failure_of(UnixAddress(str(path)))
+
+    assert failure.message == f"ingress llm: {path} exists and is not a socket"
+    assert path.read_text() == "data"
+
+
+def test_a_missing_directory_is_named(tmp_path):
+    failure = failure_of(UnixAddress(str(tmp_path / "missing" / "llm.sock")))
+
+    assert failure.hint == f"create the directory {tmp_path / 'missing'}"
+
+
+def test_a_socket_file_that_somebody_else_put_there_since_is_left(tmp_path):
+    path = tmp_path / "llm.sock"
+    with listening_at(UnixAddress(str(path))):
+        path.rename(tmp_path / "ours")  # keeps our inode in use, so that the new one differs
+        path.touch()
+
+    assert path.exists()
