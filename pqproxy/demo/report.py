@@ -42,7 +42,7 @@ class Protection:
 
 def connections(log: str) -> Iterator[dict[str, Any]]:
     """The connection lines of a sidecar's JSON log, in order."""
-    for line in log.splitlines():
+    for line in log.split("\n")[:-1]:  # the last one may be still in the making
         if line.startswith("{"):
             entry = json.loads(line)
             if entry["event"] == "connection":

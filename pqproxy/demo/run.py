@@ -4,8 +4,10 @@ import asyncio
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -65,7 +67,9 @@ async def _demo(upstream: str | None) -> None:
         Children(Path(name)) as children,
     ):
         server = await _model_server(children, Path(name), upstream)
-        pair = await start_pair(children, Path(name), server.url.removeprefix("http://"))
+        address = server.url.removeprefix("http://")
+        now = datetime.fromtimestamp(time.time(), UTC)
+        pair = await start_pair(children, Path(name), address, now)
         _introduce(server, pair)
         async with new_session(keep_connection=False) as session:
             model = await first_model(session, server.url)
@@ -84,10 +88,10 @@ async def _model_server(children: Children, directory: Path, upstream: str | Non
     if upstream is not None:
         return ModelServer(f"http://{upstream}", "yours")
     if find_spec("xllamacpp") and find_spec("gguf"):
-        arguments = ["-m", "pqproxy.demo.llama_server", str(directory)]
+        arguments = ["-P", "-m", "pqproxy.demo.llama_server", str(directory)]
         description = "llama.cpp, unchanged; the weights of its model are random: expect gibberish"
     else:
-        arguments = ["-m", "pqproxy.demo.token_server"]
+        arguments = ["-P", "-m", "pqproxy.demo.token_server"]
         description = (
             "a small embedded token server, no model\n"
             "                (for llama.cpp: pip install 'pqproxy[demo]')"

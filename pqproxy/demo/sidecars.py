@@ -9,6 +9,7 @@ import json
 import socket
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,9 @@ class Pair:
     ingress: Sidecar
 
 
-async def start_pair(children: Children, directory: Path, upstream: str) -> Pair:
+async def start_pair(children: Children, directory: Path, upstream: str, now: datetime) -> Pair:
     """Start both sidecars and wait until they are ready."""
-    certificates = Certificates.create(directory / "certificates")
+    certificates = Certificates.create(directory / "certificates", now)
     front, beside, *health = (f"127.0.0.1:{port}" for port in _free_ports(4))
     ingress = {
         "name": "in-front-of-model",
@@ -85,7 +86,7 @@ async def start_pair(children: Children, directory: Path, upstream: str) -> Pair
         # JSON is YAML too.
         (directory / f"{role}.yaml").write_text(json.dumps(document, indent=2))
     sidecars = [
-        children.start(role, ["-m", "pqproxy", "-c", str(directory / f"{role}.yaml")])
+        children.start(role, ["-P", "-m", "pqproxy", "-c", str(directory / f"{role}.yaml")])
         for role in ("ingress", "egress")
     ]
     for sidecar, port in zip(sidecars, health, strict=True):
