@@ -8,10 +8,10 @@ twice. So each lives in one `with` block of one call and is never seen outside o
 is always `bytes` of a checked length: a bytearray would end up, whole, in an error message.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from pqproxy.crypto.algorithms import (
     Encapsulation,
@@ -21,7 +21,7 @@ from pqproxy.crypto.algorithms import (
     PublicKey,
     SignatureAlgorithm,
 )
-from pqproxy.crypto.errors import InvalidSignature, ProviderUnavailable
+from pqproxy.crypto.errors import CryptoError, InvalidSignature, ProviderUnavailable
 from pqproxy.crypto.keys import key_algorithm
 from pqproxy.crypto.liboqs_library import load_liboqs
 from pqproxy.crypto.mlkem import PARAMETER_SETS, MlKem, ParameterSet
@@ -30,6 +30,23 @@ from pqproxy.crypto.openssl import openssl_provider
 ML_DSA_SIGNATURE_LENGTHS: Mapping[str, int] = MappingProxyType(
     {"ML-DSA-44": 2420, "ML-DSA-65": 3309, "ML-DSA-87": 4627}  # FIPS 204, table 2
 )
+
+
+_Result = TypeVar("_Result")
+
+
+def _isolated(call: Callable[..., _Result], *arguments: bytes) -> _Result:
+    """Call the library, and let no frame of it survive in an error.
+
+    Those frames hold secret keys, and objects already freed: whatever prints the local variables
+    of a traceback calls their `__repr__`, which reads freed memory and takes the process down.
+    """
+    try:
+        return call(*arguments)
+    except Exception as error:
+        failure = type(error).__name__
+    # Outside the handler, so that the new error is not chained to the old one.
+    raise CryptoError(f"liboqs failed ({failure})")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,8 +61,11 @@ class LiboqsDecapsulationKey:
     def decapsulate(self, ciphertext: bytes) -> bytes:
         """Return the shared secret."""
         self.parameters.check_ciphertext(ciphertext)
+        return _isolated(self._decapsulate, bytes(ciphertext))
+
+    def _decapsulate(self, ciphertext: bytes) -> bytes:
         with self._oqs.KeyEncapsulation(self.parameters.name, self._secret_key) as kem:
-            shared_secret: bytes = kem.decap_secret(bytes(ciphertext))
+            shared_secret: bytes = kem.decap_secret(ciphertext)
         return shared_secret
 
 
@@ -63,18 +83,24 @@ class LiboqsMlKem(MlKem):
     def generate(self, seed: bytes) -> LiboqsDecapsulationKey:
         """Make the key pair of a seed."""
         self.parameters.check_seed(seed)
-        with self._oqs.KeyEncapsulation(self.name) as kem:
-            public_key = kem.generate_keypair_seed(bytes(seed))
-            secret_key = kem.export_secret_key()
-        return LiboqsDecapsulationKey(self.parameters, public_key, self._oqs, secret_key)
+        return _isolated(self._generate, bytes(seed))
 
     def encapsulate(self, encapsulation_key: bytes) -> Encapsulation:
         """Make a secret for the holder of the key, which is checked first (FIPS 203 §7.2)."""
         self.parameters.check_encapsulation_key_length(encapsulation_key)
         # Not every liboqs checks this, and one that does says only that it failed.
         self.parameters.check_modulus(encapsulation_key)
+        return _isolated(self._encapsulate, bytes(encapsulation_key))
+
+    def _generate(self, seed: bytes) -> LiboqsDecapsulationKey:
         with self._oqs.KeyEncapsulation(self.name) as kem:
-            ciphertext, shared_secret = kem.encap_secret(bytes(encapsulation_key))
+            public_key = kem.generate_keypair_seed(seed)
+            secret_key = kem.export_secret_key()
+        return LiboqsDecapsulationKey(self.parameters, public_key, self._oqs, secret_key)
+
+    def _encapsulate(self, encapsulation_key: bytes) -> Encapsulation:
+        with self._oqs.KeyEncapsulation(self.name) as kem:
+            ciphertext, shared_secret = kem.encap_secret(encapsulation_key)
         return Encapsulation(ciphertext, shared_secret)
 
 
@@ -119,16 +145,15 @@ class LiboqsMlDsa:
         """Raise InvalidSignature unless the signature is good."""
         if (found := key_algorithm(public_key)) != self.key_algorithm:
             raise InvalidSignature(f"{self.name} needs a key of {self.key_algorithm}, got {found}")
-        if len(signature) != self.signature_length or not self._verifies(
-            public_key.public_bytes_raw(),  # type: ignore[union-attr] # it is an ML-DSA key
-            bytes(signature),
-            bytes(message),
+        raw_key = public_key.public_bytes_raw()  # type: ignore[union-attr] # it is an ML-DSA key
+        if len(signature) != self.signature_length or not _isolated(
+            self._verifies, raw_key, bytes(signature), bytes(message)
         ):
             raise InvalidSignature(f"{self.name} signature does not verify")
 
-    def _verifies(self, raw_public_key: bytes, signature: bytes, message: bytes) -> bool:
+    def _verifies(self, raw_key: bytes, signature: bytes, message: bytes) -> bool:
         with self._oqs.Signature(self.name) as verifier:
-            return bool(verifier.verify(message, signature, raw_public_key))
+            return bool(verifier.verify(message, signature, raw_key))
 
 
 def liboqs_provider() -> Provider:

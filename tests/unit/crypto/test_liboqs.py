@@ -1,12 +1,13 @@
 """liboqs against OpenSSL: one may replace the other, and no object of it leaks."""
 
 import os
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
 
-from pqproxy.crypto import InvalidSignature, ProviderUnavailable, load_provider
+from pqproxy.crypto import CryptoError, InvalidSignature, ProviderUnavailable, load_provider
 from pqproxy.crypto.liboqs import ML_DSA_SIGNATURE_LENGTHS, liboqs_provider
 from pqproxy.crypto.liboqs_library import load_liboqs
 from tests.support import pki
@@ -40,6 +41,8 @@ def lifetimes(liboqs, monkeypatch):
 
         monkeypatch.setattr(kind, "__init__", counting_make)
         monkeypatch.setattr(kind, "free", counting_free)
+        # Its own reads freed memory: a failing test would take pytest down while it reports.
+        monkeypatch.setattr(kind, "__repr__", object.__repr__)
 
     count(oqs.KeyEncapsulation)
     count(oqs.Signature)
@@ -132,8 +135,11 @@ def test_objects_are_freed_when_the_library_fails(liboqs, lifetimes, monkeypatch
         lambda: kem.encapsulate(key.encapsulation_key),
         lambda: key.decapsulate(bytes(kem.ciphertext_length)),
     ):
-        with pytest.raises(RuntimeError):
+        with pytest.raises(CryptoError, match=r"^liboqs failed \(RuntimeError\)$") as failure:
             call()
+        # A surviving frame holds secrets, and freed objects that crash whoever prints them.
+        assert failure.value.__context__ is None
+        assert "fail" not in {frame.name for frame in traceback.extract_tb(failure.tb)}
 
     assert len(lifetimes.objects) == 4
     assert lifetimes.frees == [id(each) for each in lifetimes.objects]
@@ -144,6 +150,10 @@ def test_refused_input_makes_no_object_at_all(liboqs, lifetimes):
     for refuse, data in ((kem.generate, bytes(63)), (kem.encapsulate, b"\xff" * 1568)):
         with pytest.raises(ValueError, match="ML-KEM-1024"):
             refuse(data)
+    with pytest.raises(InvalidSignature):
+        liboqs.signatures["ML-DSA-44"].verify(
+            ml_dsa_key("ML-DSA-44").public_key(), bytes(2419), MESSAGE
+        )
 
     assert lifetimes.objects == []
 
