@@ -1,0 +1,80 @@
+"""TLS 1.3 with hybrid key exchange, both roles, sans-IO (RFC 9846, RFC 10024).
+
+    connection = ServerConnection(ServerConfig(credentials=..., provider=load_provider()))
+    connection.receive_data(bytes_from_the_peer)
+    while (event := connection.next_event()) is not None:
+        ...  # SignatureRequested and ChainReceived want an answer: connection.provide(...)
+    bytes_for_the_peer = connection.take_output()
+
+Bytes in, events and bytes out: no socket, no event loop, no clock, no log. Whatever a peer sends,
+a connection refuses with one alert at worst, reports `Failed`, and is inert from then on.
+"""
+
+from pqproxy.tls.alerts import AlertDescription, FatalAlert, alert_name
+from pqproxy.tls.codepoints import CipherSuite, NamedGroup, SignatureScheme
+from pqproxy.tls.config import (
+    CIPHER_SUITES,
+    DEFAULT_PADDING,
+    ClientAuthentication,
+    ClientConfig,
+    Credential,
+    ServerConfig,
+)
+from pqproxy.tls.connection import Connection, KeyLog
+from pqproxy.tls.endpoints import ClientConnection, ServerConnection
+from pqproxy.tls.events import (
+    ApplicationData,
+    ChainReceived,
+    Event,
+    Failed,
+    HandshakeCompleted,
+    Negotiated,
+    Offer,
+    PeerClosed,
+    SignatureRequested,
+    Truncated,
+    Verdict,
+)
+from pqproxy.tls.key_exchange import CLASSICAL_GROUPS, HYBRID_GROUPS, Entropy, is_post_quantum
+from pqproxy.tls.record import HEADROOM, MAX_FRAGMENT, MAX_RECORD, PADDED_BELOW, TAILROOM
+from pqproxy.tls.secrets import Secret
+
+__all__ = [
+    "CIPHER_SUITES",
+    "CLASSICAL_GROUPS",
+    "DEFAULT_PADDING",
+    "HEADROOM",
+    "HYBRID_GROUPS",
+    "MAX_FRAGMENT",
+    "MAX_RECORD",
+    "PADDED_BELOW",
+    "TAILROOM",
+    "AlertDescription",
+    "ApplicationData",
+    "ChainReceived",
+    "CipherSuite",
+    "ClientAuthentication",
+    "ClientConfig",
+    "ClientConnection",
+    "Connection",
+    "Credential",
+    "Entropy",
+    "Event",
+    "Failed",
+    "FatalAlert",
+    "HandshakeCompleted",
+    "KeyLog",
+    "NamedGroup",
+    "Negotiated",
+    "Offer",
+    "PeerClosed",
+    "Secret",
+    "ServerConfig",
+    "ServerConnection",
+    "SignatureRequested",
+    "SignatureScheme",
+    "Truncated",
+    "Verdict",
+    "alert_name",
+    "is_post_quantum",
+]

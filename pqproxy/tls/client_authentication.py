@@ -1,0 +1,305 @@
+"""The client's handshake after ServerHello: judging the server, answering it (RFC 9846 §A.1).
+
+WaitEncryptedExtensions -> WaitCertificateOrRequest -> (WaitCertificate ->)
+  WaitCertificateVerify -> WaitServerVerdict -> WaitServerFinished -> (WaitClientSignature ->)
+  ClientConnected
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from pqproxy.tls.alerts import AlertDescription, FatalAlert, decode_error, illegal_parameter
+from pqproxy.tls.client_hello import ClientContext
+from pqproxy.tls.codepoints import ExtensionType, HandshakeType
+from pqproxy.tls.events import Negotiated, Verdict
+from pqproxy.tls.extensions import read_alpn, read_record_size_limit, read_uint16_list
+from pqproxy.tls.handshake import (
+    Action,
+    Flight,
+    HandshakeComplete,
+    LimitRecords,
+    Sign,
+    Step,
+    TrafficSecret,
+    Transcript,
+    UpdateReceiveSecret,
+    UseReceiveSecret,
+    UseSendSecret,
+    VerifyChain,
+    WaitSignature,
+    WaitVerdict,
+    check_finished,
+)
+from pqproxy.tls.key_schedule import HandshakeSecret, finished_verify_data
+from pqproxy.tls.messages import (
+    Certificate,
+    CertificateRequest,
+    CertificateVerify,
+    EncryptedExtensions,
+    HandshakeMessage,
+    NewSessionTicket,
+    read_key_update,
+)
+from pqproxy.tls.negotiation import select_credential
+from pqproxy.tls.record import MAX_FRAGMENT
+from pqproxy.tls.signatures import (
+    CLIENT_CONTEXT,
+    SERVER_CONTEXT,
+    CertificateVerifyCheck,
+    certificate_verify_content,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeKeys:
+    """Keys of the handshake's protected part, and what comes after them."""
+
+    secret: HandshakeSecret
+    sending: TrafficSecret
+    receiving: TrafficSecret
+
+    @classmethod
+    def derive(cls, secret: HandshakeSecret, hello_hash: bytes) -> HandshakeKeys:
+        """Derive both directions from ClientHello...ServerHello."""
+        return cls(
+            secret,
+            TrafficSecret(
+                "CLIENT_HANDSHAKE_TRAFFIC_SECRET",
+                secret.suite,
+                secret.client_handshake_traffic_secret(hello_hash),
+            ),
+            TrafficSecret(
+                "SERVER_HANDSHAKE_TRAFFIC_SECRET",
+                secret.suite,
+                secret.server_handshake_traffic_secret(hello_hash),
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What the states after ServerHello hand on."""
+
+    context: ClientContext
+    transcript: Transcript
+    keys: HandshakeKeys
+    negotiated: Negotiated
+    certificate_request: CertificateRequest | None = None
+
+    def after(self, message: HandshakeMessage) -> Progress:
+        """The same, with one message more in the transcript."""
+        return replace(self, transcript=self.transcript.plus(message))
+
+
+@dataclass(frozen=True, slots=True)
+class WaitEncryptedExtensions:
+    """WAIT_EE."""
+
+    progress: Progress
+    requested: frozenset[int]
+    expects: ClassVar[frozenset[HandshakeType]] = frozenset({HandshakeType.ENCRYPTED_EXTENSIONS})
+
+    def on_message(self, message: HandshakeMessage) -> Step:
+        """Read the server's answers."""
+        extensions = EncryptedExtensions.read(message.body, self.requested).extensions
+        if extensions.get(ExtensionType.SERVER_NAME):
+            raise decode_error("server_name in EncryptedExtensions is not empty")
+        groups = extensions.get(ExtensionType.SUPPORTED_GROUPS)
+        if groups is not None:  # for a later connection; it need only parse (§4.3.7)
+            read_uint16_list(groups, "supported_groups")
+        protocol = self._alpn_protocol(
+            extensions.get(ExtensionType.APPLICATION_LAYER_PROTOCOL_NEGOTIATION)
+        )
+        negotiated = replace(self.progress.negotiated, alpn_protocol=protocol)
+        progress = replace(self.progress.after(message), negotiated=negotiated)
+        limit = extensions.get(ExtensionType.RECORD_SIZE_LIMIT)
+        return Step(WaitCertificateOrRequest(progress), _limit_records(limit))
+
+    def _alpn_protocol(self, data: bytes | None) -> bytes | None:
+        if data is None:
+            return None
+        protocols = read_alpn(data)
+        if len(protocols) != 1:
+            raise decode_error("the server selects more than one protocol")
+        if protocols[0] not in self.progress.context.config.alpn_protocols:
+            raise illegal_parameter("the server selects a protocol that was not offered")
+        return protocols[0]
+
+
+def _limit_records(data: bytes | None) -> tuple[Action, ...]:
+    if data is None:
+        return ()
+    limit = read_record_size_limit(data)
+    if limit > MAX_FRAGMENT + 1:  # RFC 8449 §4: a client may refuse what TLS 1.3 cannot mean
+        raise illegal_parameter(f"record_size_limit is {limit}")
+    return (LimitRecords(limit - 1),)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitCertificateOrRequest:
+    """WAIT_CERT_CR."""
+
+    progress: Progress
+    expects: ClassVar[frozenset[HandshakeType]] = frozenset(
+        {HandshakeType.CERTIFICATE, HandshakeType.CERTIFICATE_REQUEST}
+    )
+
+    def on_message(self, message: HandshakeMessage) -> Step:
+        """Keep the request for later, or take the chain."""
+        if message.type == HandshakeType.CERTIFICATE:
+            return WaitCertificate(self.progress).on_message(message)
+        request = CertificateRequest.read(message.body)
+        if ExtensionType.SIGNATURE_ALGORITHMS not in request.extensions:
+            raise FatalAlert(
+                AlertDescription.MISSING_EXTENSION, "CertificateRequest has no signature_algorithms"
+            )
+        progress = replace(self.progress.after(message), certificate_request=request)
+        return Step(WaitCertificate(progress))
+
+
+@dataclass(frozen=True, slots=True)
+class WaitCertificate:
+    """WAIT_CERT."""
+
+    progress: Progress
+    expects: ClassVar[frozenset[HandshakeType]] = frozenset({HandshakeType.CERTIFICATE})
+
+    def on_message(self, message: HandshakeMessage) -> Step:
+        """Take the chain; a server always has one (§4.5.1.3)."""
+        chain = Certificate.read(message.body).chain
+        if not chain:
+            raise decode_error("the server shows no certificate")
+        return Step(WaitCertificateVerify(self.progress.after(message), chain))
+
+
+@dataclass(frozen=True, slots=True)
+class WaitCertificateVerify:
+    """WAIT_CV: the server proves that it holds the key of its certificate."""
+
+    progress: Progress
+    chain: tuple[bytes, ...]
+    expects: ClassVar[frozenset[HandshakeType]] = frozenset({HandshakeType.CERTIFICATE_VERIFY})
+
+    def on_message(self, message: HandshakeMessage) -> Step:
+        """Check the proof; only then is the chain worth judging."""
+        verify = CertificateVerify.read(message.body)
+        config = self.progress.context.config
+        CertificateVerifyCheck(
+            provider=config.provider,
+            accepted=config.signature_schemes,
+            context=SERVER_CONTEXT,
+            transcript_hash=self.progress.transcript.hash(),
+            leaf=self.chain[0],
+        ).verify(verify.algorithm, verify.signature)
+        negotiated = replace(
+            self.progress.negotiated,
+            signature_scheme=verify.algorithm,
+            peer_signature_scheme=verify.algorithm,
+            peer_chain=self.chain,
+        )
+        progress = replace(self.progress.after(message), negotiated=negotiated)
+        return Step(WaitServerVerdict(progress), (VerifyChain(self.chain),))
+
+
+@dataclass(frozen=True, slots=True)
+class WaitServerVerdict(WaitVerdict):
+    """The server's chain is being judged."""
+
+    progress: Progress
+
+    def on_verdict(self, verdict: Verdict) -> Step:
+        """Go on, or refuse with the alert that was decided on."""
+        if verdict.alert is not None:
+            raise FatalAlert(verdict.alert, verdict.reason)
+        return Step(WaitServerFinished(self.progress))
+
+
+@dataclass(frozen=True, slots=True)
+class WaitServerFinished:
+    """WAIT_FINISHED."""
+
+    progress: Progress
+    expects: ClassVar[frozenset[HandshakeType]] = frozenset({HandshakeType.FINISHED})
+
+    def on_message(self, message: HandshakeMessage) -> Step:
+        """Check it, then send our own flight."""
+        progress = self.progress
+        check_finished(message, progress.keys.receiving, progress.transcript.hash(), "server")
+        progress = progress.after(message)
+        finished_hash = progress.transcript.hash()
+        flight = Flight(progress.transcript)
+        request = progress.certificate_request
+        if request is None:
+            return _finish(progress, flight, finished_hash)
+        schemes = request.extensions[ExtensionType.SIGNATURE_ALGORITHMS]
+        choice = select_credential(
+            progress.context.config.credentials, read_uint16_list(schemes, "signature_algorithms")
+        )
+        flight.add(Certificate(choice.credential.chain if choice else ()).message())
+        if choice is None:
+            return _finish(progress, flight, finished_hash)
+        content = certificate_verify_content(CLIENT_CONTEXT, flight.transcript.hash())
+        flight.do(Sign(choice.credential, choice.scheme, content))
+        next_state = WaitClientSignature(
+            replace(progress, transcript=flight.transcript), choice.scheme, finished_hash
+        )
+        return Step(next_state, tuple(flight.actions))
+
+
+@dataclass(frozen=True, slots=True)
+class WaitClientSignature(WaitSignature):
+    """Our CertificateVerify is being signed."""
+
+    progress: Progress
+    scheme: int
+    finished_hash: bytes  # of ClientHello...server Finished
+
+    def on_signature(self, signature: bytes) -> Step:
+        """Send it, and finish."""
+        flight = Flight(self.progress.transcript)
+        flight.add(CertificateVerify(self.scheme, signature).message())
+        return _finish(self.progress, flight, self.finished_hash)
+
+
+def _finish(progress: Progress, flight: Flight, finished_hash: bytes) -> Step:
+    """Send Finished and turn application keys on, both ways."""
+    suite, sending = progress.keys.secret.suite, progress.keys.sending
+    verify_data = finished_verify_data(suite, sending.secret, flight.transcript.hash())
+    flight.add(HandshakeMessage(HandshakeType.FINISHED, verify_data))
+    main = progress.keys.secret.main_secret()
+    flight.do(
+        UseSendSecret(
+            TrafficSecret(
+                "CLIENT_TRAFFIC_SECRET_0",
+                suite,
+                main.client_application_traffic_secret_0(finished_hash),
+            )
+        ),
+        UseReceiveSecret(
+            TrafficSecret(
+                "SERVER_TRAFFIC_SECRET_0",
+                suite,
+                main.server_application_traffic_secret_0(finished_hash),
+            )
+        ),
+        HandshakeComplete(progress.negotiated),
+    )
+    return Step(ClientConnected(), tuple(flight.actions))
+
+
+@dataclass(frozen=True, slots=True)
+class ClientConnected:
+    """CONNECTED."""
+
+    expects: ClassVar[frozenset[HandshakeType]] = frozenset(
+        {HandshakeType.NEW_SESSION_TICKET, HandshakeType.KEY_UPDATE}
+    )
+
+    def on_message(self, message: HandshakeMessage) -> Step:
+        """A server may update its key, or offer a ticket: read, and not kept yet."""
+        if message.type == HandshakeType.NEW_SESSION_TICKET:
+            NewSessionTicket.read(message.body)
+            return Step(self)
+        return Step(self, (UpdateReceiveSecret(read_key_update(message.body)),))

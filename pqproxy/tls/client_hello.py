@@ -1,0 +1,93 @@
+"""What a client offers: its ClientHello and the key shares that go with it (RFC 9846 §4.2.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from pqproxy.tls.codec import Writer
+from pqproxy.tls.codepoints import LEGACY_VERSION, TLS_1_3, ExtensionType
+from pqproxy.tls.config import ClientConfig
+from pqproxy.tls.extensions import (
+    Extensions,
+    KeyShareEntry,
+    write_alpn,
+    write_server_name,
+    write_uint16_list,
+)
+from pqproxy.tls.key_exchange import ClientShare, Entropy, KeyExchange
+from pqproxy.tls.messages import ClientHello
+from pqproxy.tls.record import MAX_FRAGMENT
+
+
+@dataclass(frozen=True, slots=True)
+class ClientContext:
+    """What does not change during a handshake."""
+
+    config: ClientConfig
+    exchanges: Mapping[int, KeyExchange]
+    entropy: Entropy
+
+
+@dataclass(frozen=True, slots=True)
+class ClientOffer:
+    """A ClientHello, and the private halves of its key shares."""
+
+    hello: ClientHello
+    shares: Mapping[int, ClientShare]
+
+    @classmethod
+    def make(cls, context: ClientContext) -> ClientOffer:
+        """Make the first ClientHello."""
+        shares = _make_shares(context, context.config.key_shares)
+        hello = ClientHello(
+            legacy_version=LEGACY_VERSION,
+            random=context.entropy(32),
+            legacy_session_id=context.entropy(32),  # not empty: compatibility mode (§E.4)
+            cipher_suites=tuple(context.config.cipher_suites),
+            legacy_compression_methods=b"\0",
+            extensions=_extensions(context.config, shares),
+        )
+        return cls(hello, shares)
+
+    def again(self, context: ClientContext, group: int | None, cookie: bytes | None) -> ClientOffer:
+        """Make the second ClientHello: a share for `group` if one is asked for, the cookie if
+        one was given, and nothing else changed (§4.2.2)."""
+        extensions = dict(self.hello.extensions)
+        shares = self.shares
+        if group is not None:
+            shares = _make_shares(context, (group,))
+            extensions[ExtensionType.KEY_SHARE] = _write_shares(shares)
+        if cookie is not None:
+            extensions[ExtensionType.COOKIE] = Writer().opaque(cookie, 2).finish()
+        return ClientOffer(replace(self.hello, extensions=extensions), shares)
+
+
+def _make_shares(context: ClientContext, groups: tuple[int, ...]) -> Mapping[int, ClientShare]:
+    return {group: context.exchanges[group].offer(context.entropy) for group in groups}
+
+
+def _write_shares(shares: Mapping[int, ClientShare]) -> bytes:
+    entries = b"".join(
+        KeyShareEntry(group, share.key_exchange).write() for group, share in shares.items()
+    )
+    return Writer().opaque(entries, 2).finish()
+
+
+def _extensions(config: ClientConfig, shares: Mapping[int, ClientShare]) -> Extensions:
+    extensions: dict[int, bytes] = {}
+    if config.server_name is not None:
+        extensions[ExtensionType.SERVER_NAME] = write_server_name(config.server_name)
+    extensions[ExtensionType.SUPPORTED_VERSIONS] = write_uint16_list((TLS_1_3,), prefix=1)
+    extensions[ExtensionType.SUPPORTED_GROUPS] = write_uint16_list(config.groups)
+    extensions[ExtensionType.SIGNATURE_ALGORITHMS] = write_uint16_list(config.signature_schemes)
+    extensions[ExtensionType.SIGNATURE_ALGORITHMS_CERT] = write_uint16_list(
+        config.chain_signature_schemes
+    )
+    if config.alpn_protocols:
+        extensions[ExtensionType.APPLICATION_LAYER_PROTOCOL_NEGOTIATION] = write_alpn(
+            config.alpn_protocols
+        )
+    extensions[ExtensionType.RECORD_SIZE_LIMIT] = (MAX_FRAGMENT + 1).to_bytes(2, "big")
+    extensions[ExtensionType.KEY_SHARE] = _write_shares(shares)
+    return extensions

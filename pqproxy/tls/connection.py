@@ -1,0 +1,343 @@
+"""One TLS 1.3 connection, either role: bytes in, events and bytes out (RFC 9846).
+
+Carries out what the handshake states ask for, and holds the only place that catches an error and
+sends its alert. Knows no socket, no clock, no log and no thread; what takes long, signing and
+judging a chain, is asked for by an event and answered with `provide`.
+
+    receive_data -> Input -> state.on_message -> actions -> Output -> take_output
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from itertools import count
+
+from pqproxy.crypto import Provider
+from pqproxy.tls.alerts import AlertDescription, FatalAlert, alert_name, decode_error
+from pqproxy.tls.events import (
+    ApplicationData,
+    ChainReceived,
+    Event,
+    Failed,
+    HandshakeCompleted,
+    Negotiated,
+    Offer,
+    PeerClosed,
+    SignatureRequested,
+    Truncated,
+    Verdict,
+)
+from pqproxy.tls.handshake import (
+    Action,
+    HandshakeComplete,
+    LimitRecords,
+    Proceed,
+    ReportOffer,
+    SendChangeCipherSpec,
+    SendHandshake,
+    Sign,
+    SkipEarlyData,
+    State,
+    Step,
+    TrafficSecret,
+    UpdateReceiveSecret,
+    UseReceiveSecret,
+    UseSendSecret,
+    VerifyChain,
+    WaitSignature,
+    WaitVerdict,
+)
+from pqproxy.tls.input import APPLICATION_DATA, HANDSHAKE, Input
+from pqproxy.tls.output import Output
+from pqproxy.tls.record import MAX_FRAGMENT
+from pqproxy.tls.secrets import Secret
+from pqproxy.tls.signatures import SCHEMES
+
+KeyLog = Callable[[str, Secret], None]  # label and secret, for an operator who asked for it
+
+
+class Connection:
+    """What `ServerConnection` and `ClientConnection` share.
+
+    Attributes:
+        negotiated: what was agreed on, once the handshake is complete.
+        offer: what the client offered, as soon as that is known (server only).
+    """
+
+    __slots__ = (
+        "_at_eof",
+        "_awaited",
+        "_events",
+        "_failed",
+        "_input",
+        "_key_log",
+        "_output",
+        "_provider",
+        "_receiving",
+        "_sending",
+        "_state",
+        "_tokens",
+        "negotiated",
+        "offer",
+    )
+
+    def __init__(
+        self, provider: Provider, incoming: Input, outgoing: Output, key_log: KeyLog | None
+    ) -> None:
+        self._provider = provider
+        self._input = incoming
+        self._output = outgoing
+        self._key_log = key_log
+        self._state: State
+        self._events: deque[Event] = deque()
+        self._tokens = count(1)
+        self._awaited: int | None = None  # the token of the answer we wait for
+        self._at_eof = False
+        self._receiving = True  # False after the peer's close_notify, or the end of the stream
+        self._sending = True  # False after our close_notify
+        self._failed = False
+        self.negotiated: Negotiated | None = None
+        self.offer: Offer | None = None
+
+    # Input
+
+    def receive_data(self, data: bytes | bytearray | memoryview, room: int = 0) -> None:
+        """Lend the next bytes of the stream; `next_event` walks them.
+
+        Args:
+            data: decrypted where it lies if it is writable, copied otherwise.
+            room: bytes at its start that are free to be overwritten. With at least `MAX_RECORD`
+                of them, what is left of an incomplete record costs no copy of the rest.
+        """
+        if not self._failed and self._receiving:
+            self._input.records.lend(data, room)
+
+    def receive_eof(self) -> None:
+        """Say that the stream ended."""
+        self._at_eof = True
+
+    def next_event(self) -> Event | None:
+        """Return what happened next, or None: more input, or an answer, is needed first.
+
+        When it returns None the lent buffer is free again. An `ApplicationData` is a view into
+        that buffer.
+        """
+        while not self._events:
+            if self._failed or not self._receiving or self._awaited is not None:
+                self._input.records.keep()
+                return None
+            try:
+                content = self._input.next_content()
+                if content is None:
+                    return self._on_stall()
+                content_type, fragment = content
+                if content_type == APPLICATION_DATA:
+                    return ApplicationData(fragment)
+                if content_type == HANDSHAKE:
+                    self._on_handshake(fragment)
+                else:
+                    self._on_alert(fragment)
+            except Exception as error:
+                self._fail(error)
+        return self._events.popleft()
+
+    def hold(self) -> None:
+        """Stop walking: what was not looked at is copied out, and the lent buffer is free again.
+
+        The next call of `next_event` goes on with it.
+        """
+        self._input.records.keep()
+
+    @property
+    def held(self) -> int:
+        """Bytes received and not yet looked at."""
+        return self._input.records.held
+
+    def provide(self, token: int, result: bytes | Verdict | Exception) -> None:
+        """Answer a `SignatureRequested` or a `ChainReceived`; late answers are ignored.
+
+        Args:
+            token: from the event.
+            result: a signature, a `Verdict`, or the exception that prevented it.
+        """
+        if self._failed or token != self._awaited:
+            return
+        self._awaited = None
+        try:
+            self._go_on(result)
+        except Exception as error:
+            self._fail(error)
+
+    # Output
+
+    @property
+    def max_fragment(self) -> int:
+        """How many bytes one record may carry to this peer."""
+        return self._output.max_fragment
+
+    def take_output(self) -> bytes:
+        """What must be sent now: handshake messages, alerts, and data of `send_data`."""
+        return self._output.take()
+
+    def protect(
+        self, buffer: memoryview, start: int, length: int, out: list[bytes | memoryview]
+    ) -> None:
+        """Encrypt one record of application data in place, for the one who owns the buffer.
+
+        Args:
+            buffer: writable, with `HEADROOM` bytes free before `start`, and free after the
+                fragment `TAILROOM` and whatever pads it to the configured multiple.
+            start: where the fragment begins.
+            length: at most `max_fragment`.
+            out: the record is appended to it, behind a KeyUpdate if one is due.
+        """
+        if not self._failed and self._sending:
+            self._output.protect(buffer, start, length, out)
+
+    def send_data(self, data: bytes) -> None:
+        """Queue application data: `protect` for those who do not mind a copy."""
+        if not self._failed and self._sending:
+            self._output.send_data(data)
+
+    def send_close_notify(self) -> None:
+        """End our direction; the peer's goes on (§6.1)."""
+        if not self._failed and self._sending:
+            self._sending = False
+            self._output.send_alert(AlertDescription.CLOSE_NOTIFY)
+
+    def abort(self, description: AlertDescription) -> None:
+        """End both directions with an error alert; no event follows."""
+        if not self._failed:
+            self._die(description)
+
+    @property
+    def handshake_complete(self) -> bool:
+        """Whether application data may flow."""
+        return self.negotiated is not None
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more can be sent or received."""
+        return self._failed or not (self._receiving or self._sending)
+
+    # The one place that turns errors into alerts
+
+    def _fail(self, error: Exception) -> None:
+        """End the connection, whatever went wrong; from here on every call is inert."""
+        if isinstance(error, FatalAlert):
+            not_tls = not self._input.records.is_tls
+            failed = Failed(error.description, error.reason, not_tls=not_tls)
+        else:  # our own bug: the peer learns nothing of it, the log gets its traceback
+            reason = f"internal error: {type(error).__name__}"
+            failed = Failed(AlertDescription.INTERNAL_ERROR, reason, cause=error)
+        self._die(AlertDescription(failed.alert))
+        self._events.append(failed)
+
+    def _die(self, description: AlertDescription | None) -> None:
+        if description is not None and self._sending:
+            self._output.send_alert(description)
+        self._failed = True
+        self._events.clear()
+        self._input.records.drop()
+
+    # Records, alerts and handshake messages
+
+    def _on_stall(self) -> Event | None:
+        if not self._at_eof:
+            return None
+        self._receiving = False
+        return Truncated()
+
+    def _on_alert(self, fragment: memoryview) -> None:
+        """Every alert but two ends the connection, whatever level it claims (§6)."""
+        if len(fragment) != 2:
+            raise decode_error(f"alert of {len(fragment)} bytes")
+        description = fragment[1]
+        if description == AlertDescription.USER_CANCELED:
+            self._input.floods.warning()  # close_notify follows (§6.1)
+            return
+        if description == AlertDescription.CLOSE_NOTIFY and self.handshake_complete:
+            self._receiving = False
+            self._input.records.drop()
+            self._events.append(PeerClosed())
+            return
+        authenticated = self._input.is_protected
+        reason = f"peer said {alert_name(description)}"
+        if not authenticated:
+            reason += " (unauthenticated)"
+        self._die(None)
+        self._events.append(Failed(description, reason, by_peer=True, authenticated=authenticated))
+
+    def _on_handshake(self, fragment: memoryview) -> None:
+        self._input.messages.feed(fragment)
+        while self._awaited is None:
+            message = self._input.messages.next_message(self._state.expects)
+            if message is None:
+                return
+            self._input.hello_seen = True
+            if self.handshake_complete:
+                self._input.floods.post_handshake_message()
+            self._carry_out(self._state.on_message(message))
+
+    def _go_on(self, result: bytes | Verdict | Exception) -> None:
+        match self._state, result:
+            case WaitSignature() as state, bytes(signature):
+                self._carry_out(state.on_signature(signature))
+            case WaitVerdict() as state, Verdict() as verdict:
+                self._carry_out(state.on_verdict(verdict))
+            case _, Exception() as error:
+                raise error
+            case state, _:
+                raise TypeError(f"{type(state).__name__} wants another kind of answer")
+        self._on_handshake(memoryview(b""))  # what was read meanwhile, and not yet parsed
+
+    # Actions
+
+    def _carry_out(self, step: Step) -> None:
+        """Go to the step's state, doing what it says in its order."""
+        self._state = step.next_state
+        for action in step.actions:
+            self._do(action)
+
+    def _do(self, action: Action) -> None:
+        match action:
+            case SendHandshake(message):
+                self._output.send_handshake(message)
+            case SendChangeCipherSpec():
+                self._output.send_change_cipher_spec()
+            case UseSendSecret(secret):
+                self._log(secret)
+                self._output.use_secret(secret.suite, secret.secret)
+            case UseReceiveSecret(secret):
+                self._log(secret)
+                self._input.use_secret(secret.suite, secret.secret)
+            case UpdateReceiveSecret(update_requested):
+                self._input.update_secret()
+                self._output.key_update_owed |= update_requested
+            case LimitRecords(max_fragment):
+                self._output.max_fragment = min(max_fragment, MAX_FRAGMENT)
+            case SkipEarlyData(skip):
+                self._input.skips_early_data = skip
+            case ReportOffer(offer):
+                self.offer = offer
+            case Proceed(state):
+                self._carry_out(state.proceed())
+            case Sign() | VerifyChain():
+                self._ask(action)
+            case HandshakeComplete(negotiated):
+                self.negotiated = negotiated
+                self._input.handshake_complete = True
+                self._events.append(HandshakeCompleted(negotiated))
+
+    def _ask(self, action: Sign | VerifyChain) -> None:
+        self._awaited = token = next(self._tokens)
+        if isinstance(action, VerifyChain):
+            self._events.append(ChainReceived(token, action.chain))
+            return
+        algorithm = self._provider.signatures[SCHEMES[action.scheme].algorithm]
+        self._events.append(SignatureRequested(token, action.credential, algorithm, action.content))
+
+    def _log(self, secret: TrafficSecret) -> None:
+        if self._key_log is not None:
+            self._key_log(secret.label, secret.secret)

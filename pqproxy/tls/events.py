@@ -1,0 +1,160 @@
+"""What a connection tells the one who drives it, and what it wants to be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pqproxy.crypto import SignatureAlgorithm
+from pqproxy.tls.alerts import AlertDescription, alert_name
+from pqproxy.tls.codepoints import CipherSuite, NamedGroup, SignatureScheme, name_of
+from pqproxy.tls.config import Credential
+from pqproxy.tls.key_exchange import is_post_quantum
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a ClientHello offered, for the operator: code points as they came."""
+
+    supported_versions: tuple[int, ...]
+    supported_groups: tuple[int, ...]
+    key_shares: tuple[int, ...]
+    signature_schemes: tuple[int, ...]
+    server_name: str | None
+    alpn_protocols: tuple[bytes, ...]
+
+    @property
+    def has_post_quantum_group(self) -> bool:
+        """Whether any group offered is one of ours that resists a quantum computer."""
+        return any(is_post_quantum(group) for group in self.supported_groups)
+
+    def describe_groups(self, at_most: int = 8) -> str:
+        """The groups by name, the first few."""
+        names = [name_of(NamedGroup, group) for group in self.supported_groups[:at_most]]
+        more = len(self.supported_groups) - len(names)
+        return ", ".join(names) + (f" and {more} more" if more else "") or "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Negotiated:
+    """What both sides agreed on."""
+
+    group: int
+    cipher_suite: CipherSuite
+    signature_scheme: int  # of the server's CertificateVerify
+    peer_signature_scheme: int | None  # of the peer's; None where a client showed no certificate
+    peer_chain: tuple[bytes, ...]  # DER, leaf first
+    server_name: str | None
+    alpn_protocol: bytes | None
+    hello_retry: bool
+
+    @property
+    def group_name(self) -> str:
+        """The group's name."""
+        return name_of(NamedGroup, self.group)
+
+    @property
+    def signature_name(self) -> str:
+        """The name of the scheme the server signed with."""
+        return name_of(SignatureScheme, self.signature_scheme)
+
+    @property
+    def peer_signature_name(self) -> str | None:
+        """The name of the scheme the peer signed with."""
+        if self.peer_signature_scheme is None:
+            return None
+        return name_of(SignatureScheme, self.peer_signature_scheme)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer to `ChainReceived`: accepted, or the alert and the reason for the operator."""
+
+    alert: AlertDescription | None = None
+    reason: str = ""
+
+    @classmethod
+    def accept(cls) -> Verdict:
+        """The chain is trusted and its holder may come in."""
+        return cls()
+
+    @classmethod
+    def reject(cls, alert: AlertDescription, reason: str) -> Verdict:
+        """It is not, or may not."""
+        return cls(alert, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureRequested:
+    """Sign `content`; answer with `provide(token, signature)`, now or later."""
+
+    token: int
+    credential: Credential
+    algorithm: SignatureAlgorithm
+    content: bytes
+
+    def sign(self) -> bytes:
+        """Compute the signature; `algorithm.slow` says whether to do so on another thread."""
+        return self.algorithm.sign(self.credential.private_key, self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainReceived:
+    """Judge the peer's chain; answer with `provide(token, Verdict)`.
+
+    The peer has already proved that it holds the key of the first certificate.
+    """
+
+    token: int
+    chain: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeCompleted:
+    """Application data may flow both ways."""
+
+    negotiated: Negotiated
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationData:
+    """What one record held: a view into the buffer that was lent, valid until the next read."""
+
+    fragment: memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class PeerClosed:
+    """close_notify: the peer sends no more, and nothing was cut off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Truncated:
+    """The stream ended without close_notify: never a clean end (§6.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The connection is over; from now on every call is inert."""
+
+    alert: int
+    reason: str  # for the operator; the peer learns the alert only
+    by_peer: bool = False  # the peer sent the alert, we did not
+    authenticated: bool = False  # by_peer: the alert came under keys
+    not_tls: bool = False  # the first byte already was not TLS
+    cause: BaseException | None = field(default=None, repr=False)  # our own bug, for its traceback
+
+    @property
+    def alert_name(self) -> str:
+        """The alert's name."""
+        return alert_name(self.alert)
+
+
+Event = (
+    SignatureRequested
+    | ChainReceived
+    | HandshakeCompleted
+    | ApplicationData
+    | PeerClosed
+    | Truncated
+    | Failed
+)

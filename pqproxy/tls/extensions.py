@@ -1,0 +1,221 @@
+"""Extension blocks, and the values of the extensions that this engine understands (RFC 9846 §4.3).
+
+A block is kept as the bytes it came in, by number; values are read where they are needed. Where
+an extension may stand is a table, and one function judges every block by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from pqproxy.tls.alerts import AlertDescription, FatalAlert, decode_error, illegal_parameter
+from pqproxy.tls.codec import Reader, Writer
+from pqproxy.tls.codepoints import ExtensionType, name_of
+
+Extensions = Mapping[int, bytes]  # in wire order
+
+
+class Block(Enum):
+    """The messages that carry extensions."""
+
+    CLIENT_HELLO = auto()
+    SERVER_HELLO = auto()
+    HELLO_RETRY_REQUEST = auto()
+    ENCRYPTED_EXTENSIONS = auto()
+    CERTIFICATE_REQUEST = auto()
+    CERTIFICATE = auto()
+    NEW_SESSION_TICKET = auto()
+
+
+CH, SH, HRR = Block.CLIENT_HELLO, Block.SERVER_HELLO, Block.HELLO_RETRY_REQUEST
+EE, CR, CT = Block.ENCRYPTED_EXTENSIONS, Block.CERTIFICATE_REQUEST, Block.CERTIFICATE
+NST = Block.NEW_SESSION_TICKET
+
+# The table of §4.3, for the extensions we recognise.
+PLACES: dict[int, frozenset[Block]] = {
+    ExtensionType.SERVER_NAME: frozenset({CH, EE}),
+    ExtensionType.MAX_FRAGMENT_LENGTH: frozenset({CH, EE}),
+    ExtensionType.STATUS_REQUEST: frozenset({CH, CR, CT}),
+    ExtensionType.SUPPORTED_GROUPS: frozenset({CH, EE}),
+    ExtensionType.SIGNATURE_ALGORITHMS: frozenset({CH, CR}),
+    ExtensionType.APPLICATION_LAYER_PROTOCOL_NEGOTIATION: frozenset({CH, EE}),
+    ExtensionType.SIGNED_CERTIFICATE_TIMESTAMP: frozenset({CH, CR, CT}),
+    ExtensionType.PADDING: frozenset({CH}),
+    ExtensionType.COMPRESS_CERTIFICATE: frozenset({CH, CR}),
+    ExtensionType.RECORD_SIZE_LIMIT: frozenset({CH, EE}),
+    ExtensionType.PRE_SHARED_KEY: frozenset({CH, SH}),
+    ExtensionType.EARLY_DATA: frozenset({CH, EE, NST}),
+    ExtensionType.SUPPORTED_VERSIONS: frozenset({CH, SH, HRR}),
+    ExtensionType.COOKIE: frozenset({CH, HRR}),
+    ExtensionType.PSK_KEY_EXCHANGE_MODES: frozenset({CH}),
+    ExtensionType.CERTIFICATE_AUTHORITIES: frozenset({CH, CR}),
+    ExtensionType.OID_FILTERS: frozenset({CR}),
+    ExtensionType.POST_HANDSHAKE_AUTH: frozenset({CH}),
+    ExtensionType.SIGNATURE_ALGORITHMS_CERT: frozenset({CH, CR}),
+    ExtensionType.KEY_SHARE: frozenset({CH, SH, HRR}),
+}
+
+# Requests: what stands there needs no answer to have been asked for, and unknown ones are ignored.
+REQUESTS = frozenset({CH, CR, NST})
+
+
+def read_extensions(reader: Reader) -> Extensions:
+    """Read an extension block; a repeated type is illegal_parameter (§4.3)."""
+    found: dict[int, bytes] = {}
+    block = Reader(reader.opaque(2), reader.name)
+    while not block.at_end:
+        extension_type = block.uint(2)
+        if extension_type in found:
+            raise illegal_parameter(
+                f"{reader.name} repeats extension {name_of(ExtensionType, extension_type)}"
+            )
+        found[extension_type] = block.opaque(2)
+    return found
+
+
+def write_extensions(writer: Writer, extensions: Extensions) -> None:
+    """Write an extension block."""
+    block = Writer()
+    for extension_type, data in extensions.items():
+        block.uint(extension_type, 2).opaque(data, 2)
+    writer.opaque(block.finish(), 2)
+
+
+def check_places(block: Block, extensions: Extensions, requested: Container[int] = ()) -> None:
+    """Judge where extensions stand.
+
+    Raises:
+        FatalAlert: illegal_parameter for a known extension in the wrong message,
+            unsupported_extension for an answer to what was never asked (§4.3).
+    """
+    for extension_type in extensions:
+        places = PLACES.get(extension_type)
+        name = name_of(ExtensionType, extension_type)
+        if places is not None and block not in places:
+            raise illegal_parameter(f"extension {name} does not belong into {block.name}")
+        if block in REQUESTS or (block is HRR and extension_type == ExtensionType.COOKIE):
+            continue
+        if extension_type not in requested:
+            raise FatalAlert(
+                AlertDescription.UNSUPPORTED_EXTENSION,
+                f"{block.name} answers extension {name}, which was not asked for",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class KeyShareEntry:
+    """One element of the key_share extension (§4.3.8)."""
+
+    group: int  # a NamedGroup, or a code point we do not know, GREASE included
+    key_exchange: bytes
+
+    @classmethod
+    def read(cls, reader: Reader) -> KeyShareEntry:
+        """Read one entry."""
+        return cls(group=reader.uint(2), key_exchange=reader.opaque(2, at_least=1))
+
+    def write(self) -> bytes:
+        """Write one entry."""
+        return Writer().uint(self.group, 2).opaque(self.key_exchange, 2).finish()
+
+
+def read_client_shares(data: bytes) -> tuple[KeyShareEntry, ...]:
+    """key_share in a ClientHello; it may be empty, to ask for a HelloRetryRequest."""
+    reader = Reader(data, "key_share")
+    shares = reader.vector(2, KeyShareEntry.read)
+    reader.finish()
+    if len({share.group for share in shares}) != len(shares):  # a MUST NOT of §4.3.8
+        raise illegal_parameter("key_share names a group twice")
+    return shares
+
+
+def read_server_share(data: bytes) -> KeyShareEntry:
+    """key_share in a ServerHello."""
+    reader = Reader(data, "key_share")
+    share = KeyShareEntry.read(reader)
+    reader.finish()
+    return share
+
+
+def read_single_uint16(data: bytes, name: str) -> int:
+    """A value that is one uint16: selected_group, selected_version, record_size_limit."""
+    reader = Reader(data, name)
+    value = reader.uint(2)
+    reader.finish()
+    return value
+
+
+def read_uint16_list(data: bytes, name: str, prefix: int = 2) -> tuple[int, ...]:
+    """A value that is a non-empty list of uint16: groups, schemes, versions."""
+    reader = Reader(data, name)
+    values = reader.uint16_vector(prefix, at_least=1)
+    reader.finish()
+    return values
+
+
+def write_uint16_list(values: tuple[int, ...], prefix: int = 2) -> bytes:
+    """The other way."""
+    return Writer().vector_of_uint16(values, prefix).finish()
+
+
+def read_server_name(data: bytes) -> str:
+    """server_name in a ClientHello: exactly one host_name, ASCII (RFC 6066 §3)."""
+    reader = Reader(data, "server_name")
+    names = reader.vector(2, lambda entry: (entry.uint(1), entry.opaque(2, at_least=1)), at_least=1)
+    reader.finish()
+    if len(names) != 1 or names[0][0] != 0:
+        raise decode_error("server_name is not one host_name")
+    host = names[0][1]
+    if not host.isascii() or b"\0" in host or len(host) > 255:
+        raise decode_error("server_name is no ASCII name")
+    return host.decode("ascii")
+
+
+def write_server_name(host: str) -> bytes:
+    """The other way."""
+    entry = Writer().uint(0, 1).opaque(host.encode("ascii"), 2).finish()
+    return Writer().opaque(entry, 2).finish()
+
+
+def read_alpn(data: bytes) -> tuple[bytes, ...]:
+    """A ProtocolNameList (RFC 7301 §3.1)."""
+    reader = Reader(data, "ALPN")
+    names = reader.vector(2, lambda entry: entry.opaque(1, at_least=1), at_least=1)
+    reader.finish()
+    return names
+
+
+def write_alpn(protocols: tuple[bytes, ...]) -> bytes:
+    """The other way."""
+    names = b"".join(Writer().opaque(name, 1).finish() for name in protocols)
+    return Writer().opaque(names, 2).finish()
+
+
+def read_cookie(data: bytes) -> bytes:
+    """cookie (§4.3.2)."""
+    reader = Reader(data, "cookie")
+    cookie = reader.opaque(2, at_least=1)
+    reader.finish()
+    return cookie
+
+
+def read_record_size_limit(data: bytes) -> int:
+    """record_size_limit (RFC 8449 §4): under 64 is illegal_parameter."""
+    limit = read_single_uint16(data, "record_size_limit")
+    if limit < 64:
+        raise illegal_parameter(f"record_size_limit is {limit}")
+    return limit
+
+
+def check_pre_shared_key(data: bytes) -> None:
+    """pre_shared_key in a ClientHello must parse, though no ticket is accepted yet (§4.3.11)."""
+    reader = Reader(data, "pre_shared_key")
+    identities = reader.vector(
+        2, lambda entry: (entry.opaque(2, at_least=1), entry.uint(4)), at_least=1
+    )
+    binders = reader.vector(2, lambda entry: entry.opaque(1, at_least=32), at_least=1)
+    reader.finish()
+    if len(identities) != len(binders):
+        raise illegal_parameter("pre_shared_key has more identities than binders, or fewer")

@@ -1,0 +1,163 @@
+"""The server's side of the handshake up to its answer (RFC 9846 §A.2), one class per state.
+
+    WaitClientHello -> AnswerClientHello -> (HelloRetryRequest -> WaitSecondClientHello ->)
+      the flight of `server_flight.py`, then the states of `server_authentication.py`
+
+Cheap checks come first: lengths, versions, groups and policy before ML-KEM, ML-KEM before
+signing. Sends nothing and knows no connection: see `handshake.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pqproxy.tls.alerts import AlertDescription, FatalAlert, decode_error, illegal_parameter
+from pqproxy.tls.codepoints import ExtensionType, HandshakeType
+from pqproxy.tls.events import Offer
+from pqproxy.tls.extensions import check_pre_shared_key, read_client_shares
+from pqproxy.tls.handshake import (
+    Flight,
+    Proceed,
+    Proceeding,
+    ReportOffer,
+    SendChangeCipherSpec,
+    SkipEarlyData,
+    Step,
+    Transcript,
+)
+from pqproxy.tls.key_schedule import SUITES
+from pqproxy.tls.messages import (
+    HELLO_RETRY_REQUEST_RANDOM,
+    ClientHello,
+    HandshakeMessage,
+    ServerHello,
+)
+from pqproxy.tls.negotiation import (
+    check_second_client_hello,
+    check_shares_were_offered,
+    read_offer,
+    select_alpn_protocol,
+    select_cipher_suite,
+    select_group,
+    select_server_credential,
+    select_version,
+)
+from pqproxy.tls.server_authentication import ServerContext
+from pqproxy.tls.server_flight import SELECTED_VERSION, Answer, Selection
+
+
+@dataclass(frozen=True, slots=True)
+class WaitClientHello:
+    """START: nothing is known of the client."""
+
+    context: ServerContext
+    expects: ClassVar[frozenset[HandshakeType]] = frozenset({HandshakeType.CLIENT_HELLO})
+
+    def on_message(self, message: HandshakeMessage) -> Step:
+        """Read the hello; it is answered in a second half, so that its offer is known even if
+        the answer is a refusal."""
+        hello = ClientHello.read(message.body)
+        select_version(hello)
+        offer = read_offer(hello)
+        answer = AnswerClientHello(self.context, message, hello, offer)
+        return Step(answer, (ReportOffer(offer), Proceed(answer)))
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerClientHello(Proceeding):
+    """RECVD_CH: choose, then answer with a ServerHello or ask again."""
+
+    context: ServerContext
+    message: HandshakeMessage
+    hello: ClientHello
+    offer: Offer
+
+    def proceed(self) -> Step:
+        """Negotiate (§4.2.1)."""
+        check_client_hello(self.hello)
+        config, offer = self.context.config, self.offer
+        cipher_suite = select_cipher_suite(self.hello.cipher_suites, config.cipher_suites)
+        shares = read_client_shares(self.hello.extensions[ExtensionType.KEY_SHARE])
+        check_shares_were_offered(offer, shares)
+        choice = select_group(offer, shares, config.groups)
+        selection = Selection(
+            cipher_suite=cipher_suite,
+            group=choice.group,
+            credential=select_server_credential(config, offer),
+            alpn_protocol=select_alpn_protocol(offer.alpn_protocols, config.alpn_protocols),
+        )
+        transcript = Transcript(SUITES[cipher_suite]).plus(self.message)
+        if choice.share is None:
+            return self._retry(transcript, selection)
+        answer = Answer(self.context, self.hello, offer, selection)
+        return answer.send(transcript, choice.share)
+
+    def _retry(self, transcript: Transcript, selection: Selection) -> Step:
+        """Ask for a share of our group (§4.2.4). Happens once: the next state expects no other."""
+        retry = ServerHello(
+            random=HELLO_RETRY_REQUEST_RANDOM,
+            legacy_session_id_echo=self.hello.legacy_session_id,
+            cipher_suite=selection.cipher_suite,
+            extensions={
+                ExtensionType.SUPPORTED_VERSIONS: SELECTED_VERSION,
+                ExtensionType.KEY_SHARE: selection.group.to_bytes(2, "big"),
+            },
+        )
+        flight = Flight(transcript.replaced_by_hash())
+        flight.add(retry.message())
+        if self.hello.legacy_session_id:
+            flight.do(SendChangeCipherSpec())
+        if ExtensionType.EARLY_DATA in self.hello.extensions:
+            flight.do(SkipEarlyData(skip=True))
+        next_state = WaitSecondClientHello(
+            self.context, flight.transcript, self.hello, self.offer, selection
+        )
+        return Step(next_state, tuple(flight.actions))
+
+
+def check_client_hello(hello: ClientHello) -> None:
+    """What a TLS 1.3 ClientHello must be, whatever it offers (§4.2.2, §9.2)."""
+    if hello.legacy_compression_methods != b"\0":
+        raise illegal_parameter("ClientHello offers compression")
+    extensions = hello.extensions
+    if ExtensionType.PRE_SHARED_KEY in extensions:
+        if list(extensions)[-1] != ExtensionType.PRE_SHARED_KEY:
+            raise illegal_parameter("pre_shared_key is not the last extension")
+        check_pre_shared_key(extensions[ExtensionType.PRE_SHARED_KEY])
+        if ExtensionType.PSK_KEY_EXCHANGE_MODES not in extensions:
+            raise _missing("psk_key_exchange_modes")
+    for required in (
+        ExtensionType.SUPPORTED_GROUPS,
+        ExtensionType.KEY_SHARE,
+        ExtensionType.SIGNATURE_ALGORITHMS,
+    ):
+        if required not in extensions:
+            raise _missing(required.name.lower())
+    if extensions.get(ExtensionType.EARLY_DATA):
+        raise decode_error("early_data in a ClientHello is not empty")
+
+
+def _missing(name: str) -> FatalAlert:
+    return FatalAlert(AlertDescription.MISSING_EXTENSION, f"ClientHello has no {name}")
+
+
+@dataclass(frozen=True, slots=True)
+class WaitSecondClientHello:
+    """After our HelloRetryRequest: the same hello again, with the share we asked for."""
+
+    context: ServerContext
+    transcript: Transcript
+    first_hello: ClientHello
+    offer: Offer
+    selection: Selection
+    expects: ClassVar[frozenset[HandshakeType]] = frozenset({HandshakeType.CLIENT_HELLO})
+
+    def on_message(self, message: HandshakeMessage) -> Step:
+        """Check that nothing else changed, and answer."""
+        hello = ClientHello.read(message.body)
+        select_version(hello)
+        check_client_hello(hello)
+        share = check_second_client_hello(self.first_hello, hello, self.selection.group)
+        answer = Answer(self.context, hello, self.offer, self.selection, after_retry=True)
+        return answer.send(self.transcript.plus(message), share)

@@ -1,0 +1,169 @@
+"""The key schedule as a chain of stages (RFC 9846 §7.1).
+
+    EarlySecret -> HandshakeSecret -> MainSecret
+
+Each stage is a type that offers only what can be derived from it, under the RFC's names; the
+labels stand here and nowhere else ("c hs traffic" kept its bytes when "master" became "main").
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+from pqproxy.tls.codepoints import CipherSuite
+from pqproxy.tls.secrets import Secret
+
+IV_LENGTH = 12
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteParameters:
+    """What a cipher suite fixes (§B.4)."""
+
+    suite: CipherSuite
+    hash_name: str
+    hash_algorithm: hashes.HashAlgorithm
+    hash_length: int
+    key_length: int
+
+    def digest(self, data: bytes) -> bytes:
+        """Hash `data` with the suite's hash."""
+        return hashlib.new(self.hash_name, data).digest()
+
+
+SUITES = {
+    CipherSuite.TLS_AES_256_GCM_SHA384: SuiteParameters(
+        CipherSuite.TLS_AES_256_GCM_SHA384, "sha384", hashes.SHA384(), 48, 32
+    ),
+    CipherSuite.TLS_AES_128_GCM_SHA256: SuiteParameters(
+        CipherSuite.TLS_AES_128_GCM_SHA256, "sha256", hashes.SHA256(), 32, 16
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficKeys:
+    """Key and IV of one direction (§7.3)."""
+
+    key: bytes = field(repr=False)
+    iv: bytes = field(repr=False)
+
+
+def hkdf_extract(suite: SuiteParameters, salt: bytes, input_keying_material: bytes) -> Secret:
+    """HKDF-Extract (RFC 5869 §2.2)."""
+    return Secret(hmac.digest(salt, input_keying_material, suite.hash_name))
+
+
+def hkdf_expand_label(
+    suite: SuiteParameters, secret: Secret, label: bytes, context: bytes, length: int
+) -> bytes:
+    """HKDF-Expand-Label (§7.1): the info is length, "tls13 " + label, and context."""
+    full_label = b"tls13 " + label
+    info = b"".join(
+        (
+            length.to_bytes(2, "big"),
+            bytes((len(full_label),)),
+            full_label,
+            bytes((len(context),)),
+            context,
+        )
+    )
+    return HKDFExpand(suite.hash_algorithm, length, info).derive(secret.expose())
+
+
+def derive_secret(
+    suite: SuiteParameters, secret: Secret, label: bytes, transcript_hash: bytes
+) -> Secret:
+    """Derive-Secret (§7.1), given the transcript hash instead of the messages."""
+    return Secret(hkdf_expand_label(suite, secret, label, transcript_hash, suite.hash_length))
+
+
+def traffic_keys(suite: SuiteParameters, traffic_secret: Secret) -> TrafficKeys:
+    """Key and IV from a traffic secret (§7.3)."""
+    return TrafficKeys(
+        key=hkdf_expand_label(suite, traffic_secret, b"key", b"", suite.key_length),
+        iv=hkdf_expand_label(suite, traffic_secret, b"iv", b"", IV_LENGTH),
+    )
+
+
+def next_application_traffic_secret(suite: SuiteParameters, traffic_secret: Secret) -> Secret:
+    """application_traffic_secret_N+1 (§7.2)."""
+    return derive_secret(suite, traffic_secret, b"traffic upd", b"")
+
+
+def finished_verify_data(suite: SuiteParameters, base_key: Secret, transcript_hash: bytes) -> bytes:
+    """verify_data of Finished (§4.5.3)."""
+    finished_key = hkdf_expand_label(suite, base_key, b"finished", b"", suite.hash_length)
+    return hmac.digest(finished_key, transcript_hash, suite.hash_name)
+
+
+@dataclass(frozen=True, slots=True)
+class MainSecret:
+    """Where application traffic secrets come from."""
+
+    suite: SuiteParameters
+    secret: Secret
+
+    def client_application_traffic_secret_0(self, transcript_hash: bytes) -> Secret:
+        """Covers ClientHello...server Finished."""
+        return derive_secret(self.suite, self.secret, b"c ap traffic", transcript_hash)
+
+    def server_application_traffic_secret_0(self, transcript_hash: bytes) -> Secret:
+        """Covers ClientHello...server Finished."""
+        return derive_secret(self.suite, self.secret, b"s ap traffic", transcript_hash)
+
+    def exporter_secret(self, transcript_hash: bytes) -> Secret:
+        """Covers ClientHello...server Finished."""
+        return derive_secret(self.suite, self.secret, b"exp master", transcript_hash)
+
+    def resumption_secret(self, transcript_hash: bytes) -> Secret:
+        """Covers ClientHello...client Finished."""
+        return derive_secret(self.suite, self.secret, b"res master", transcript_hash)
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeSecret:
+    """Where handshake traffic secrets come from."""
+
+    suite: SuiteParameters
+    secret: Secret
+
+    def client_handshake_traffic_secret(self, transcript_hash: bytes) -> Secret:
+        """Covers ClientHello...ServerHello."""
+        return derive_secret(self.suite, self.secret, b"c hs traffic", transcript_hash)
+
+    def server_handshake_traffic_secret(self, transcript_hash: bytes) -> Secret:
+        """Covers ClientHello...ServerHello."""
+        return derive_secret(self.suite, self.secret, b"s hs traffic", transcript_hash)
+
+    def main_secret(self) -> MainSecret:
+        """Go on to the last stage."""
+        salt = derive_secret(self.suite, self.secret, b"derived", self.suite.digest(b""))
+        zeros = bytes(self.suite.hash_length)
+        return MainSecret(self.suite, hkdf_extract(self.suite, salt.expose(), zeros))
+
+
+@dataclass(frozen=True, slots=True)
+class EarlySecret:
+    """The first stage, with or without a pre-shared key."""
+
+    suite: SuiteParameters
+    secret: Secret
+
+    @classmethod
+    def without_psk(cls, suite: SuiteParameters) -> EarlySecret:
+        """A full handshake: the pre-shared key is a string of zeros."""
+        zeros = bytes(suite.hash_length)
+        return cls(suite, hkdf_extract(suite, zeros, zeros))
+
+    def handshake_secret(self, shared_secret: Secret) -> HandshakeSecret:
+        """Mix in the key exchange: for a hybrid group both secrets, concatenated."""
+        salt = derive_secret(self.suite, self.secret, b"derived", self.suite.digest(b""))
+        return HandshakeSecret(
+            self.suite, hkdf_extract(self.suite, salt.expose(), shared_secret.expose())
+        )

@@ -1,0 +1,128 @@
+"""What a connection sends: handshake messages, alerts and data, cut into records in order.
+
+The handshake's output is queued here and taken by whoever owns the socket; application data is
+encrypted in the caller's buffer and never queued. Messages of one flight share records until a
+key changes (RFC 9846 §5.1).
+"""
+
+from __future__ import annotations
+
+from pqproxy.tls.alerts import AlertDescription, AlertLevel
+from pqproxy.tls.codepoints import LEGACY_VERSION, ContentType
+from pqproxy.tls.key_schedule import SuiteParameters
+from pqproxy.tls.messages import HandshakeMessage, key_update_message
+from pqproxy.tls.record import (
+    HEADROOM,
+    MAX_FRAGMENT,
+    PADDED_BELOW,
+    TAILROOM,
+    SendProtection,
+    padding_length,
+    plaintext_record,
+)
+from pqproxy.tls.secrets import Secret
+
+_APPLICATION_DATA = int(ContentType.APPLICATION_DATA)
+
+
+class Output:
+    """The sending half of a connection."""
+
+    __slots__ = (
+        "_handshake",
+        "_initial_version",
+        "_padding",
+        "_protection",
+        "_queue",
+        "key_update_owed",
+        "max_fragment",
+    )
+
+    def __init__(self, padding: int, initial_version: int) -> None:
+        self._padding = padding
+        self._initial_version = initial_version  # of the first record: 0x0301 suits old middleboxes
+        self._protection: SendProtection | None = None
+        self._handshake: list[bytes] = []  # messages that wait to share a record
+        self._queue: list[bytes | memoryview] = []
+        self.max_fragment = MAX_FRAGMENT
+        self.key_update_owed = False
+
+    def send_handshake(self, message: HandshakeMessage) -> None:
+        """Queue one handshake message."""
+        self._handshake.append(message.encode())
+
+    def send_change_cipher_spec(self) -> None:
+        """Queue the compatibility record; it is never protected (§5)."""
+        self._close_records()
+        record = plaintext_record(ContentType.CHANGE_CIPHER_SPEC, b"\x01", LEGACY_VERSION)
+        self._queue.append(record)
+
+    def send_alert(self, description: AlertDescription) -> None:
+        """Queue an alert."""
+        self._close_records()
+        closing = description in (AlertDescription.CLOSE_NOTIFY, AlertDescription.USER_CANCELED)
+        level = AlertLevel.WARNING if closing else AlertLevel.FATAL
+        self._append(ContentType.ALERT, bytes((level, description)))
+
+    def use_secret(self, suite: SuiteParameters, traffic_secret: Secret) -> None:
+        """Protect everything from here on."""
+        self._close_records()
+        self._protection = SendProtection(suite, traffic_secret)
+
+    def send_data(self, data: bytes) -> None:
+        """Queue a copy of application data: the simple form of `protect`."""
+        for start in range(0, len(data), self.max_fragment):
+            fragment = data[start : start + self.max_fragment]
+            buffer = memoryview(bytearray(HEADROOM + max(PADDED_BELOW, len(fragment)) + TAILROOM))
+            buffer[HEADROOM : HEADROOM + len(fragment)] = fragment
+            self.protect(buffer, HEADROOM, len(fragment), self._queue)
+
+    def protect(
+        self, buffer: memoryview, start: int, length: int, out: list[bytes | memoryview]
+    ) -> None:
+        """Encrypt one record in place, and append it to `out` behind whatever must precede it."""
+        if self._protection is None:
+            raise RuntimeError("application data before there are keys")
+        if self.key_update_owed or self._protection.rekey_is_due:
+            self._update_key(self._protection)
+        if self._queue and out is not self._queue:
+            out += self._queue
+            self._queue.clear()
+        padding = padding_length(length, self._padding, self.max_fragment)
+        out.append(self._protection.protect(_APPLICATION_DATA, buffer, start, length, padding))
+
+    def take(self) -> bytes:
+        """Everything queued."""
+        self._close_records()
+        taken = b"".join(self._queue)
+        self._queue.clear()
+        return taken
+
+    def _update_key(self, protection: SendProtection) -> None:
+        """Send KeyUpdate under the old key, then go on to the next (§4.7.3).
+
+        However many the peer asked for meanwhile, one answers them all.
+        """
+        self.key_update_owed = False
+        self.send_handshake(key_update_message(update_requested=False))
+        self._close_records()
+        self._protection = protection.next_generation()
+
+    def _close_records(self) -> None:
+        """Put the waiting handshake messages into as few records as they fit."""
+        if not self._handshake:
+            return
+        messages = b"".join(self._handshake)
+        self._handshake.clear()
+        size = MAX_FRAGMENT if self._protection is None else self.max_fragment
+        for start in range(0, len(messages), size):
+            self._append(ContentType.HANDSHAKE, messages[start : start + size])
+
+    def _append(self, content_type: ContentType, fragment: bytes) -> None:
+        if self._protection is None:
+            self._queue.append(plaintext_record(content_type, fragment, self._initial_version))
+            self._initial_version = LEGACY_VERSION
+            return
+        buffer = memoryview(bytearray(HEADROOM + len(fragment) + TAILROOM))
+        buffer[HEADROOM : HEADROOM + len(fragment)] = fragment
+        self._queue.append(self._protection.protect(content_type, buffer, HEADROOM, len(fragment)))

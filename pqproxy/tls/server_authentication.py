@@ -1,0 +1,187 @@
+"""The server's handshake after its own flight: signing it, and judging the client (RFC 9846 §A.2).
+
+WaitServerSignature -> (WaitCertificate -> WaitCertificateVerify -> WaitClientVerdict ->)
+  WaitFinished -> ServerConnected
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from pqproxy.tls.alerts import AlertDescription, FatalAlert
+from pqproxy.tls.codepoints import HandshakeType
+from pqproxy.tls.config import ClientAuthentication, ServerConfig
+from pqproxy.tls.events import Negotiated, Verdict
+from pqproxy.tls.handshake import (
+    Flight,
+    HandshakeComplete,
+    Step,
+    TrafficSecret,
+    Transcript,
+    UpdateReceiveSecret,
+    UseReceiveSecret,
+    UseSendSecret,
+    VerifyChain,
+    WaitSignature,
+    WaitVerdict,
+    check_finished,
+)
+from pqproxy.tls.key_exchange import Entropy, KeyExchange
+from pqproxy.tls.key_schedule import HandshakeSecret, finished_verify_data
+from pqproxy.tls.messages import (
+    Certificate,
+    CertificateVerify,
+    HandshakeMessage,
+    read_key_update,
+)
+from pqproxy.tls.signatures import CLIENT_CONTEXT, CertificateVerifyCheck
+
+
+@dataclass(frozen=True, slots=True)
+class ServerContext:
+    """What does not change during a handshake."""
+
+    config: ServerConfig
+    exchanges: Mapping[int, KeyExchange]
+    entropy: Entropy
+
+
+@dataclass(frozen=True, slots=True)
+class WaitServerSignature(WaitSignature):
+    """NEGOTIATED: our CertificateVerify is being signed."""
+
+    context: ServerContext
+    transcript: Transcript
+    secret: HandshakeSecret
+    sending: TrafficSecret
+    receiving: TrafficSecret
+    negotiated: Negotiated
+
+    def on_signature(self, signature: bytes) -> Step:
+        """Send CertificateVerify and Finished, and go on to application keys."""
+        flight = Flight(self.transcript)
+        flight.add(CertificateVerify(self.negotiated.signature_scheme, signature).message())
+        verify_data = finished_verify_data(
+            self.secret.suite, self.sending.secret, flight.transcript.hash()
+        )
+        flight.add(HandshakeMessage(HandshakeType.FINISHED, verify_data))
+        main, finished_hash = self.secret.main_secret(), flight.transcript.hash()
+        flight.do(
+            UseSendSecret(
+                TrafficSecret(
+                    "SERVER_TRAFFIC_SECRET_0",
+                    main.suite,
+                    main.server_application_traffic_secret_0(finished_hash),
+                )
+            )
+        )
+        application = TrafficSecret(
+            "CLIENT_TRAFFIC_SECRET_0",
+            main.suite,
+            main.client_application_traffic_secret_0(finished_hash),
+        )
+        wait_finished = WaitFinished(
+            flight.transcript, self.receiving, application, self.negotiated
+        )
+        if self.context.config.client_authentication is ClientAuthentication.NONE:
+            return Step(wait_finished, tuple(flight.actions))
+        return Step(WaitCertificate(self.context, wait_finished), tuple(flight.actions))
+
+
+@dataclass(frozen=True, slots=True)
+class WaitCertificate:
+    """WAIT_CERT: the client shows a chain, or an empty one."""
+
+    context: ServerContext
+    wait_finished: WaitFinished
+    expects: ClassVar[frozenset[HandshakeType]] = frozenset({HandshakeType.CERTIFICATE})
+
+    def on_message(self, message: HandshakeMessage) -> Step:
+        """Take the chain."""
+        chain = Certificate.read(message.body).chain
+        wait_finished = self.wait_finished.after(message)
+        if chain:
+            return Step(WaitCertificateVerify(self.context, wait_finished, chain))
+        if self.context.config.client_authentication is ClientAuthentication.REQUIRE:
+            raise FatalAlert(AlertDescription.CERTIFICATE_REQUIRED, "the client has no certificate")
+        return Step(wait_finished)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitCertificateVerify:
+    """WAIT_CV: the client proves that it holds the key of its certificate."""
+
+    context: ServerContext
+    wait_finished: WaitFinished
+    chain: tuple[bytes, ...]
+    expects: ClassVar[frozenset[HandshakeType]] = frozenset({HandshakeType.CERTIFICATE_VERIFY})
+
+    def on_message(self, message: HandshakeMessage) -> Step:
+        """Check the proof; only then is the chain worth judging."""
+        verify = CertificateVerify.read(message.body)
+        CertificateVerifyCheck(
+            provider=self.context.config.provider,
+            accepted=self.context.config.signature_schemes,
+            context=CLIENT_CONTEXT,
+            transcript_hash=self.wait_finished.transcript.hash(),
+            leaf=self.chain[0],
+        ).verify(verify.algorithm, verify.signature)
+        wait_finished = self.wait_finished.after(message)
+        negotiated = replace(
+            wait_finished.negotiated,
+            peer_signature_scheme=verify.algorithm,
+            peer_chain=self.chain,
+        )
+        return Step(
+            WaitClientVerdict(replace(wait_finished, negotiated=negotiated)),
+            (VerifyChain(self.chain),),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WaitClientVerdict(WaitVerdict):
+    """The client's chain is being judged."""
+
+    wait_finished: WaitFinished
+
+    def on_verdict(self, verdict: Verdict) -> Step:
+        """Go on, or refuse with the alert that was decided on."""
+        if verdict.alert is not None:
+            raise FatalAlert(verdict.alert, verdict.reason)
+        return Step(self.wait_finished)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitFinished:
+    """WAIT_FINISHED: the client proves that it saw the handshake we saw."""
+
+    transcript: Transcript
+    receiving: TrafficSecret
+    application: TrafficSecret
+    negotiated: Negotiated
+    expects: ClassVar[frozenset[HandshakeType]] = frozenset({HandshakeType.FINISHED})
+
+    def after(self, message: HandshakeMessage) -> WaitFinished:
+        """The same, with one message more in the transcript."""
+        return replace(self, transcript=self.transcript.plus(message))
+
+    def on_message(self, message: HandshakeMessage) -> Step:
+        """Check it; from here on, application data."""
+        check_finished(message, self.receiving, self.transcript.hash(), "client")
+        return Step(
+            ServerConnected(),
+            (UseReceiveSecret(self.application), HandshakeComplete(self.negotiated)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConnected:
+    """CONNECTED."""
+
+    expects: ClassVar[frozenset[HandshakeType]] = frozenset({HandshakeType.KEY_UPDATE})
+
+    def on_message(self, message: HandshakeMessage) -> Step:
+        """A client may update its key; it may not send anything else (no §4.7.2 was offered)."""
+        return Step(self, (UpdateReceiveSecret(read_key_update(message.body)),))
