@@ -80,8 +80,16 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
         "--dir", metavar="DIR", type=Path, default=_DEFAULT_DIRECTORY, help="where they lie (certs)"
     )
     parser.add_argument(
-        "--algorithm", choices=tuple(ALGORITHMS), default=DEFAULT_ALGORITHM, help=DEFAULT_ALGORITHM
+        "--algorithm",
+        choices=tuple(ALGORITHMS),
+        default=DEFAULT_ALGORITHM,
+        help=f"of the key and of the authority ({DEFAULT_ALGORITHM})",
     )
+
+
+def _add_days(parser: argparse.ArgumentParser, default: int) -> None:
+    what = f"how long it is valid ({default})"
+    parser.add_argument("--days", type=int, metavar="N", default=default, help=what)
 
 
 def _reporting(

@@ -156,7 +156,7 @@ def export(directory: Path, name: str, algorithm: str, target: Path) -> None:
         )
     parts = [read(files.key), read(files.certificate)]
     # The roots of other algorithms too: a peer may have been issued from any of them.
-    parts += [read(path) for path in sorted(directory.glob("ca/*/ca.crt"))]
+    parts += [read(path) for path in _roots(directory)]
     write_new(target, b"".join(parts), KEY_MODE)
 
 
@@ -169,14 +169,34 @@ def _check_algorithm(algorithm: str) -> None:
 
 
 def _check_domain(authority: Authority, names: LeafNames) -> None:
-    """Refuse an ID that peers would refuse later."""
-    domain = authority.trust_domain
+    """Refuse an ID that peers would refuse later: see `trust` for the rule."""
+    own = authority.trust_domain
     for text in names.spiffe:
-        if domain is not None and SpiffeId.parse(text).trust_domain != domain:
+        wanted = SpiffeId.parse(text).trust_domain
+        if own is not None and wanted != own:
             raise IdentityError(
-                f"{authority.path} signs for the trust domain {domain}, and {text} is in another",
-                f"use an ID that starts with spiffe://{domain}/",
+                f"{authority.path} signs for the trust domain {own}, and {text} is in another",
+                f"use an ID that starts with spiffe://{own}/",
             )
+        if own is None and wanted in _declared_domains(authority.directory):
+            raise IdentityError(
+                f"{authority.path} declares no trust domain, and another root here declares"
+                f" {wanted}: peers that trust both would refuse {text}",
+                "move this authority away and make it again with"
+                f" pqproxy certs init --algorithm {authority.algorithm} --trust-domain {wanted}",
+            )
+
+
+def _declared_domains(directory: Path) -> set[str | None]:
+    return {
+        declared_domain(certificate, str(path))
+        for path in _roots(directory)
+        for certificate in read_certificates(read(path), str(path))
+    }
+
+
+def _roots(directory: Path) -> list[Path]:
+    return sorted(directory.glob("ca/*/ca.crt"))
 
 
 def _encode_key(private_key: PrivateKey) -> bytes:

@@ -82,7 +82,7 @@ class LeafNames:
         try:
             ids = tuple(map(SpiffeId.parse, spiffe))
             names = tuple(map(dns_name, dns))
-            addresses = tuple(str(ipaddress.ip_address(address)) for address in ip)
+            addresses = tuple(map(_ip_address, ip))
         except ValueError as error:
             raise IdentityError(str(error)) from None
         for spiffe_id in ids:
@@ -171,6 +171,13 @@ def _declaration(trust_domain: str) -> x509.UniformResourceIdentifier:
             f"give the domain only: spiffe://{spiffe_id.trust_domain}",
         )
     return x509.UniformResourceIdentifier(str(spiffe_id))
+
+
+def _ip_address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError(f"{text} is not an IP address") from None
 
 
 def _general_names(names: LeafNames) -> list[x509.GeneralName]:

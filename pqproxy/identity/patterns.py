@@ -106,8 +106,10 @@ class IdentityPatterns:
 
 
 def _parse(text: str) -> _Pattern:
+    # `expect` is the host of `connect` by default, and that may be an absolute name.
+    relative = text if "://" in text else text.removesuffix(".")
     try:
-        pattern = parse_pattern(text)
+        pattern = parse_pattern(relative)
     except ValueError as error:
         raise IdentityError(f"identity pattern {text!r}: {error}") from None
     if pattern == ANY_TRUSTED:
@@ -117,7 +119,7 @@ def _parse(text: str) -> _Pattern:
     try:
         return _Ip(str(ipaddress.ip_address(pattern)))
     except ValueError:
-        return _Dns(pattern.removesuffix(".").lower())
+        return _Dns(pattern.lower())
 
 
 def _covers(wildcard: str, name: str) -> bool:

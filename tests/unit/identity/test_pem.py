@@ -1,0 +1,85 @@
+import pytest
+
+from pqproxy.identity.errors import IdentityError
+from pqproxy.identity.pem import (
+    encode,
+    holds_private_key,
+    is_self_issued,
+    read_certificates,
+    split_bundle,
+)
+from tests.support import pki
+
+ROOT = pki.root()
+LEAF = ROOT.intermediate().issue(dns=("a.test",))
+
+
+def test_certificates_come_in_the_order_of_the_file():
+    pem = b"a comment\n" + LEAF.certificate_pem + LEAF.key_pem + ROOT.certificate_pem
+
+    assert read_certificates(pem, "a.pem") == (*LEAF.certificates, ROOT.certificate)
+
+
+def test_windows_line_ends_are_read():
+    pem = LEAF.certificate_pem.replace(b"\n", b"\r\n")
+
+    assert read_certificates(pem, "a.pem") == LEAF.certificates
+
+
+def test_a_broken_block_is_named_by_its_number():
+    broken = ROOT.certificate_pem.replace(b"MII", b"MIJ", 1)
+
+    with pytest.raises(IdentityError, match=r"^a\.pem: block 3 is not a readable certificate"):
+        read_certificates(LEAF.certificate_pem + broken, "a.pem")
+
+
+@pytest.mark.parametrize("pem", [b"", b"no pem", ROOT.certificate_der, LEAF.key_pem])
+def test_a_file_without_certificates_is_an_error(pem):
+    with pytest.raises(IdentityError, match=r"^a\.pem: holds no certificate$"):
+        read_certificates(pem, "a.pem")
+
+
+@pytest.mark.parametrize("label", [b"PRIVATE KEY", b"EC PRIVATE KEY", b"ENCRYPTED PRIVATE KEY"])
+def test_private_keys_of_every_kind_are_noticed(label):
+    block = b"-----BEGIN %b-----\nAAAA\n-----END %b-----\n" % (label, label)
+
+    assert holds_private_key(ROOT.certificate_pem + block)
+    assert not holds_private_key(ROOT.certificate_pem)
+
+
+def test_a_root_is_self_issued_and_a_leaf_is_not():
+    assert is_self_issued(ROOT.certificate)
+    assert not is_self_issued(LEAF.certificate)
+
+
+def test_a_bundle_is_taken_apart():
+    other = pki.root("mldsa65", name="other")
+    pem = LEAF.key_pem + LEAF.certificate_pem + ROOT.certificate_pem + other.certificate_pem
+
+    bundle = split_bundle(pem, "llm.pem")
+
+    assert bundle.key == LEAF.key_pem
+    assert bundle.certificate == encode(*LEAF.certificates) == LEAF.certificate_pem
+    assert bundle.roots == (ROOT.certificate_pem, other.certificate_pem)
+
+
+def test_a_bundle_does_not_print_its_key():
+    pem = LEAF.key_pem + LEAF.certificate_pem + ROOT.certificate_pem
+
+    assert "PRIVATE KEY" not in repr(split_bundle(pem, "llm.pem"))
+
+
+@pytest.mark.parametrize(
+    ("pem", "message"),
+    [
+        (LEAF.certificate_pem + ROOT.certificate_pem, "holds 0 private keys"),
+        (LEAF.key_pem * 2 + LEAF.certificate_pem + ROOT.certificate_pem, "holds 2 private keys"),
+        (LEAF.key_pem + LEAF.certificate_pem, "lacks the roots"),
+        (LEAF.key_pem + ROOT.certificate_pem, "lacks the certificate of the key"),
+    ],
+)
+def test_a_bundle_that_lacks_a_part_says_which(pem, message):
+    with pytest.raises(IdentityError, match=f"^llm.pem: {message}") as error:
+        split_bundle(pem, "llm.pem")
+
+    assert "certs export" in error.value.fix
