@@ -10,7 +10,6 @@ import ctypes
 import ctypes.util
 import functools
 import importlib
-import importlib.metadata
 import logging
 import os
 import sysconfig
@@ -103,9 +102,12 @@ def _native_version(path: Path, native: ctypes.CDLL) -> str:
 
 
 def _wrapper_version() -> str:
+    # Here, because it costs 1.5 MB that a worker without liboqs need not hold.
+    from importlib import metadata
+
     try:
-        return importlib.metadata.version(_DISTRIBUTION)
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version(_DISTRIBUTION)
+    except metadata.PackageNotFoundError:
         raise ProviderUnavailable(
             f"{_DISTRIBUTION} is not installed; pip install 'pqproxy[liboqs]', {_OTHERWISE}"
         ) from None
