@@ -32,6 +32,8 @@ _WORTH_LENDING = 32_768
 # sendmsg takes at most IOV_MAX (1024) buffers; many small ones are cheaper joined than listed.
 _MAX_VIEWS = 64
 
+Buffer = memoryview | bytes
+
 
 class Kept:
     """Bytes that wait for a socket: views into a lent buffer, or a copy."""
@@ -39,13 +41,13 @@ class Kept:
     __slots__ = ("_copied", "_lender", "_pool", "views")
 
     def __init__(
-        self, pool: "BufferPool", views: list[memoryview], lender: "Batch | None", copied: int
+        self, pool: "BufferPool", views: list[Buffer], lender: "Batch | None", copied: int
     ) -> None:
         self._pool, self.views, self._lender, self._copied = pool, views, lender, copied
 
     def append(self, data: bytes) -> None:
         """Queue bytes behind the rest, as a copy that counts against the budget."""
-        self.views.append(memoryview(data))
+        self.views.append(data)
         self._copied += len(data)
         self._pool.copied += len(data)
 
@@ -63,7 +65,7 @@ class Kept:
             self.release()
             return True
         if sent:
-            views[0] = views[0][sent:]
+            views[0] = memoryview(views[0])[sent:]
         return False
 
     def release(self) -> None:
@@ -86,11 +88,11 @@ class Batch:
         self.pool = pool
         self.length = 0
 
-    def views(self) -> list[memoryview]:
+    def views(self) -> list[Buffer]:
         """The payload, in order."""
         raise NotImplementedError
 
-    def keep(self, unsent: list[memoryview]) -> Kept:
+    def keep(self, unsent: list[Buffer]) -> Kept:
         """Hold `unsent`, views into this batch and perhaps others, beyond the call."""
         return self.pool.keep(self, unsent)
 
@@ -109,10 +111,10 @@ class SlotBatch(Batch):
         ]
         self.first = self.payloads[0]
 
-    def views(self) -> list[memoryview]:
+    def views(self) -> list[Buffer]:
         """The filled payloads."""
         full, rest = divmod(self.length, PAYLOAD)
-        views = self.payloads[:full]
+        views: list[Buffer] = [*self.payloads[:full]]
         if rest:
             views.append(self.payloads[full][:rest])
         return views
@@ -135,17 +137,17 @@ class RecordBatch(Batch):
         super().__init__(pool)
         self.buffer = memoryview(bytearray(RECORD_ROOM + RECORD_READ))
         self.landing = self.buffer[RECORD_ROOM:]
-        self.fragments: list[memoryview] = []
+        self.fragments: list[Buffer] = []
 
-    def fill(self, fragments: list[memoryview]) -> None:
+    def fill(self, fragments: list[Buffer]) -> None:
         """Say which pieces of the buffer are payload."""
         self.fragments = fragments
         self.length = sum(map(len, fragments))
 
-    def views(self) -> list[memoryview]:
+    def views(self) -> list[Buffer]:
         """The fragments; many small ones are joined into one."""
         if len(self.fragments) > _MAX_VIEWS:
-            return [memoryview(b"".join(self.fragments))]
+            return [b"".join(self.fragments)]
         return self.fragments
 
 
@@ -154,15 +156,15 @@ class LooseBatch(Batch):
 
     __slots__ = ("_views",)
 
-    def __init__(self, pool: "BufferPool", views: list[memoryview]) -> None:
+    def __init__(self, pool: "BufferPool", views: list[Buffer]) -> None:
         super().__init__(pool)
         self._views = views
         self.length = sum(map(len, views))
 
-    def views(self) -> list[memoryview]:
+    def views(self) -> list[Buffer]:
         """The bytes; many small pieces are joined into one."""
         if len(self._views) > _MAX_VIEWS:
-            return [memoryview(b"".join(self._views))]
+            return [b"".join(self._views)]
         return self._views
 
 
@@ -205,7 +207,7 @@ class BufferPool:
         """Call back once the kept bytes are under the budget again."""
         self._waiting[callback] = None
 
-    def keep(self, batch: Batch, unsent: list[memoryview]) -> Kept:
+    def keep(self, batch: Batch, unsent: list[Buffer]) -> Kept:
         """Lend `batch` out as it is, or copy `unsent` where that is cheaper or the cap is met."""
         size = sum(map(len, unsent))
         if size >= _WORTH_LENDING and self._lent < self._cap:
@@ -218,7 +220,7 @@ class BufferPool:
                 self.records = self._free_records.pop() if self._free_records else RecordBatch(self)
                 return Kept(self, unsent, batch, 0)
         self.copied += size
-        return Kept(self, [memoryview(b"".join(unsent))], None, size)
+        return Kept(self, [b"".join(unsent)], None, size)
 
     def give_back(self, batch: Batch) -> None:
         """Take a lent buffer back."""

@@ -9,9 +9,10 @@ import contextlib
 import socket
 from dataclasses import dataclass
 
-from pqproxy.proxy.buffers import Batch, BufferPool, Kept, LooseBatch
+from pqproxy.proxy.buffers import Batch, Buffer, BufferPool, Kept, LooseBatch
 from pqproxy.proxy.duplex import Sink
 from pqproxy.proxy.poller import ERROR, HANGUP, OUT, READABLE, Poller
+from pqproxy.proxy.signer import Signer
 from pqproxy.proxy.socket_options import reset_on_close
 from pqproxy.telemetry.reasons import EndReason
 
@@ -34,6 +35,31 @@ class Engine:
 
     poller: Poller
     pool: BufferPool
+    signer: Signer
+
+
+class _Nobody:
+    """The sink before there is one: whoever attaches looks at `closed` first."""
+
+    __slots__ = ()
+
+    def on_data(self, batch: Batch) -> None:
+        """Never: a Duplex is born paused."""
+
+    def on_end(self) -> None:
+        """Never: a Duplex is born paused."""
+
+    def on_abort(self, reason: EndReason) -> None:
+        """Left to `closed`."""
+
+    def on_writable(self) -> None:
+        """Never: nothing was written."""
+
+    def on_closed(self) -> None:
+        """Left to `closed`."""
+
+
+_NOBODY = _Nobody()
 
 
 class Descriptor:
@@ -59,11 +85,10 @@ class Descriptor:
         "closed",
     )
 
-    _sink: Sink
-
     def __init__(self, sock: socket.socket, engine: Engine, side: Side) -> None:
         self._sock, self._fd = sock, sock.fileno()
         self._poller, self._pool, self._side = engine.poller, engine.pool, side
+        self._sink: Sink = _NOBODY
         self.closed = False
         self._paused = True
         self._readable = False  # an edge was reported and the queue is not known to be empty
@@ -122,7 +147,9 @@ class Descriptor:
             self._readable = True
             if mask & HANGUP:
                 self._hangup = True
-            if not self._paused:
+            if self._paused:
+                self._readable_while_paused()
+            else:
                 self._read()
 
     def on_turn(self) -> None:
@@ -147,6 +174,9 @@ class Descriptor:
         """Read once and hand it on."""
         raise NotImplementedError
 
+    def _readable_while_paused(self) -> None:
+        """Input waits; nobody wants it yet."""
+
     def _say_end(self) -> None:
         """Queue what tells the peer that no more data comes, if that is bytes."""
 
@@ -159,7 +189,7 @@ class Descriptor:
 
     # Sending.
 
-    def _send(self, views: list[memoryview], batch: Batch) -> bool:
+    def _send(self, views: list[Buffer], batch: Batch) -> bool:
         """Send now what the kernel takes, keep the rest. False: nothing more until writable."""
         if self._unsent is not None:
             for view in views:
@@ -176,17 +206,17 @@ class Descriptor:
         for position, view in enumerate(views):
             if sent < len(view):
                 unsent = views[position:]
-                unsent[0] = view[sent:]
+                unsent[0] = memoryview(view)[sent:]
                 self._keep(unsent, batch)
                 return False
             sent -= len(view)
         return True
 
     def _send_bytes(self, data: bytes) -> bool:
-        views = [memoryview(data)]
+        views: list[Buffer] = [data]
         return self._send(views, LooseBatch(self._pool, views))
 
-    def _keep(self, unsent: list[memoryview], batch: Batch) -> None:
+    def _keep(self, unsent: list[Buffer], batch: Batch) -> None:
         self._unsent = batch.keep(unsent)
         if not self._watches_output:
             self._watches_output = True

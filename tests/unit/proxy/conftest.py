@@ -11,6 +11,7 @@ import uvloop
 from pqproxy.proxy.buffers import BufferPool
 from pqproxy.proxy.descriptor import CLIENT, Engine
 from pqproxy.proxy.poller import Poller
+from pqproxy.proxy.signer import Signer
 from pqproxy.proxy.socket_duplex import SocketDuplex
 from pqproxy.proxy.socket_options import configure
 
@@ -20,7 +21,7 @@ class World:
 
     def __init__(self, loop):
         self.loop = loop
-        self.engine = Engine(Poller(loop), BufferPool())
+        self.engine = Engine(Poller(loop), BufferPool(), Signer(loop))
         self.pool = self.engine.pool
         self.sockets = []
 
@@ -124,6 +125,7 @@ def world(request):
     loop.set_exception_handler(lambda _, context: pytest.fail(str(context)))
     made = World(loop)
     yield made
+    made.engine.signer.close()
     made.engine.poller.close()
     for sock in made.sockets:
         sock.close()

@@ -2,11 +2,12 @@ import contextlib
 import os
 import socket
 import struct
+from dataclasses import replace
 
 import pytest
 
 from pqproxy.proxy.buffers import BULK, BufferPool, LooseBatch
-from pqproxy.proxy.descriptor import UPSTREAM, Engine
+from pqproxy.proxy.descriptor import UPSTREAM
 from pqproxy.proxy.socket_duplex import SocketDuplex
 from pqproxy.telemetry.reasons import EndReason
 
@@ -339,7 +340,7 @@ def test_an_abort_gives_back_what_it_kept(world):
 
 
 def test_past_the_budget_readers_wait_and_go_on_when_it_is_relieved(world):
-    engine = Engine(world.engine.poller, BufferPool(cap=0, budget=50_000))
+    engine = replace(world.engine, pool=BufferPool(cap=0, budget=50_000))
     slow, _, slow_peer = world.duplex(small=True, engine=engine)
     slow.resume()
     while slow.write(LooseBatch(engine.pool, [memoryview(bytes(100_000))])):

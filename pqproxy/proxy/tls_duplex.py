@@ -1,0 +1,278 @@
+"""A TLS connection as a Duplex: drives the engine, which knows no socket.
+
+During the handshake it answers what the engine asks for and sends what it says. Afterwards it reads
+into the worker's record buffer, lets the engine decrypt in place and hands on a batch a read; what
+it is given to send it encrypts where it lies. Application data that comes before somebody has
+attached and resumed stays with the engine, as ciphertext.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Callable
+
+from pqproxy.proxy.buffers import (
+    HEADROOM,
+    PAYLOAD,
+    RECORD_READ,
+    RECORD_ROOM,
+    Batch,
+    Buffer,
+    LooseBatch,
+    RecordBatch,
+    SlotBatch,
+)
+from pqproxy.proxy.descriptor import Descriptor, Engine, Side
+from pqproxy.proxy.signer import Signature, Signer, attempt
+from pqproxy.telemetry.reasons import EndReason
+from pqproxy.tls import (
+    AlertDescription,
+    ApplicationData,
+    ChainReceived,
+    ClientConnection,
+    Event,
+    Failed,
+    HandshakeCompleted,
+    Negotiated,
+    PeerClosed,
+    ServerConnection,
+    SignatureRequested,
+    Verdict,
+)
+
+Judge = Callable[[tuple[bytes, ...]], Verdict]
+
+# While many bytes wait for slow readers a read brings no more than about one record.
+_PRESSED_READ = 16_384
+
+_log = logging.getLogger(__name__)
+
+
+class HandshakeFailed(Exception):
+    """The handshake came to nothing. `failed` is None when the peer left."""
+
+    def __init__(self, failed: Failed | None) -> None:
+        super().__init__("the peer left" if failed is None else failed.reason)
+        self.failed = failed
+
+
+class TlsDuplex(Descriptor):
+    """One TLS connection over a socket, either role.
+
+    `handshake` is done with what was negotiated, or fails with HandshakeFailed.
+    """
+
+    __slots__ = (
+        "_answer",
+        "_asked",
+        "_conn",
+        "_holding",
+        "_judge",
+        "_shaking",
+        "_signer",
+        "failed",
+        "handshake",
+    )
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        engine: Engine,
+        side: Side,
+        connection: ServerConnection | ClientConnection,
+        judge: Judge,
+    ) -> None:
+        super().__init__(sock, engine, side)
+        self._conn, self._judge, self._signer = connection, judge, engine.signer
+        self._shaking = True
+        self._asked = False  # a signature is being made: the engine waits
+        self._answer: tuple[int, Signature] | None = None
+        self._holding = False  # the engine holds records that nobody wanted yet
+        self.failed: Failed | None = None
+        self.handshake: asyncio.Future[Negotiated] = engine.poller.loop.create_future()
+        self._send_output()
+
+    def write(self, batch: Batch) -> bool:
+        """Encrypt and send. False: accepted, but send no more until `on_writable`."""
+        if self.closed:
+            return False
+        conn = self._conn
+        records: list[Buffer] = []
+        if not isinstance(batch, SlotBatch) or conn.max_fragment < PAYLOAD:
+            for view in batch.views():
+                conn.send_data(bytes(view))
+            records.append(conn.take_output())
+        elif batch.length <= PAYLOAD:  # one request, one token: nothing to add up
+            conn.protect(batch.buffer, HEADROOM, batch.length, records)
+        else:
+            protect, buffer = conn.protect, batch.buffer
+            for start, length in batch.spans():
+                protect(buffer, start, length, records)
+        if self._send(records, batch):
+            return True
+        self._owes_writable = True
+        return False
+
+    def resume(self) -> None:
+        """Read on, from the next turn: first what the engine holds."""
+        self._paused = False
+        if self._readable or self._holding:
+            self._ask_for_turn()
+
+    def on_turn(self) -> None:
+        """A turn that was asked for: the handshake, what the engine holds, or a read."""
+        if self.closed or not (self._shaking or self._holding):
+            super().on_turn()
+            return
+        self._queued = False
+        if self._shaking:
+            self._go_on_shaking()
+        elif not self._paused:
+            self._holding = False
+            self._walk(None)
+            if self._readable and not self._paused and not self.closed:
+                self._ask_for_turn()
+
+    # Reading.
+
+    def _read(self) -> None:
+        pool = self._pool
+        if pool.exhausted and not self._shaking:
+            self._wait_for_relief()
+            return
+        batch = pool.records
+        landing = batch.landing[:_PRESSED_READ] if pool.pressed else batch.landing
+        try:
+            received = self._sock.recv_into(landing)
+        except BlockingIOError:
+            self._readable = False
+            if self._broken:
+                self._vanish(self._side.left)
+            return
+        except OSError:
+            self._vanish(self._side.left)
+            return
+        if received:
+            self._readable = received == len(landing) or self._hangup or self._broken
+            self._conn.receive_data(batch.buffer[: RECORD_ROOM + received], RECORD_ROOM)
+        else:
+            self._readable = False
+            self._conn.receive_eof()
+        self._walk(batch)
+        if self._readable and not self.closed and (self._shaking or not self._paused):
+            self._ask_for_turn()
+
+    def _walk(self, batch: RecordBatch | None) -> None:
+        """Take the engine's events; data of one read goes on as one batch."""
+        fragments: list[Buffer] = []
+        last: Event | None = None
+        next_event = self._conn.next_event
+        while (event := next_event()) is not None:
+            if type(event) is ApplicationData:
+                fragments.append(event.fragment)
+            elif isinstance(event, HandshakeCompleted):
+                # What came along with the client's last flight waits until somebody wants it.
+                self._conn.hold()
+                self._holding, self._shaking = True, False
+                self._send_output()
+                if not self.handshake.done():
+                    self.handshake.set_result(event.negotiated)
+                return
+            elif isinstance(event, (SignatureRequested, ChainReceived)):
+                self._answer_to(event)
+            else:
+                last = event
+        if fragments:
+            self._hand_on(fragments, batch)
+        if self.closed:
+            return
+        self._send_output()
+        if last is not None and not self.closed:
+            self._end_with(last)
+
+    def _hand_on(self, fragments: list[Buffer], batch: RecordBatch | None) -> None:
+        if batch is None:  # held by the engine until now, in a buffer of its own
+            self._sink.on_data(LooseBatch(self._pool, fragments))
+        else:
+            batch.fill(fragments)
+            self._sink.on_data(batch)
+
+    def _end_with(self, event: Event) -> None:
+        """The last event of a connection or of the peer's direction."""
+        if isinstance(event, PeerClosed):
+            self._input_ended()
+        elif isinstance(event, Failed):
+            self.failed = event
+            if event.cause is not None:
+                _log.error("the TLS engine failed", exc_info=event.cause)
+            self._vanish(self._side.alert if event.by_peer else EndReason.PROTOCOL_ERROR)
+        else:
+            self._vanish(self._side.left)  # cut off without close_notify: never a clean end
+
+    # The handshake.
+
+    def _readable_while_paused(self) -> None:
+        if self._shaking:
+            self._ask_for_turn()
+
+    def _ask_for_turn(self) -> None:
+        if not self._queued:
+            self._queued = True
+            ask = self._poller.handshake if self._shaking else self._poller.again
+            ask(self)
+
+    def _go_on_shaking(self) -> None:
+        if self._broken:
+            self._vanish(self._side.left)
+        elif self._answer is not None:
+            (token, signature), self._answer = self._answer, None
+            self._asked = False
+            self._conn.provide(token, signature)
+            self._walk(None)
+            if self._readable and not self.closed and self._shaking:
+                self._ask_for_turn()
+        elif self._readable and not self._asked:
+            self._read()
+
+    def _answer_to(self, event: SignatureRequested | ChainReceived) -> None:
+        if isinstance(event, ChainReceived):
+            self._conn.provide(event.token, self._judge(event.chain))
+        elif event.algorithm.slow:
+            self._asked = True
+            token = event.token
+            self._signer.sign(event.sign, lambda signature: self._signed(token, signature))
+        else:
+            self._conn.provide(event.token, attempt(event.sign))
+
+    def _signed(self, token: int, signature: Signature) -> None:
+        self._answer = (token, signature)
+        self._ask_for_turn()
+
+    # Ending.
+
+    def _vanish(self, reason: EndReason) -> None:
+        if self._shaking and self.failed is not None and not self.closed:
+            self._drop(reset=False)  # with a FIN: a reset could overtake the alert
+        super()._vanish(reason)
+        if self._shaking and not self.handshake.done():
+            self.handshake.set_exception(HandshakeFailed(self.failed))
+
+    def _say_end(self) -> None:
+        self._conn.send_close_notify()
+        self._send_output()
+
+    def _all_sent(self) -> None:
+        self._close_if_done()  # FIN follows when the other direction is done too
+
+    def _last_words(self, reason: EndReason) -> None:
+        self._conn.abort(AlertDescription.INTERNAL_ERROR)
+        alert = self._conn.take_output()
+        if alert and self._unsent is None:
+            with contextlib.suppress(OSError):  # if the socket takes it at once
+                self._sock.send(alert)
+
+    def _send_output(self) -> None:
+        output = self._conn.take_output()
+        if output:
+            self._send_bytes(output)

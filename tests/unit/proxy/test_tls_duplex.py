@@ -1,0 +1,507 @@
+import contextlib
+import os
+import socket
+import struct
+
+import pytest
+
+from pqproxy import tls
+from pqproxy.config.values import Timeouts
+from pqproxy.proxy.buffers import BULK, LooseBatch
+from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
+from pqproxy.proxy.socket_duplex import SocketDuplex
+from pqproxy.proxy.splice import Splice
+from pqproxy.proxy.tls_duplex import HandshakeFailed, TlsDuplex
+from pqproxy.telemetry.reasons import EndReason
+from tests.support import pki
+from tests.support.loopback import PROVIDER, Endpoint, credential
+
+from .conftest import Recorder
+
+LEAF = pki.root("ecdsa-p256").issue(dns=("llm.test",))
+SLOW_LEAF = pki.root("mldsa65").issue(dns=("llm.test",))
+
+
+def accept(_chain):
+    return tls.Verdict.accept()
+
+
+class TlsPeer:
+    """A TLS client of ours, by hand, at the other end of a socket."""
+
+    def __init__(self, world, sock, endpoint=None):
+        self.world, self.sock = world, sock
+        self.end = endpoint or Endpoint.client()
+        self.how = None  # "fin" or "reset"
+
+    def step(self):
+        with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
+            while output := self.end.take():
+                self.sock.setblocking(True)
+                self.sock.sendall(output)
+                self.sock.setblocking(False)
+        try:
+            while data := self.sock.recv(1 << 18):
+                self.end.feed(data)
+            self.how = self.how or "fin"
+        except BlockingIOError:
+            pass
+        except ConnectionResetError:
+            self.how = "reset"
+
+    def until(self, condition, seconds=5.0):
+        def tried():
+            self.step()
+            return condition()
+
+        self.world.until(tried, seconds)
+
+    def send(self, data):
+        self.end.send(data)
+        self.step()
+
+    def reset(self):
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+
+
+def server_side(world, leaf=LEAF, judge=accept, small=False, **config):
+    """(our TlsDuplex as a server, the peer), handshake not begun."""
+    ours, theirs = world.tcp_pair(small)
+    connection = tls.ServerConnection(tls.ServerConfig((credential(leaf),), PROVIDER, **config))
+    return TlsDuplex(ours, world.engine, CLIENT, connection, judge), TlsPeer(world, theirs)
+
+
+def connected(world, **options):
+    """(duplex, its sink, the peer), after the handshake."""
+    duplex, peer = server_side(world, **options)
+    peer.until(lambda: duplex.handshake.done() and peer.end.handshake_complete)
+    duplex.handshake.result()
+    sink = Recorder()
+    duplex.attach(sink)
+    return duplex, sink, peer
+
+
+def loose(world, data):
+    return LooseBatch(world.pool, [memoryview(data)])
+
+
+def slots(world, data):
+    """Data as one read of a plaintext socket would bring it."""
+    batch = world.pool.slots
+    position = 0
+    for payload in batch.payloads:
+        part = data[position : position + len(payload)]
+        payload[: len(part)] = part
+        position += len(part)
+    batch.length = len(data)
+    return batch
+
+
+class Joined:
+    """TLS client <-> TlsDuplex <-> splice <-> SocketDuplex <-> server."""
+
+    def __init__(self, world, small=False):
+        self.world = world
+        self.tls, _, self.client = connected(world, small=small)
+        ours, self.server = world.tcp_pair(small)
+        self.plain = SocketDuplex(ours, world.engine, UPSTREAM)
+        self.reasons = []
+        self.splice = Splice(
+            self.tls, self.plain, Timeouts(), world.loop, lambda _, end: self.reasons.append(end)
+        )
+
+    def exchange(self):
+        self.client.send(b"question")
+        assert self.world.read_all(self.server, 8) == b"question"
+        self.server.send(b"answer")
+        self.client.until(lambda: self.client.end.received == b"answer")
+
+    def server_sees(self):
+        seen = []
+
+        def over():
+            try:
+                if self.server.recv(1 << 16) == b"":
+                    seen.append("fin")
+            except BlockingIOError:
+                pass
+            except ConnectionResetError:
+                seen.append("reset")
+            return seen
+
+        self.world.until(over)
+        return seen[0]
+
+
+# The handshake.
+
+
+def test_a_handshake_says_what_was_negotiated(world):
+    duplex, _, _ = connected(world)
+
+    assert duplex.handshake.result().group_name == "X25519MLKEM768"
+
+
+def test_both_roles_speak_to_each_other(world):
+    ours, theirs = world.tcp_pair()
+    server_config = tls.ServerConfig((credential(LEAF),), PROVIDER)
+    server = TlsDuplex(ours, world.engine, CLIENT, tls.ServerConnection(server_config), accept)
+    client_config = tls.ClientConfig(PROVIDER, server_name="llm.test")
+    connection = tls.ClientConnection(client_config)
+    client = TlsDuplex(theirs, world.engine, UPSTREAM, connection, accept)
+    world.until(lambda: server.handshake.done() and client.handshake.done())
+    sink = Recorder()
+    server.attach(sink)
+    server.resume()
+    client.write(loose(world, b"hello"))
+
+    world.until(lambda: sink.received == b"hello")
+    assert client.handshake.result().peer_chain == LEAF.chain_der
+
+
+def test_a_slow_signature_is_made_on_a_thread_while_the_loop_goes_on(world):
+    duplex, _, _ = connected(world, leaf=SLOW_LEAF)
+
+    assert duplex.handshake.result().signature_name == "mldsa65"
+
+
+def test_a_hello_that_comes_byte_by_byte_is_understood(world):
+    duplex, peer = server_side(world)
+    for byte in peer.end.take():
+        peer.sock.send(bytes((byte,)))
+        world.turn(1)
+
+    peer.until(lambda: duplex.handshake.done() and peer.end.handshake_complete)
+    duplex.handshake.result()
+
+
+def test_nonsense_gets_one_alert_then_fin_and_a_reason(world):
+    duplex, peer = server_side(world)
+    peer.sock.send(b"GET / HTTP/1.1\r\n\r\n")
+    world.until(duplex.handshake.done)
+    peer.until(lambda: peer.how)
+
+    failed = duplex.handshake.exception().failed
+    assert failed.not_tls
+    assert duplex.closed
+    assert peer.how == "fin"
+    assert peer.end.failure.alert == tls.AlertDescription.UNEXPECTED_MESSAGE
+
+
+def test_a_rejected_chain_sends_the_alert_of_the_verdict(world):
+    def judge(_chain):
+        return tls.Verdict.reject(tls.AlertDescription.ACCESS_DENIED, "not on the list")
+
+    ours, theirs = world.tcp_pair()
+    config = tls.ServerConfig(
+        (credential(LEAF),), PROVIDER, client_authentication=tls.ClientAuthentication.REQUIRE
+    )
+    duplex = TlsDuplex(ours, world.engine, CLIENT, tls.ServerConnection(config), judge)
+    peer = TlsPeer(world, theirs, Endpoint.client(LEAF))
+    peer.until(lambda: peer.end.failure)
+
+    assert duplex.handshake.exception().failed.reason == "not on the list"
+    assert peer.end.failure.alert == tls.AlertDescription.ACCESS_DENIED
+
+
+@pytest.mark.parametrize("leave", ["fin", "reset"])
+def test_a_peer_that_leaves_in_the_handshake_is_no_alert(world, leave):
+    duplex, peer = server_side(world)
+    peer.sock.send(peer.end.take()[:100])
+    world.turn()
+    peer.sock.close() if leave == "fin" else peer.reset()
+    world.until(duplex.handshake.done)
+
+    assert isinstance(duplex.handshake.exception(), HandshakeFailed)
+    assert duplex.handshake.exception().failed is None
+    assert duplex.closed
+
+
+def test_a_peer_that_leaves_while_a_signature_is_made_costs_nothing_more(world):
+    duplex, peer = server_side(world, leaf=SLOW_LEAF)
+    work = []
+    world.engine.signer.sign = lambda sign, done: work.append((sign, done))
+    peer.until(lambda: work)
+    peer.reset()
+    world.until(duplex.handshake.done)
+    sign, done = work[0]
+    done(sign())
+    world.turn(10)
+
+    assert duplex.handshake.exception().failed is None
+
+
+def test_a_signature_that_fails_ends_with_internal_error(world):
+    duplex, peer = server_side(world, leaf=SLOW_LEAF)
+    world.engine.signer.sign = lambda _, done: done(RuntimeError("token is gone"))
+    peer.until(lambda: peer.end.failure)
+
+    assert peer.end.failure.alert == tls.AlertDescription.INTERNAL_ERROR
+    assert "token" not in duplex.handshake.exception().failed.reason
+
+
+# Rules 1, 3 and 6.
+
+
+def test_a_request_that_comes_with_finished_waits_until_somebody_wants_it(world):
+    duplex, peer = server_side(world)
+    while not peer.end.handshake_complete:
+        peer.step()
+        world.turn(1)
+    peer.end.send(b"early request")
+    peer.step()  # Finished and the request in one send
+    world.until(duplex.handshake.done)
+    world.turn(10)
+    sink = Recorder()
+    duplex.attach(sink)
+    duplex.resume()
+    assert sink.events == []
+
+    world.until(lambda: sink.received == b"early request")
+
+
+def test_after_pause_returns_no_data_comes_and_none_is_lost(world):
+    duplex, sink, peer = connected(world)
+    duplex.resume()
+    peer.send(b"one")
+    world.until(lambda: sink.received == b"one")
+    duplex.pause()
+    peer.send(b"two")
+    world.turn(10)
+    assert sink.received == b"one"
+
+    duplex.resume()
+    world.until(lambda: sink.received == b"onetwo")
+
+
+def test_one_read_is_one_batch_however_many_records_it_holds(world):
+    duplex, sink, peer = connected(world)
+    for _ in range(100):
+        peer.end.send(b"token ")
+    peer.step()
+    world.turn(10)
+    duplex.resume()
+    world.until(lambda: len(sink.received) == 600)
+
+    assert sink.events == ["data"]
+
+
+def test_records_cut_anywhere_arrive_whole(world):
+    duplex, sink, peer = connected(world)
+    duplex.resume()
+    data = os.urandom(40_000)
+    peer.end.send(data)
+    output = peer.end.take()
+    for start in range(0, len(output), 997):
+        peer.sock.send(output[start : start + 997])
+        world.turn(2)
+    world.until(lambda: sink.received == data)
+
+
+# Writing.
+
+
+@pytest.mark.parametrize("size", [1, 128, 1023, 16_376, 16_377, 100_000, BULK])
+def test_what_one_read_brought_arrives_at_the_peer(world, size):
+    duplex, _, peer = connected(world)
+    data = os.urandom(size)
+    duplex.write(slots(world, data))
+    peer.until(lambda: len(peer.end.received) == size)
+
+    assert peer.end.received == data
+
+
+def test_small_records_are_padded(world):
+    duplex, _, peer = connected(world)
+    duplex.write(slots(world, b"x" * 128))
+    peer.sock.setblocking(True)
+
+    assert len(peer.sock.recv(1000)) == 5 + 256 + 16
+
+
+def test_a_peer_that_takes_small_records_gets_small_records(world):
+    duplex, _, peer = connected(world)
+    duplex._conn._output.max_fragment = 1000
+    data = os.urandom(50_000)
+    duplex.write(slots(world, data))
+    peer.until(lambda: len(peer.end.received) == len(data))
+
+    assert peer.end.received == data
+    assert max(peer.end.fragments) <= 1000
+
+
+def test_a_full_socket_keeps_the_buffer_and_says_when_it_takes_more(world):
+    duplex, sink, peer = connected(world, small=True)
+    duplex.resume()
+    data = os.urandom(BULK)
+    written = 1
+    while duplex.write(slots(world, data)):
+        written += 1
+    assert sink.events == []
+    peer.until(lambda: sink.events == ["writable"])
+    peer.until(lambda: len(peer.end.received) == written * BULK)
+
+    assert peer.end.received == data * written
+    assert world.pool._lent == 0
+    assert world.pool.copied == 0
+
+
+# The table of ends.
+
+
+def test_a_plaintext_fin_becomes_close_notify_and_the_other_direction_goes_on(world):
+    joined = Joined(world)
+    joined.exchange()
+    joined.server.shutdown(socket.SHUT_WR)
+    joined.client.until(lambda: joined.client.end.peer_closed)
+    assert joined.client.how is None  # no FIN yet
+    joined.client.send(b"more")
+    assert world.read_all(joined.server, 4) == b"more"
+
+    joined.client.end.close()
+    joined.client.step()
+    assert joined.server_sees() == "fin"
+    joined.client.until(lambda: joined.client.how)
+    assert joined.client.how == "fin"
+    world.until(lambda: joined.reasons == [EndReason.FINISHED])
+
+
+def test_close_notify_becomes_a_fin_and_the_answer_still_comes(world):
+    joined = Joined(world)
+    joined.client.end.send(b"question")
+    joined.client.end.close()
+    joined.client.step()
+    assert world.read_all(joined.server, 8) == b"question"
+    assert joined.server_sees() == "fin"
+    joined.server.send(b"answer")
+    joined.client.until(lambda: joined.client.end.received == b"answer")
+
+    joined.server.close()
+    joined.client.until(lambda: joined.client.how == "fin")
+    assert joined.client.end.peer_closed
+    world.until(lambda: joined.reasons == [EndReason.FINISHED])
+
+
+def test_a_fin_without_close_notify_is_a_reset(world):
+    """Truncation is never a clean end."""
+    joined = Joined(world)
+    joined.exchange()
+    joined.client.sock.shutdown(socket.SHUT_WR)
+
+    assert joined.server_sees() == "reset"
+    assert joined.reasons == [EndReason.CLIENT_LEFT]
+
+
+def test_a_reset_of_the_client_is_a_reset(world):
+    joined = Joined(world)
+    joined.exchange()
+    joined.client.reset()
+
+    assert joined.server_sees() == "reset"
+    assert joined.reasons == [EndReason.CLIENT_LEFT]
+
+
+def test_a_fatal_alert_is_a_reset(world):
+    joined = Joined(world)
+    joined.exchange()
+    joined.client.end.connection.abort(tls.AlertDescription.INTERNAL_ERROR)
+    joined.client.step()
+
+    assert joined.server_sees() == "reset"
+    assert joined.reasons == [EndReason.CLIENT_ALERT]
+
+
+def test_a_broken_record_is_answered_by_an_alert_and_a_reset(world):
+    joined = Joined(world)
+    joined.exchange()
+    joined.client.sock.send(b"\x17\x03\x03\x00\x20" + bytes(32))
+    joined.client.until(lambda: joined.client.end.failure)
+
+    assert joined.client.end.failure.alert == tls.AlertDescription.BAD_RECORD_MAC
+    assert joined.server_sees() == "reset"
+    assert joined.reasons == [EndReason.PROTOCOL_ERROR]
+
+
+def test_a_reset_of_the_server_is_an_error_alert_then_a_reset_never_close_notify(world):
+    joined = Joined(world)
+    joined.exchange()
+    joined.server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    joined.server.close()
+    joined.client.until(lambda: joined.client.how)
+
+    assert joined.client.how == "reset"
+    assert joined.client.end.failure.alert == tls.AlertDescription.INTERNAL_ERROR
+    assert not joined.client.end.peer_closed
+    assert joined.reasons == [EndReason.UPSTREAM_LEFT]
+
+
+def test_a_cut_is_an_error_alert_then_a_reset(world):
+    joined = Joined(world)
+    joined.exchange()
+    joined.splice.cut(EndReason.DRAINED)
+    joined.client.until(lambda: joined.client.how)
+
+    assert joined.client.how == "reset"
+    assert joined.client.end.failure
+    assert joined.server_sees() == "reset"
+
+
+def test_data_before_an_end_in_the_same_read_comes_first(world):
+    duplex, sink, peer = connected(world)
+    peer.end.send(b"last words")
+    peer.end.close()
+    peer.step()
+    peer.sock.shutdown(socket.SHUT_WR)
+    world.turn()
+    duplex.resume()
+    world.until(lambda: "end" in sink.events)
+
+    assert sink.events == ["data", "end"]
+    assert sink.received == b"last words"
+
+
+def test_closing_inside_on_data_hears_no_end_after_it(world):
+    """Rule 5: a loop that calls a sink rechecks."""
+    duplex, sink, peer = connected(world)
+    sink._on_data = lambda _: duplex.abort(EndReason.DRAINED)
+    peer.end.send(b"x")
+    peer.end.close()
+    peer.step()
+    world.turn()
+    duplex.resume()
+    world.until(lambda: duplex.closed)
+    world.turn(10)
+
+    assert sink.events == ["data"]
+
+
+def test_a_reset_is_noticed_while_paused(world):
+    """Rule 7, before anybody has resumed: the upstream may still be dialled."""
+    duplex, sink, peer = connected(world)
+    peer.reset()
+    world.until(lambda: sink.events)
+
+    assert sink.events == [EndReason.CLIENT_LEFT]
+
+
+def test_bulk_passes_both_ways_at_once(world):
+    joined = Joined(world)
+    down, up = os.urandom(3_000_000), os.urandom(1_000_000)
+    joined.client.end.send(up)
+    output, sent, got, pushed = joined.client.end.take(), 0, bytearray(), 0
+
+    def moved():
+        nonlocal sent, pushed
+        with contextlib.suppress(BlockingIOError):
+            pushed += joined.client.sock.send(output[pushed:])
+        with contextlib.suppress(BlockingIOError):
+            sent += joined.server.send(down[sent:])
+        with contextlib.suppress(BlockingIOError):
+            got.extend(joined.server.recv(1 << 20))
+        joined.client.step()
+        return len(joined.client.end.received) == len(down) and len(got) == len(up)
+
+    world.until(moved, seconds=20)
+    assert joined.client.end.received == down
+    assert got == up
