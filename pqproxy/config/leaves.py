@@ -78,7 +78,7 @@ def _path(value: object) -> str:
 
 
 def _version(value: object) -> int:
-    if value == 1 and isinstance(value, int):
+    if value == 1 and type(value) is int:  # True equals 1 too
         return 1
     raise ValueError(f"{shown(value)} is not a version of this format, use 1")
 

@@ -13,7 +13,7 @@ from pqproxy.config.build import build_settings
 from pqproxy.config.checks import check
 from pqproxy.config.document import Document, read_document
 from pqproxy.config.files import UnreadableFile, read_file, read_roots
-from pqproxy.config.problems import BROKEN, START, ConfigError, Problem
+from pqproxy.config.problems import BROKEN, START, ConfigError, Position, Problem
 from pqproxy.config.problems import Path as ConfigPath
 from pqproxy.config.schema import File
 from pqproxy.config.validation import validate
@@ -66,8 +66,9 @@ def load(path: Path, environ: Mapping[str, str]) -> Parsed:
     try:
         text = path.read_bytes().decode()
     except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise ConfigError(source, [Problem(START, (), f"line {line} is not UTF-8")]) from None
+        before = error.object[: error.start]
+        place = Position(before.count(b"\n") + 1, len(before) - before.rfind(b"\n"))
+        raise ConfigError(source, [Problem(place, (), "is not UTF-8")]) from None
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConfigError(source, [Problem(START, (), f"cannot be read: {reason}")]) from None

@@ -1,0 +1,106 @@
+from pathlib import Path
+
+from pqproxy.config.build import build_settings
+from pqproxy.config.document import Document
+from pqproxy.config.groups import CLASSICAL, POST_QUANTUM
+from pqproxy.config.validation import validate
+from pqproxy.config.values import (
+    ClientAuth,
+    ConnectionLimits,
+    Drain,
+    Egress,
+    Ingress,
+    Log,
+    Policy,
+    Settings,
+    TcpAddress,
+    Timeouts,
+    UnixAddress,
+)
+
+INGRESS = {"name": "llm", "listen": ":1", "forward": "unix:m.sock", "identities": ["a"]}
+EGRESS = {"name": "out", "listen": "127.0.0.1:2", "connect": ["llm.corp:3"], "trust": "mesh"}
+
+
+def build(**data):
+    file, problems = validate(Document({"version": 1, **data}))
+    assert not problems
+    return build_settings(file, Path("/etc/pq"), (), ())
+
+
+def test_an_empty_file_gives_the_defaults_of_the_values():
+    """The defaults are written twice, in the schema and in the values: they must agree."""
+    assert build() == Settings((), (), (), ())
+
+
+def test_an_ingress_gives_the_defaults_of_the_values():
+    assert build(ingress=[INGRESS]).ingress == (
+        Ingress(
+            name="llm",
+            listen=TcpAddress("", 1),
+            forward=UnixAddress("/etc/pq/m.sock"),
+            identities=("a",),
+            trust=None,
+            groups=POST_QUANTUM,
+        ),
+    )
+
+
+def test_an_egress_gives_the_defaults_of_the_values():
+    assert build(egress=[EGRESS]).egress == (
+        Egress(
+            name="out",
+            listen=TcpAddress("127.0.0.1", 2),
+            connect=(TcpAddress("llm.corp", 3),),
+            identities=(),
+            trust="mesh",
+            expect=("llm.corp",),
+            groups=POST_QUANTUM,
+        ),
+    )
+
+
+def test_what_is_written_arrives():
+    entry = {
+        **INGRESS,
+        "trust": "mesh",
+        "client_auth": "request",
+        "policy": "prefer",
+        "allow": ["any-trusted"],
+        "alpn": ["h2"],
+        "padding": "none",
+        "timeouts": {"connect": "1s", "handshake": "2s", "idle": "3s", "half_close": "never"},
+        "limits": {"connections": 1, "handshakes": 2, "handshakes_per_source": 3},
+    }
+
+    (ingress,) = build(ingress=[entry]).ingress
+
+    assert (ingress.trust, ingress.allow, ingress.alpn) == ("mesh", ("any-trusted",), ("h2",))
+    assert ingress.client_auth is ClientAuth.REQUEST
+    assert ingress.policy is Policy.PREFER
+    assert ingress.groups == POST_QUANTUM + CLASSICAL
+    assert ingress.padding is None
+    assert ingress.timeouts == Timeouts(1, 2, 3, None)
+    assert ingress.limits == ConnectionLimits(1, 2, 3)
+
+
+def test_expect_replaces_the_host():
+    entry = {**EGRESS, "expect": ["spiffe://corp/llm"]}
+
+    assert build(egress=[entry]).egress[0].expect == ("spiffe://corp/llm",)
+
+
+def test_the_rest_arrives():
+    settings = build(
+        drain={"delay": "0s", "timeout": "1m"},
+        control={"listen": "unix:c.sock"},
+        health={"listen": ":9"},
+        log={"format": "json", "connections": False},
+        crypto={"provider": "auto"},
+    )
+
+    assert settings.drain == Drain(0, 60)
+    assert settings.control == UnixAddress("/etc/pq/c.sock")
+    assert settings.health == TcpAddress("", 9)
+    assert settings.log == Log("json", False)
+    assert settings.provider == "auto"

@@ -1,0 +1,157 @@
+import pytest
+
+from pqproxy.config.checks import check
+from pqproxy.config.document import Document
+from pqproxy.config.validation import validate
+
+BASE = {
+    "version": 1,
+    "identities": {"hybrid": {"certificate": "c", "key": "k"}},
+    "trust": {"mesh": {"roots": ["r"]}},
+}
+INGRESS = {
+    "name": "llm",
+    "listen": ":8443",
+    "forward": "127.0.0.1:8000",
+    "identities": ["hybrid"],
+    "trust": "mesh",
+    "allow": ["any-trusted"],
+}
+EGRESS = {
+    "name": "out",
+    "listen": "127.0.0.1:9000",
+    "connect": ["llm.corp:8443"],
+    "trust": "mesh",
+}
+
+
+def problems(**data):
+    document = Document({**BASE, **data})
+    file, _ = validate(document)
+    return [str(problem).partition(": ")[2] for problem in check(file, document)]
+
+
+def ingress(**changes):
+    return problems(ingress=[{**INGRESS, **changes}])
+
+
+def egress(**changes):
+    return problems(egress=[{**EGRESS, **changes}])
+
+
+def test_a_sound_pair_has_no_problems():
+    assert problems(ingress=[INGRESS], egress=[EGRESS]) == []
+
+
+def test_a_file_with_nothing_to_do_is_a_mistake():
+    assert problems() == ["there is no ingress and no egress: nothing to do"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"identities": ["hybird"]},
+            "identities.0: there is no hybird under identities, did you mean",
+        ),
+        ({"trust": "mash"}, "trust: there is no mash under trust, did you mean mesh"),
+        ({"trust": None}, "trust: is missing: client_auth: require needs roots"),
+        ({"allow": []}, "allow: is missing: list who may connect"),
+        ({"client_auth": "none"}, "allow: has no effect with client_auth: none"),
+        ({"client_auth": "none", "allow": []}, "client_auth: anyone who reaches :8443"),
+        ({"client_auth": "request", "allow": []}, "client_auth: anyone who reaches :8443"),
+        (
+            {"forward": "10.0.0.1:8000"},
+            "forward: plaintext would leave this machine for 10.0.0.1:8000",
+        ),
+        ({"groups": ["X25519MLKEM768", "x25519"]}, "groups.1: x25519 is not post-quantum"),
+        ({"groups": ["x25519"], "policy": "prefer"}, "groups: names no post-quantum group"),
+    ],
+)
+def test_an_unsafe_or_senseless_ingress_is_refused(changes, said):
+    (problem,) = ingress(**changes)
+
+    assert problem.startswith(f"ingress.0.{said}")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"client_auth": "none", "allow": [], "trust": None, "unsafe_anonymous": True},
+        {"client_auth": "none", "allow": [], "listen": "127.0.0.1:1"},
+        {"client_auth": "request"},
+        {"forward": "10.0.0.1:8000", "unsafe_remote_plaintext": True},
+        {"forward": "unix:model.sock"},
+        {"groups": ["X25519MLKEM768", "x25519"], "policy": "prefer"},
+    ],
+)
+def test_what_is_safe_or_said_to_be_wanted_passes(changes):
+    assert ingress(**changes) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"listen": ":9000"}, "listen: other machines could send plaintext here"),
+        ({"connect": ["a:1", "b:1"]}, "connect.1: more than one address"),
+        ({"connect": ["unix:/x"]}, "expect: is missing: a unix socket has no host name to expect"),
+        ({"trust": "mash"}, "trust: there is no mash under trust, did you mean mesh"),
+    ],
+)
+def test_an_unsafe_or_senseless_egress_is_refused(changes, said):
+    (problem,) = egress(**changes)
+
+    assert problem.startswith(f"egress.0.{said}")
+
+
+def test_two_listeners_cannot_share_a_name():
+    assert problems(ingress=[INGRESS], egress=[{**EGRESS, "name": "llm"}]) == [
+        "egress.0.name: llm is the name of ingress.0 too"
+    ]
+
+
+def test_two_listeners_cannot_share_an_address():
+    assert problems(ingress=[INGRESS], health={"listen": "127.0.0.1:8443"}) == [
+        "health.listen: 127.0.0.1:8443 is taken by ingress.0 already"
+    ]
+
+
+def test_control_is_for_this_machine_only():
+    assert problems(ingress=[INGRESS], control={"listen": ":1"}) == [
+        "control.listen: :1 is open to other machines: use unix:… or loopback"
+    ]
+
+
+def test_health_may_be_open_to_other_machines():
+    assert problems(ingress=[INGRESS], health={"listen": ":9901"}) == []
+
+
+def test_names_of_identities_are_names():
+    identities = {**BASE["identities"], "a b": {"certificate": "c", "key": "k"}}
+
+    (problem,) = problems(ingress=[INGRESS], identities=identities)
+
+    assert problem.startswith("identities.a b: a b is not a name")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"ingress": [{**INGRESS, key: {}}]} for key in INGRESS
+    ]
+    + [
+        {"egress": [{**EGRESS, key: {}}]} for key in EGRESS
+    ]
+    + [
+        {"ingress": 7, "egress": 7},
+        {"ingress": [None]},
+        {"ingress": [INGRESS], "identities": 7},
+        {"ingress": [INGRESS], "trust": 7},
+        {"ingress": [INGRESS], "control": {"listen": 7}},
+        {"ingress": [INGRESS], "control": 7, "health": 7},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_is_broken_is_not_reported_twice(data):
+    """Each of these has a mistake that validation reports; nothing may follow from it."""
+    assert problems(**data) == []

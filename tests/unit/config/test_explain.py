@@ -1,0 +1,76 @@
+import pytest
+
+from pqproxy.config.document import read_document
+from pqproxy.config.explain import explain, flow
+from pqproxy.config.parse import parse
+from pqproxy.config.problems import ConfigError
+
+TEXT = """\
+version: 1
+identities: {a: {certificate: a.pem, key: {file: "${KEY}"}}}
+trust: {mesh: {roots: [a.pem]}}
+ingress:
+  - name: llm
+    listen: ":8443"
+    forward: 127.0.0.1:8000
+    identities: [a]
+    trust: mesh
+    policy: prefer
+    allow: ["spiffe://corp/*/x"]
+egress:
+  - {name: out, listen: "127.0.0.1:1", connect: ["llm.corp:2"], trust: mesh, timeouts: {idle: 5m}}
+"""
+
+
+@pytest.fixture
+def read(tmp_path):
+    (tmp_path / "a.pem").write_bytes(b"PEM")
+    return lambda text: parse(text, "proxy.yaml", tmp_path, {"KEY": "a.pem"})
+
+
+def explained(read, text=TEXT):
+    return [line.strip() for line in explain(read(text)).splitlines()]
+
+
+def test_what_it_prints_means_the_same_as_the_file(read):
+    parsed = read(TEXT)
+
+    assert read(explain(parsed)).settings() == parsed.settings()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "- name: llm  # proxy.yaml:5",
+        'listen: ":8443"  # proxy.yaml:6',
+        "idle: 5m  # proxy.yaml:13",
+        "key: {file: a.pem}  # proxy.yaml:2",
+        "half_close: 60s  # default",
+        "idle: never  # default",
+        "expect: [llm.corp]  # default: the host",
+        "# health: not set",
+    ],
+)
+def test_every_value_says_where_it_came_from(read, line):
+    assert line in explained(read)
+
+
+def test_default_groups_are_spelt_out(read):
+    groups = [line for line in explained(read) if line.startswith("groups:")]
+
+    assert groups[0].endswith("SecP384r1MLKEM1024, x25519, secp256r1, secp384r1")
+    assert groups[1].endswith("SecP384r1MLKEM1024")
+
+
+def test_a_file_with_problems_cannot_be_explained(read):
+    with pytest.raises(ConfigError):
+        explain(read("version: 2"))
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["plain", "on", "true", "7", "1e5", ":8443", "127.0.0.1:80", "a b", "a: b", "é\U0001f600",
+     "# no", "", True, 7, None, [], ["a", "b, c"], {"file": "x y"}],
+)  # fmt: skip
+def test_a_value_reads_back_as_the_same(value):
+    assert read_document(f"a: {flow(value)}", {}).data == {"a": value}

@@ -1,0 +1,66 @@
+import pytest
+
+from pqproxy.config.files import SIZE_LIMIT, UnreadableFile, read_file, read_roots
+
+
+def test_a_file_is_read(tmp_path):
+    (tmp_path / "a.crt").write_bytes(b"x")
+
+    assert read_file(tmp_path / "a.crt") == b"x"
+
+
+def test_a_missing_file_is_named_with_a_neighbour_that_was_meant(tmp_path):
+    (tmp_path / "server.crt").write_bytes(b"x")
+
+    with pytest.raises(
+        UnreadableFile, match=r"there is no .*/sever\.crt, did you mean server\.crt"
+    ):
+        read_file(tmp_path / "sever.crt")
+
+
+def test_a_directory_is_no_file(tmp_path):
+    with pytest.raises(UnreadableFile, match="Is a directory"):
+        read_file(tmp_path)
+
+
+def test_a_file_below_a_file_is_named(tmp_path):
+    (tmp_path / "a").write_bytes(b"x")
+
+    with pytest.raises(UnreadableFile, match="cannot be read: Not a directory"):
+        read_file(tmp_path / "a" / "b")
+
+
+def test_a_path_with_a_nul_is_refused(tmp_path):
+    with pytest.raises(UnreadableFile, match="cannot be read"):
+        read_file(tmp_path / "a\0b")
+
+
+def test_an_empty_file_is_refused(tmp_path):
+    (tmp_path / "a").write_bytes(b" \n")
+
+    with pytest.raises(UnreadableFile, match="is empty"):
+        read_file(tmp_path / "a")
+
+
+@pytest.mark.parametrize(("size", "is_refused"), [(SIZE_LIMIT, False), (SIZE_LIMIT + 1, True)])
+def test_a_file_has_a_size_limit(tmp_path, size, is_refused):
+    """A wrong path may lead to a model of 70 GB."""
+    (tmp_path / "a").write_bytes(b"x" * size)
+
+    if is_refused:
+        with pytest.raises(UnreadableFile, match="too large"):
+            read_file(tmp_path / "a")
+    else:
+        assert len(read_file(tmp_path / "a")) == size
+
+
+def test_roots_may_be_a_directory(tmp_path):
+    for name in ("b.pem", "a.crt", "README", "c.cer"):
+        (tmp_path / name).write_bytes(name.encode())
+
+    assert read_roots(tmp_path) == (b"a.crt", b"b.pem", b"c.cer")
+
+
+def test_a_directory_without_roots_is_refused(tmp_path):
+    with pytest.raises(UnreadableFile, match=r"holds no \.pem"):
+        read_roots(tmp_path)

@@ -1,0 +1,124 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pqproxy.config.parse import load, parse
+from pqproxy.config.problems import ConfigError
+
+EXAMPLES = Path(__file__).parents[3] / "config"
+
+NINE_MISTAKES = """\
+version: 1
+wrokers: 2
+identities:
+  hybrid: {certificate: a.pem, key: a.pem}
+trust:
+  mesh: {roots: [a.pem, nowhere.pem]}
+ingress:
+  - name: llm
+    listen: 8443
+    forward: http://127.0.0.1:8000
+    identities: [hybird]
+    trust: mesh
+    allow: [any-trusted]
+    policy: prefr
+    http: {preset: vllm}
+    timeouts: {idle: 10}
+  - {name: llm, listen: ":1", forward: "127.0.0.1:2", identities: [hybrid], client_auth: none,
+     unsafe_anonymous: true}
+"""
+
+NINE_LINES = """\
+proxy.yaml:2:1: wrokers: unknown key, did you mean workers
+proxy.yaml:6:25: trust.mesh.roots.1: there is no BASE/nowhere.pem
+proxy.yaml:9:13: ingress.0.listen: 8443 is only a number, did you mean ":8443"
+proxy.yaml:10:14: ingress.0.forward: takes an address, not a URL, did you mean 127.0.0.1:8000
+proxy.yaml:11:18: ingress.0.identities.0: there is no hybird under identities, did you mean hybrid
+proxy.yaml:14:13: ingress.0.policy: prefr is not require or prefer, did you mean prefer
+proxy.yaml:15:5: ingress.0.http: not yet available: HTTP rules
+proxy.yaml:16:22: ingress.0.timeouts.idle: 10 needs a unit, did you mean 10s
+proxy.yaml:17:12: ingress.1.name: llm is the name of ingress.0 too
+"""
+
+
+@pytest.fixture
+def base(tmp_path):
+    (tmp_path / "a.pem").write_bytes(b"PEM")
+    return tmp_path
+
+
+def lines(text, base, **environ):
+    with pytest.raises(ConfigError) as refused:
+        parse(text, "proxy.yaml", base, environ).settings()
+    return refused.value.lines()
+
+
+def test_nine_mistakes_make_nine_lines_with_their_places(base):
+    assert lines(NINE_MISTAKES, base) == NINE_LINES.replace("BASE", str(base)).splitlines()
+
+
+def test_a_path_is_relative_to_the_file_not_to_the_shell(base, monkeypatch, tmp_path_factory):
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    shutil.copy(base / "a.pem", base / "b.pem")
+    (base / "proxy.yaml").write_text(
+        "version: 1\nidentities: {b: {certificate: b.pem, key: {file: b.pem}}}\n"
+        "trust: {mesh: {roots: [a.pem]}}\n"
+        "egress: [{name: x, listen: 'unix:x.sock', connect: ['h:1'], trust: mesh}]\n"
+    )
+
+    settings = load(base / "proxy.yaml", {}).settings()
+
+    assert settings.identities[0].certificate == b"PEM"
+    assert settings.trust[0].roots == (b"PEM",)
+    assert settings.egress[0].listen.path == f"{base}/x.sock"
+
+
+def test_a_file_that_is_not_there_is_a_problem_too(tmp_path):
+    with pytest.raises(ConfigError) as refused:
+        load(tmp_path / "no.yaml", {})
+
+    assert refused.value.lines() == [
+        f"{tmp_path}/no.yaml:1:1: cannot be read: No such file or directory"
+    ]
+
+
+def test_a_file_that_is_not_utf_8_is_a_problem(tmp_path):
+    (tmp_path / "p.yaml").write_bytes(b"version: 1\nname: \xff\n")
+
+    with pytest.raises(ConfigError, match=r"p\.yaml:2:7: is not UTF-8"):
+        load(tmp_path / "p.yaml", {})
+
+
+@pytest.mark.parametrize("text", ["", "null", "~", "# nothing"])
+def test_a_file_with_nothing_in_it_is_one_problem(text, base):
+    assert lines(text, base) == ["proxy.yaml:1:1: the file is empty"]
+
+
+def test_an_unset_variable_makes_one_line(base):
+    text = "version: 1\negress: [{name: x, listen: '${HERE}', connect: ['h:1'], trust: m}]"
+
+    assert lines(text + "\ntrust: {m: {roots: [a.pem]}}", base) == [
+        "proxy.yaml:2:28: egress.0.listen: the environment has no HERE "
+        "(${HERE:-default} gives a default)"
+    ]
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
+def test_the_examples_are_good(example, tmp_path):
+    """What people copy must work. The certificates are those that their comments make."""
+    shutil.copy(example, tmp_path)
+    for name in ("ca/ecdsa-p256/ca.crt", "leaf/llm/ecdsa-p256.crt", "leaf/llm/ecdsa-p256.key",
+                 "leaf/llm/mldsa65.crt", "leaf/llm/mldsa65.key", "leaf/app/ecdsa-p256.crt",
+                 "leaf/app/ecdsa-p256.key"):  # fmt: skip
+        path = tmp_path / "certs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"PEM")
+
+    settings = load(tmp_path / example.name, {}).settings()
+
+    assert settings.ingress or settings.egress
+
+
+def test_there_are_examples():
+    assert len(list(EXAMPLES.glob("*.yaml"))) >= 3
