@@ -15,7 +15,7 @@ from pqproxy.tls.extensions import (
     write_server_name,
     write_uint16_list,
 )
-from pqproxy.tls.key_exchange import ClientShare, Entropy, KeyExchange
+from pqproxy.tls.key_exchange import ClientShare, Entropy, KeyExchanges
 from pqproxy.tls.messages import ClientHello
 from pqproxy.tls.record import MAX_FRAGMENT
 
@@ -25,7 +25,7 @@ class ClientContext:
     """What does not change during a handshake."""
 
     config: ClientConfig
-    exchanges: Mapping[int, KeyExchange]
+    exchanges: KeyExchanges
     entropy: Entropy
 
 

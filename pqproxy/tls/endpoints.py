@@ -11,7 +11,7 @@ from pqproxy.tls.connection import Connection, KeyLog
 from pqproxy.tls.handshake_client import WaitServerHello
 from pqproxy.tls.handshake_server import WaitClientHello
 from pqproxy.tls.input import Input
-from pqproxy.tls.key_exchange import Entropy, key_exchanges
+from pqproxy.tls.key_exchange import Entropy, KeyExchanges
 from pqproxy.tls.output import Output
 from pqproxy.tls.server_authentication import ServerContext
 
@@ -36,9 +36,7 @@ class ServerConnection(Connection):
             Output(config.padding, LEGACY_VERSION),
             key_log,
         )
-        self._state = WaitClientHello(
-            ServerContext(config, key_exchanges(config.provider), entropy)
-        )
+        self._state = WaitClientHello(ServerContext(config, KeyExchanges(config.provider), entropy))
 
 
 class ClientConnection(Connection):
@@ -59,7 +57,7 @@ class ClientConnection(Connection):
             Output(config.padding, INITIAL_VERSION),
             key_log,
         )
-        context = ClientContext(config, key_exchanges(config.provider), entropy)
+        context = ClientContext(config, KeyExchanges(config.provider), entropy)
         offer = ClientOffer.make(context)
         self._output.send_handshake(offer.hello.message())
         self._state = WaitServerHello(context, offer)

@@ -282,22 +282,38 @@ def _check_length(name: str, share: bytes, length: int) -> None:
         raise illegal_parameter(f"{name} share has {len(share)} bytes, wants {length}")
 
 
-def key_exchanges(provider: Provider) -> Mapping[int, KeyExchange]:
-    """Every group this engine speaks, with the KEMs of `provider`."""
-    x25519 = DiffieHellman(X25519())
-    p256 = DiffieHellman(NistCurve("secp256r1", ec.SECP256R1(), 65, 32))
-    p384 = DiffieHellman(NistCurve("secp384r1", ec.SECP384R1(), 97, 48))
-    ml_kem_768 = KeyEncapsulation(provider.kems["ML-KEM-768"])
-    ml_kem_1024 = KeyEncapsulation(provider.kems["ML-KEM-1024"])
-    rows: tuple[tuple[NamedGroup, KeyExchange, KeyExchange | None], ...] = (
-        (NamedGroup.X25519MLKEM768, ml_kem_768, x25519),
-        (NamedGroup.SecP256r1MLKEM768, p256, ml_kem_768),
-        (NamedGroup.SecP384r1MLKEM1024, p384, ml_kem_1024),
-        (NamedGroup.x25519, x25519, None),
-        (NamedGroup.secp256r1, p256, None),
-        (NamedGroup.secp384r1, p384, None),
-    )
-    return {
-        group: HybridKeyExchange(name_of(NamedGroup, group), first, second) if second else first
-        for group, first, second in rows
-    }
+class KeyExchanges:
+    """Every group this engine speaks, with the KEMs of one provider; made when asked for."""
+
+    __slots__ = ("_provider",)
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+
+    def __getitem__(self, group: int) -> KeyExchange:
+        """The exchange of a group that policy allowed; KeyError for any other."""
+        first, second = _PARTS[group]
+        if second is None:
+            return self._part(first)
+        name = name_of(NamedGroup, group)
+        return HybridKeyExchange(name, self._part(first), self._part(second))
+
+    def _part(self, part: Curve | str) -> KeyExchange:
+        if isinstance(part, str):
+            return KeyEncapsulation(self._provider.kems[part])
+        return DiffieHellman(part)
+
+
+_X25519 = X25519()
+_P256 = NistCurve("secp256r1", ec.SECP256R1(), 65, 32)
+_P384 = NistCurve("secp384r1", ec.SECP384R1(), 97, 48)
+
+# What a group is made of, in the order of its shares and secrets: curves, and KEMs by name.
+_PARTS: Mapping[int, tuple[Curve | str, Curve | str | None]] = {
+    NamedGroup.X25519MLKEM768: ("ML-KEM-768", _X25519),
+    NamedGroup.SecP256r1MLKEM768: (_P256, "ML-KEM-768"),
+    NamedGroup.SecP384r1MLKEM1024: (_P384, "ML-KEM-1024"),
+    NamedGroup.x25519: (_X25519, None),
+    NamedGroup.secp256r1: (_P256, None),
+    NamedGroup.secp384r1: (_P384, None),
+}

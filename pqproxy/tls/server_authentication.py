@@ -6,7 +6,6 @@ WaitServerSignature -> (WaitCertificate -> WaitCertificateVerify -> WaitClientVe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -28,7 +27,7 @@ from pqproxy.tls.handshake import (
     WaitVerdict,
     check_finished,
 )
-from pqproxy.tls.key_exchange import Entropy, KeyExchange
+from pqproxy.tls.key_exchange import Entropy, KeyExchanges
 from pqproxy.tls.key_schedule import HandshakeSecret, finished_verify_data
 from pqproxy.tls.messages import (
     Certificate,
@@ -44,7 +43,7 @@ class ServerContext:
     """What does not change during a handshake."""
 
     config: ServerConfig
-    exchanges: Mapping[int, KeyExchange]
+    exchanges: KeyExchanges
     entropy: Entropy
 
 
