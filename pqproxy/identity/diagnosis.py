@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from pqproxy.crypto.keys import SMALLEST_RSA, key_algorithm
 from pqproxy.identity.errors import (
@@ -98,15 +98,18 @@ def unfit_key(certificate: x509.Certificate) -> Refused:
         key: object = certificate.public_key()
     except MALFORMED:
         key = None
-    detail = f"{subject_of(certificate)} has a key of an unsupported kind"
     reason = ReasonCode.UNTRUSTED
     if isinstance(key, rsa.RSAPublicKey):
-        detail = f"{subject_of(certificate)} has an RSA key of {key.key_size} bits"
+        detail = f"an RSA key of {key.key_size} bits"
         if key.key_size < SMALLEST_RSA:
             reason = ReasonCode.WEAK_AUTHENTICATION
+    elif isinstance(key, ec.EllipticCurvePublicKey):
+        detail = f"a key of an unsupported kind ({key.curve.name})"
     elif key is not None:
-        kind = type(key).__name__.removesuffix("PublicKey")
-        detail = f"{subject_of(certificate)} has a key of an unsupported kind ({kind})"
+        detail = f"a key of an unsupported kind ({type(key).__name__.removesuffix('PublicKey')})"
+    else:
+        detail = "a key of an unknown kind"
+    detail = f"{subject_of(certificate)} has {detail}"
     return Refused(reason, UNSUPPORTED_CERTIFICATE, detail, _USABLE_KEYS)
 
 

@@ -63,7 +63,8 @@ def key(algorithm, label="leaf"):
 class Request:
     """What `issue`, `intermediate` and `root` may be asked for."""
 
-    name: str = "leaf"  # subject's common name, and the label of the key
+    name: str = "leaf"  # subject's common name
+    label: str | None = None  # of the key; None: the name
     uris: tuple = ()
     dns: tuple = ()
     ips: tuple = ()
@@ -139,7 +140,7 @@ class Authority:
         """A leaf: the fields of `Request` by name."""
         wanted = Request(**request)
         algorithm = wanted.algorithm or self.algorithm
-        private = key(algorithm, wanted.name)
+        private = key(algorithm, wanted.label or wanted.name)
         certificate = _build(wanted, private, self)
         return Leaf((certificate, *self.issuers), private, algorithm)
 
@@ -147,7 +148,7 @@ class Authority:
         """An authority below this one."""
         wanted = Request(**{"name": "intermediate", "ca": True, "eku": (), **request})
         algorithm = wanted.algorithm or self.algorithm
-        private = key(algorithm, wanted.name)
+        private = key(algorithm, wanted.label or wanted.name)
         certificate = _build(wanted, private, self)
         return Authority(certificate, private, algorithm, (certificate, *self.issuers))
 
@@ -165,14 +166,14 @@ class Authority:
 def root(algorithm="ecdsa-p256", name="root", **request):
     """A self-signed authority; the same object for the same arguments."""
     wanted = Request(**{"ca": True, "eku": (), "name": name, "algorithm": algorithm, **request})
-    private = key(algorithm, name)
+    private = key(algorithm, wanted.label or name)
     return Authority(_build(wanted, private, None), private, algorithm)
 
 
 def self_signed(**request):
     """A leaf that nobody but itself signed."""
     wanted = Request(**{"algorithm": "ecdsa-p256", "name": "self-signed", **request})
-    private = key(wanted.algorithm, wanted.name)
+    private = key(wanted.algorithm, wanted.label or wanted.name)
     return Leaf((_build(wanted, private, None),), private, wanted.algorithm)
 
 

@@ -1,0 +1,161 @@
+import dataclasses
+from datetime import UTC, datetime
+
+import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+)
+
+from pqproxy.config.values import IdentityFiles
+from pqproxy.identity.errors import IdentityError
+from pqproxy.identity.own import Identity
+from tests.support import pki
+
+ROOT = pki.root()
+LEAF = ROOT.intermediate().issue(uris=("spiffe://corp/llm",), dns=("llm.test",))
+
+
+def files(certificate=LEAF.certificate_pem, key=LEAF.key_pem):
+    return IdentityFiles("llm", certificate, key, "llm.crt, llm.key")
+
+
+def error_of(identity_files):
+    with pytest.raises(IdentityError) as error:
+        Identity.load(identity_files, pki.NOW)
+    assert str(error.value).startswith("identity llm: llm.crt, llm.key: ")
+    return error.value
+
+
+@pytest.mark.parametrize("algorithm", pki.ALGORITHMS)
+def test_an_identity_of_every_algorithm_is_loaded(algorithm):
+    leaf = pki.root(algorithm).intermediate().issue(dns=("llm.test",))
+
+    identity = Identity.load(leaf.files("llm"), pki.NOW)
+
+    assert identity.name == "llm"
+    assert identity.chain == leaf.chain_der
+    assert identity.key_algorithm == leaf.key_algorithm
+    assert identity.private_key.public_key() == leaf.certificate.public_key()
+
+
+def test_an_identity_has_the_names_that_peers_see():
+    identity = Identity.load(files(), pki.NOW)
+
+    assert identity.names.name == "spiffe://corp/llm"
+    assert identity.names.dns_names == ("llm.test",)
+
+
+def test_an_identity_ends_with_the_first_certificate_of_its_chain():
+    ends = datetime(2028, 1, 1, tzinfo=UTC)
+    leaf = ROOT.intermediate(name="short", not_after=ends).issue(dns=("a.test",))
+
+    assert Identity.load(leaf.files(), pki.NOW).not_after == ends.timestamp()
+
+
+def test_the_root_is_not_sent():
+    identity = Identity.load(files(LEAF.certificate_pem + ROOT.certificate_pem), pki.NOW)
+
+    assert identity.chain == LEAF.chain_der
+
+
+def test_a_file_with_key_and_certificates_serves_as_both():
+    bundle = LEAF.key_pem + LEAF.certificate_pem + ROOT.certificate_pem
+
+    assert Identity.load(files(bundle, bundle), pki.NOW).chain == LEAF.chain_der
+
+
+def test_an_identity_does_not_print_its_key():
+    assert "private" not in repr(Identity.load(files(), pki.NOW)).lower()
+
+
+def test_a_key_of_another_certificate_is_named():
+    error = error_of(files(key=ROOT.issue(name="other").key_pem))
+
+    assert "the private key does not belong to the certificate (CN=leaf)" in str(error)
+    assert "use the key that the certificate was issued for" in error.fix
+
+
+def test_a_leaf_that_is_not_first_is_named():
+    leaf, issuer = (pki._pem(certificate) for certificate in LEAF.certificates)
+
+    error = error_of(files(issuer + leaf))
+
+    assert "the certificate of the private key is number 2 in the file" in str(error)
+    assert error.fix.startswith("put it first")
+
+
+def test_issuers_out_of_order_are_named():
+    leaf = ROOT.intermediate(name="upper").intermediate(name="lower").issue(dns=("a.test",))
+    first, lower, upper = leaf.certificates
+    swapped = dataclasses.replace(leaf, certificates=(first, upper, lower))
+
+    error = error_of(files(swapped.certificate_pem, leaf.key_pem))
+
+    assert "out of order: CN=upper does not follow CN=leaf" in str(error)
+    assert "leaf first" in error.fix
+
+
+@pytest.mark.parametrize(
+    ("leaf", "message"),
+    [
+        (ROOT.issue(not_after=pki.PAST), "CN=leaf expired on 2021-01-01 00:00 UTC"),
+        (ROOT.issue(not_before=pki.FUTURE), "CN=leaf is not valid before 2044-01-01 00:00 UTC"),
+        (
+            ROOT.intermediate(not_after=pki.PAST).issue(),
+            "CN=intermediate expired on 2021-01-01 00:00 UTC",
+        ),
+        (ROOT.issue(ca=True), "CN=leaf is the certificate of an authority"),
+    ],
+    ids=["expired", "not yet valid", "issuer expired", "ca"],
+)
+def test_a_certificate_that_peers_would_refuse_is_refused_at_start(leaf, message):
+    error = error_of(files(leaf.certificate_pem, leaf.key_pem))
+
+    assert message in str(error)
+    assert error.fix
+
+
+@pytest.mark.parametrize("algorithm", ["ed25519", "ecdsa-p521", "rsa-1024"])
+def test_a_key_that_cannot_sign_handshakes_is_refused(algorithm):
+    leaf = ROOT.issue(algorithm=algorithm)
+
+    assert "not supported" in str(error_of(files(leaf.certificate_pem, leaf.key_pem)))
+
+
+def encrypted(passphrase):
+    return LEAF.key.private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase)
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        (b"", "the file is empty"),
+        (LEAF.certificate_pem, "no private key here"),
+        (LEAF.key_pem.replace(b"MI", b"AA"), "damaged"),
+        (encrypted(b"secret"), "encrypted"),
+    ],
+    ids=["empty", "certificate", "damaged", "encrypted"],
+)
+def test_an_unreadable_key_is_named_without_a_byte_of_it(key, message):
+    error = error_of(files(key=key))
+
+    assert message in str(error)
+    assert not any(line in f"{error}{error.fix}" for line in LEAF.key_pem.decode().split("\n")[1:3])
+    assert error.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("certificate", "message"),
+    [
+        (b"", "holds no certificate"),
+        (LEAF.key_pem, "holds no certificate"),
+        (LEAF.certificate_pem.replace(b"MII", b"MIJ", 1), "block 1 is not a readable"),
+    ],
+    ids=["empty", "key", "damaged"],
+)
+def test_an_unreadable_certificate_is_named(certificate, message):
+    assert message in str(error_of(files(certificate)))
