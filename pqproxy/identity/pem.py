@@ -1,11 +1,6 @@
-"""PEM files of certificates: read block by block, so that an error can name the block.
-
-A bundle is what `certs export` writes: a key, its certificate chain, and the roots that its
-peers need, in one file.
-"""
+"""PEM files of certificates: read block by block, so that an error can name the block."""
 
 import re
-from dataclasses import dataclass, field
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -17,15 +12,6 @@ _BLOCK = re.compile(
     rb"-----BEGIN (?P<label>[A-Z0-9 ]+)-----\r?\n.*?-----END (?P=label)-----", re.DOTALL
 )
 _CERTIFICATE_LABELS = (b"CERTIFICATE", b"X509 CERTIFICATE")
-
-
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """The parts of one PEM file, each again PEM."""
-
-    key: bytes = field(repr=False)
-    certificate: bytes  # the chain, leaf first, without roots
-    roots: tuple[bytes, ...]
 
 
 def read_certificates(pem: bytes, source: str) -> tuple[x509.Certificate, ...]:
@@ -63,18 +49,3 @@ def is_self_issued(certificate: x509.Certificate) -> bool:
 def encode(*certificates: x509.Certificate) -> bytes:
     """Write certificates as PEM."""
     return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
-
-
-def split_bundle(pem: bytes, source: str) -> Bundle:
-    """Take a bundle apart. Raises IdentityError where a part is missing."""
-    keys = [b[0] for b in _BLOCK.finditer(pem) if b["label"].endswith(b"PRIVATE KEY")]
-    certificates = read_certificates(pem, source)
-    chain = [c for c in certificates if not is_self_issued(c)]
-    roots = [c for c in certificates if is_self_issued(c)]
-    fix = "a bundle holds a key, its chain and the roots: pqproxy certs export NAME"
-    if len(keys) != 1:
-        raise IdentityError(f"{source}: holds {len(keys)} private keys, not one", fix)
-    if not chain or not roots:
-        missing = "roots" if chain else "certificate of the key"
-        raise IdentityError(f"{source}: lacks the {missing}", fix)
-    return Bundle(keys[0] + b"\n", encode(*chain), tuple(map(encode, roots)))

@@ -9,7 +9,6 @@ from pqproxy.config.values import IdentityFiles, TrustFiles
 from pqproxy.identity import Identity, IdentityError, Purpose, Trust
 from pqproxy.identity.authority import create_authority, export, issue, leaf_files, open_authority
 from pqproxy.identity.certificates import ALGORITHMS, LeafNames
-from pqproxy.identity.pem import split_bundle
 from tests.support import pki
 
 NAMES = LeafNames.parse(("spiffe://corp/llm",), ("llm.test",), ("10.0.0.7",))
@@ -163,11 +162,9 @@ def test_an_export_is_one_private_file_with_all_that_another_machine_needs(tmp_p
 
     export(tmp_path, "llm", "ecdsa-p256", target)
 
-    bundle = split_bundle(target.read_bytes(), "llm.pem")
+    parts = (files.key, files.certificate, root.path, other.path)
+    assert target.read_bytes() == b"".join(path.read_bytes() for path in parts)
     assert mode(target) == 0o600
-    assert bundle.key == files.key.read_bytes()
-    assert bundle.certificate == files.certificate.read_bytes()
-    assert bundle.roots == (root.path.read_bytes(), other.path.read_bytes())
 
 
 def test_an_export_overwrites_nothing(tmp_path):

@@ -6,7 +6,6 @@ from pqproxy.identity.pem import (
     holds_private_key,
     is_self_issued,
     read_certificates,
-    split_bundle,
 )
 from tests.support import pki
 
@@ -52,34 +51,8 @@ def test_a_root_is_self_issued_and_a_leaf_is_not():
     assert not is_self_issued(LEAF.certificate)
 
 
-def test_a_bundle_is_taken_apart():
-    other = pki.root("mldsa65", name="other")
-    pem = LEAF.key_pem + LEAF.certificate_pem + ROOT.certificate_pem + other.certificate_pem
+def test_certificates_are_written_as_they_were_read():
+    pem = encode(*LEAF.certificates)
 
-    bundle = split_bundle(pem, "llm.pem")
-
-    assert bundle.key == LEAF.key_pem
-    assert bundle.certificate == encode(*LEAF.certificates) == LEAF.certificate_pem
-    assert bundle.roots == (ROOT.certificate_pem, other.certificate_pem)
-
-
-def test_a_bundle_does_not_print_its_key():
-    pem = LEAF.key_pem + LEAF.certificate_pem + ROOT.certificate_pem
-
-    assert "PRIVATE KEY" not in repr(split_bundle(pem, "llm.pem"))
-
-
-@pytest.mark.parametrize(
-    ("pem", "message"),
-    [
-        (LEAF.certificate_pem + ROOT.certificate_pem, "holds 0 private keys"),
-        (LEAF.key_pem * 2 + LEAF.certificate_pem + ROOT.certificate_pem, "holds 2 private keys"),
-        (LEAF.key_pem + LEAF.certificate_pem, "lacks the roots"),
-        (LEAF.key_pem + ROOT.certificate_pem, "lacks the certificate of the key"),
-    ],
-)
-def test_a_bundle_that_lacks_a_part_says_which(pem, message):
-    with pytest.raises(IdentityError, match=f"^llm.pem: {message}") as error:
-        split_bundle(pem, "llm.pem")
-
-    assert "certs export" in error.value.fix
+    assert pem == LEAF.certificate_pem
+    assert read_certificates(pem, "a.pem") == LEAF.certificates
