@@ -16,7 +16,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from pqproxy.config.values import Egress, Ingress, Settings
+from pqproxy.config.values import Egress, Ingress, Settings, TcpAddress, UnixAddress
 from pqproxy.supervisor.admin import AdminServer
 from pqproxy.supervisor.certificates import CertificateEnd
 from pqproxy.supervisor.crew import Crew
@@ -94,6 +94,8 @@ def redacted(value: object) -> Any:
     """A configuration value as JSON: the contents of files (all that is bytes) never appear."""
     if isinstance(value, bytes):
         return "redacted"
+    if isinstance(value, (TcpAddress, UnixAddress)):
+        return str(value)
     if is_dataclass(value):
         return {field.name: redacted(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, (tuple, list)):

@@ -215,6 +215,7 @@ class Crew:
 def _judge(worker: WorkerProcess) -> None:
     """A worker that is not ready in time never will be."""
     if not worker.ready:
+        worker.error = worker.error or "it was not ready in time"
         worker.kill()
 
 

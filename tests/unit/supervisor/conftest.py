@@ -4,7 +4,8 @@ import socket
 
 import pytest
 
-from tests.unit.supervisor.harness import FAKE_WORKER, Supervisor
+from pqproxy.config.values import TcpAddress
+from tests.unit.supervisor.harness import FAKE_WORKER, Supervisor, settings
 
 
 @pytest.fixture
@@ -22,6 +23,15 @@ def supervise(tmp_path):
 
     for one in started:
         one.close()
+
+
+@pytest.fixture(scope="module")
+def idle(tmp_path_factory):
+    """One supervisor for the tests of a module that only read."""
+    local = TcpAddress("127.0.0.1", 0)
+    supervisor = Supervisor(tmp_path_factory.mktemp("idle"), settings(control=local))
+    yield supervisor.ready()
+    supervisor.close()
 
 
 @pytest.fixture

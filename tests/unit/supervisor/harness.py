@@ -1,5 +1,6 @@
 """A supervisor in its own process, with a fake worker, on ports of its own."""
 
+import asyncio
 import http.client
 import os
 import pickle
@@ -18,14 +19,10 @@ FAKE_WORKER = "tests.unit.supervisor.fake_worker"
 
 
 def ingress(name="llm", listen=TcpAddress("127.0.0.1", 0), **changes):  # noqa: B008 - frozen
-    return Ingress(
-        name=name,
-        listen=listen,
-        forward=TcpAddress("127.0.0.1", 9),
-        identities=(),
-        trust=None,
-        **changes,
+    plain = Ingress(
+        name=name, listen=listen, forward=TcpAddress("127.0.0.1", 9), identities=(), trust=None
     )
+    return replace(plain, **changes)
 
 
 def settings(**changes):
@@ -39,6 +36,13 @@ def settings(**changes):
         drain=Drain(timeout=20.0),
     )
     return replace(plain, **changes)
+
+
+async def soon(true):
+    """Wait until something is so, in a test that runs its own loop."""
+    async with asyncio.timeout(20):
+        while not true():  # noqa: ASYNC110 - what is waited for is another process
+            await asyncio.sleep(0.01)
 
 
 class Supervisor:

@@ -1,0 +1,127 @@
+import dataclasses
+import http.client
+import json
+import socket
+
+import pytest
+
+from pqproxy.config.values import TrustFiles, UnixAddress
+from pqproxy.supervisor.certificates import certificate_ends
+from pqproxy.supervisor.control import Report, redacted
+from pqproxy.telemetry.reasons import EndReason
+from tests.support import pki
+from tests.unit.supervisor.harness import ingress, settings
+from tests.unit.supervisor.stubs import StubCrew
+
+
+def with_secrets():
+    """Settings that hold a real key, and the settings' every secret or file content."""
+    root = pki.root("ecdsa-p256")
+    leaf = root.issue()
+    files = leaf.files("hybrid")
+    held = dataclasses.replace(
+        settings(ingress=(ingress(identities=("hybrid",)),)),
+        identities=(files,),
+        trust=(TrustFiles("mesh", (root.certificate_pem,), "mesh.pem"),),
+    )
+    return held, (files.key, files.certificate, root.certificate_pem)
+
+
+def report_of(held):
+    return Report(
+        held, StubCrew(), certificate_ends(held), {"llm": ["127.0.0.1:8443"]}, lambda: 12.5, 10.0
+    )
+
+
+@pytest.mark.parametrize("page", [redacted, lambda held: report_of(held).status()])
+def test_no_page_holds_a_byte_of_a_file(page):
+    held, contents = with_secrets()
+
+    shown = json.dumps(page(held))
+
+    assert "PRIVATE KEY" not in shown
+    assert "BEGIN" not in shown
+    for content in contents:
+        body = content.decode().splitlines()[1]
+        assert body not in shown
+
+
+def test_the_configuration_shows_what_a_person_wrote():
+    held, _ = with_secrets()
+
+    shown = json.loads(json.dumps(redacted(held)))
+
+    assert shown["ingress"][0]["forward"] == "127.0.0.1:9"
+    assert shown["ingress"][0]["policy"] == "require"
+    assert shown["identities"] == [
+        {
+            "name": "hybrid",
+            "certificate": "redacted",
+            "key": "redacted",
+            "source": "hybrid.crt, hybrid.key",
+        }
+    ]
+
+
+def test_status_tells_workers_listeners_and_ends():
+    held, _ = with_secrets()
+    report = report_of(held)
+    llm = report.crew.totals().listeners["llm"]
+    llm.opened()
+    llm.opened()
+    llm.closed("tls", EndReason.FINISHED)
+
+    status = json.loads(json.dumps(report.status()))
+
+    assert status["uptime_seconds"] == 2.5
+    assert status["workers"] == [{"pid": 4711, "ready": True, "lag_seconds": 0.002}]
+    assert status["worker_restarts"] == 2
+    (listener,) = status["listeners"]
+    assert listener["listen"] == ["127.0.0.1:8443"]
+    assert listener["identities"] == ["hybrid"]
+    assert (listener["connections_active"], listener["connections_ended"]) == (1, 1)
+    assert status["certificates"][0] == {
+        "identity": "hybrid",
+        "role": "leaf",
+        "not_after": pki.NOT_AFTER.isoformat(),
+    }
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("LOCALHOST:1234", 200),
+        ("127.0.0.1:9", 200),
+        ("[::1]:9", 200),
+        ("[::1]", 200),
+        ("evil.example", 403),
+        ("localhost.evil.example", 403),
+        ("127.0.0.1.evil.example:80", 403),
+        ("evil.example:80", 403),
+        ("localhost:80:80", 403),
+        ("", 403),
+    ],
+)
+def test_a_page_is_given_only_under_a_local_name(idle, host, status):
+    """A web page can point its own name at 127.0.0.1 and have a browser read us."""
+    assert idle.get("/status", title="control", Host=host)[0] == status
+    assert idle.get("/nothing", title="control", Host=host)[0] == (404 if status == 200 else 403)
+
+
+@pytest.mark.parametrize("method", ["POST", "HEAD", "DELETE"])
+def test_control_only_reads(idle, method):
+    assert idle.get("/status", method, title="control", Host="localhost")[0] == 405
+
+
+def test_control_answers_on_a_unix_socket(supervise, tmp_path):
+    path = tmp_path / "control.sock"
+    supervise(settings(control=UnixAddress(str(path)))).ready()
+    connection = http.client.HTTPConnection("localhost")
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.connect(str(path))
+
+    connection.request("GET", "/status")
+
+    assert json.loads(connection.getresponse().read())["ready"] is True
+    connection.close()

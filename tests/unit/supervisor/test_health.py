@@ -1,0 +1,114 @@
+import signal
+
+import pytest
+
+from pqproxy.supervisor.health import FAILED_DIAL, HUNG, why_unhealthy, why_unready
+from pqproxy.telemetry.labels import ConnectResult
+from tests.unit.supervisor.harness import settings
+from tests.unit.supervisor.stubs import StubCrew
+
+
+def crew_after_dials(*dials):
+    """A crew whose listener dialled at these times, with these results."""
+    crew = StubCrew()
+    llm = crew.counters.listeners["llm"]
+    for moment, result in dials:
+        llm._clock = lambda moment=moment: moment
+        llm.upstream_connect(result, 0.01)
+    return crew
+
+
+def test_ready_before_anything_was_dialled():
+    """A connect probe of our own would be a stray connection at the model server."""
+    assert why_unready(StubCrew()) is None
+
+
+def test_not_ready_while_draining():
+    crew = StubCrew()
+    crew.draining = True
+
+    assert why_unready(crew) == "draining"
+
+
+def test_not_ready_while_a_worker_starts():
+    crew = StubCrew()
+    crew.ready = False
+
+    assert why_unready(crew) == "a worker is starting"
+
+
+@pytest.mark.parametrize(
+    ("dials", "ready"),
+    [
+        ([(100.0, ConnectResult.CONNECTED)], True),
+        ([(100.0, ConnectResult.REFUSED)], False),
+        ([(100.0, ConnectResult.CONNECTED), (101.0, ConnectResult.TIMEOUT)], False),
+        ([(100.0, ConnectResult.REFUSED), (101.0, ConnectResult.CONNECTED)], True),
+    ],
+)
+def test_readiness_follows_the_last_real_dial(dials, ready):
+    crew = crew_after_dials(*dials)
+
+    assert (why_unready(crew, lambda: 102.0) is None) == ready
+
+
+def test_a_failed_dial_does_not_keep_us_unready_for_ever():
+    """While we are not ready nobody connects, so nothing would ever dial again."""
+    crew = crew_after_dials((100.0, ConnectResult.REFUSED))
+
+    assert why_unready(crew, lambda: 100.0 + FAILED_DIAL) is not None
+    assert why_unready(crew, lambda: 100.1 + FAILED_DIAL) is None
+
+
+def test_liveness_knows_nothing_of_the_upstream():
+    crew = crew_after_dials((100.0, ConnectResult.REFUSED))
+    crew.draining = True
+
+    assert why_unhealthy(crew) is None
+
+
+def test_a_busy_worker_is_alive_and_a_hanging_one_is_not():
+    crew = StubCrew()
+    crew.workers[0].lag = HUNG
+    assert why_unhealthy(crew) is None
+    crew.workers[0].lag = HUNG + 1
+    assert why_unhealthy(crew) == "a worker hangs"
+
+
+def test_the_three_pages_answer(idle):
+    assert idle.get("/healthz") == (200, "ok\n")
+    assert idle.get("/readyz") == (200, "ok\n")
+    assert "pqproxy_build_info{" in idle.get("/metrics")[1]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "HEAD", "OPTIONS"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_the_health_listener_only_reads(idle, method, path):
+    assert idle.get(path, method)[0] == 405
+
+
+@pytest.mark.parametrize("path", ["/", "/status", "/config", "/drain", "/healthz/"])
+def test_the_health_listener_tells_nothing_else(idle, path):
+    assert idle.get(path)[0] == 404
+
+
+def test_health_and_metrics_answer_while_the_worker_hangs(supervise):
+    supervisor = supervise(settings()).ready()
+    with supervisor.connect() as connection:
+        connection.sendall(b"hang")
+
+        assert supervisor.get("/healthz")[0] == 200
+        assert "pqproxy_connections_active" in supervisor.get("/metrics")[1]
+
+
+def test_not_ready_is_said_while_a_drain_goes_on(supervise):
+    supervisor = supervise(settings()).ready()
+    with supervisor.connect() as connection:
+        connection.sendall(b"token")
+        connection.recv(10)
+        supervisor.signal(signal.SIGTERM)
+        supervisor.until(lambda: "draining: 1" in supervisor.log, "no drain")
+
+        assert supervisor.get("/readyz") == (503, "draining\n")
+        assert supervisor.get("/healthz")[0] == 200
+        assert supervisor.metric("pqproxy_draining") == 1

@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from pqproxy.supervisor.certificates import CertificateEnd
+from pqproxy.supervisor.metrics import Exposition
+from pqproxy.telemetry.labels import ConnectResult, Decision, HandshakeResult
+from pqproxy.telemetry.reasons import EndReason, ReasonCode
+from tests.support import pki
+from tests.unit.supervisor.harness import settings
+from tests.unit.supervisor.stubs import StubCrew
+
+
+@pytest.fixture
+def families():
+    """What a scrape shows after one of everything, by name."""
+    crew = StubCrew()
+    llm = crew.counters.listeners["llm"]
+    llm.opened()
+    llm.opened()
+    llm.closed("tls", EndReason.FINISHED)
+    llm.handshake("X25519MLKEM768", "mldsa65", None, False, HandshakeResult.COMPLETED, 0.002)
+    llm.decision(Decision.REFUSED, ReasonCode.NO_PQ_GROUP)
+    llm.client_bytes(1, 2)
+    llm.upstream_bytes(3, 4)
+    llm.upstream_connect(ConnectResult.CONNECTED, 0.03)
+    ends = (CertificateEnd("hybrid", "leaf", pki.NOT_AFTER),)
+    text = Exposition(settings(), crew, ends).text().decode()
+    return {family.name: family for family in text_string_to_metric_families(text)}
+
+
+def values(family):
+    return {tuple(sorted(one.labels.items())): one.value for one in family.samples}
+
+
+def test_names_types_and_labels_are_the_published_ones(families):
+    """Alert rules and dashboards are written against this list: add to it, rename nothing."""
+    shown = sorted(
+        " ".join(
+            [name, family.type, *sorted({label for one in family.samples for label in one.labels})]
+        )
+        for name, family in families.items()
+    )
+
+    assert shown == Path(__file__).with_name("metric_names.txt").read_text().splitlines()
+
+
+def test_every_metric_has_a_help_text(families):
+    assert all(family.documentation.endswith(".") for family in families.values())
+
+
+def test_counts_reach_their_series(families):
+    assert families["pqproxy_handshakes"].samples[0].labels == {
+        "listener": "llm",
+        "group": "X25519MLKEM768",
+        "signature": "mldsa65",
+        "peer_signature": "none",
+        "resumed": "false",
+        "result": "completed",
+    }
+    received = values(families["pqproxy_received_bytes"])
+    sent = values(families["pqproxy_sent_bytes"])
+    assert received == {
+        (("leg", "client"), ("listener", "llm")): 1,
+        (("leg", "upstream"), ("listener", "llm")): 3,
+    }
+    assert sent == {
+        (("leg", "client"), ("listener", "llm")): 2,
+        (("leg", "upstream"), ("listener", "llm")): 4,
+    }
+    assert values(families["pqproxy_connections_active"]) == {
+        (("listener", "llm"), ("transport", "stream")): 0,
+        (("listener", "llm"), ("transport", "tls")): 1,
+    }
+    assert values(families["pqproxy_worker_restarts"]) == {(): 2}
+    assert values(families["pqproxy_certificate_not_after_timestamp_seconds"]) == {
+        (("identity", "hybrid"), ("role", "leaf")): pki.NOT_AFTER.timestamp()
+    }
+
+
+def test_buckets_of_a_histogram_are_cumulative(families):
+    samples = families["pqproxy_upstream_connect_duration_seconds"].samples
+    buckets = {one.labels["le"]: one.value for one in samples if one.name.endswith("_bucket")}
+
+    assert (buckets["0.025"], buckets["0.05"], buckets["10.0"], buckets["+Inf"]) == (0, 1, 1, 1)
