@@ -67,14 +67,14 @@ async def _demo(upstream: str | None) -> None:
         Children(Path(name)) as children,
     ):
         server = await _model_server(children, Path(name), upstream)
+        async with new_session(keep_connection=False) as session:
+            model = await first_model(session, server.url)
         address = server.url.removeprefix("http://")
         now = datetime.fromtimestamp(time.time(), UTC)
         pair = await start_pair(children, Path(name), address, now)
         _introduce(server, pair)
-        async with new_session(keep_connection=False) as session:
-            model = await first_model(session, server.url)
-            prompt = Prompt(model, _QUESTION, _TOKENS)
-            completion = await _stream(f"http://{pair.egress.address}", prompt)
+        prompt = Prompt(model, _QUESTION, _TOKENS)
+        completion = await _stream(f"http://{pair.egress.address}", prompt)
         found = report.protection(
             await pair.ingress.first_connection(), await pair.egress.first_connection()
         )

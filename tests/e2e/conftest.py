@@ -1,0 +1,46 @@
+"""A model server and certificates for all tests of the directory; sidecars for each."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.support.model_server import ModelServer
+from tests.support.sidecars import Certificates, Sidecars
+
+
+def pytest_collection_modifyitems(items):
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker("e2e")
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def sidecars(tmp_path, certificates):
+    running = Sidecars(tmp_path, certificates)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def model():
+    pytest.importorskip("xllamacpp")
+    pytest.importorskip("gguf")
+    with tempfile.TemporaryDirectory() as directory:
+        server = ModelServer(directory)
+        yield server
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def model_pair(tmp_path_factory, certificates, model):
+    """A pair in front of the model server, for tests that leave it as it is."""
+    running = Sidecars(tmp_path_factory.mktemp("pair"), certificates)
+    yield running.start_pair(model.forward)
+    running.stop()

@@ -1,0 +1,141 @@
+"""Strangers, scanners and broken clients beside good ones."""
+
+import os
+import socket
+import ssl
+import time
+from contextlib import ExitStack
+from itertools import cycle, islice
+
+import pytest
+
+from tests.support.plain_server import echo, serving
+from tests.support.waiting import wait_until
+
+BAD = 200
+GOOD = 40
+
+
+def half_a_hello():
+    """The beginning of a real ClientHello, as another stack writes it."""
+    outgoing = ssl.MemoryBIO()
+    context = ssl.create_default_context()
+    handshake = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="model.test")
+    with pytest.raises(ssl.SSLWantReadError):
+        handshake.do_handshake()
+    hello = outgoing.read()
+    return hello[: len(hello) // 2]
+
+
+KINDS = {
+    "silent": b"",
+    "garbage": os.urandom(600),
+    "half a hello": half_a_hello(),
+    "plain HTTP": b"GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n",
+}
+
+
+def test_two_hundred_bad_connections_beside_good_ones(sidecars):
+    """Each good connection is served; nonsense costs an alert and a line, and no memory."""
+    with serving(echo) as server, ExitStack() as bad:
+        pair = sidecars.start_pair(server.forward)
+        assert talk(pair.address) == b"hi"
+        memory = pair.ingress.resident()
+
+        for payload in islice(cycle(KINDS.values()), BAD):
+            connection = bad.enter_context(socket.create_connection(pair.ingress.address))
+            connection.sendall(payload)
+        good = [talk(pair.address) for _ in range(GOOD)]
+
+        assert good == [b"hi"] * GOOD
+        assert len(server.accepted) == GOOD + 1, "a bad connection reached the model server"
+        assert pair.ingress.resident() - memory < 8 << 20
+
+
+def talk(address):
+    with socket.create_connection(address, timeout=20) as connection:
+        connection.sendall(b"hi")
+        return connection.recv(100)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("garbage", "protocol_error"), ("plain HTTP", "plaintext")]
+)
+def test_nonsense_gets_one_line_with_its_reason(sidecars, kind, reason):
+    with serving(echo) as server:
+        front = sidecars.start_ingress(server.forward)
+        with socket.create_connection(front.address, timeout=20) as connection:
+            connection.sendall(KINDS[kind])
+            drain(connection)
+
+        (line,) = front.wait_for("refused")
+
+    assert line["reason"] == reason
+    assert line["fix"]
+
+
+def drain(connection):
+    try:
+        while connection.recv(1 << 16):
+            pass
+    except ConnectionResetError:
+        pass
+
+
+@pytest.mark.parametrize("kind", ["silent", "half a hello"])
+def test_who_never_finishes_the_handshake_is_let_go(sidecars, kind):
+    with serving(echo) as server:
+        front = sidecars.start_ingress(server.forward, timeouts={"handshake": "500ms"})
+        with socket.create_connection(front.address, timeout=20) as connection:
+            begun = time.monotonic()
+            connection.sendall(KINDS[kind])
+            drain(connection)
+
+        assert 0.4 < time.monotonic() - begun < 5
+        wait_until(lambda: "handshake_timeout" in front.log(), "the log says why")
+
+
+def test_a_client_without_post_quantum_groups_is_told_what_it_lacks(sidecars):
+    """The standard library's OpenSSL may be older than the hybrid groups: make sure it is."""
+    with serving(echo) as server:
+        front = sidecars.start_ingress(server.forward)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(sidecars.certificates.root)
+        context.set_ecdh_curve("prime256v1")
+        with (
+            socket.create_connection(front.address, timeout=20) as connection,
+            pytest.raises(ssl.SSLError),
+        ):
+            context.wrap_socket(connection, server_hostname="localhost")
+
+        (line,) = front.wait_for("refused")
+
+    assert line["reason"] == "no_pq_group"
+    assert "secp256r1" in line["offered"]
+
+
+def test_a_client_that_nobody_allows_never_reaches_the_server(sidecars):
+    with serving(echo) as server:
+        front = sidecars.start_ingress(server.forward)
+        beside = sidecars.start_egress(front.listen, identity="stranger")
+        with pytest.raises(ConnectionResetError):
+            talk(beside.address)
+
+        (line,) = front.wait_for("refused")
+
+    assert line["reason"] == "not_allowed"
+    assert "stranger" in line["identity"]
+    assert not server.accepted
+
+
+def test_a_server_that_is_not_the_expected_one_gets_no_byte(sidecars):
+    with serving(echo) as server:
+        front = sidecars.start_ingress(server.forward)
+        beside = sidecars.start_egress(front.listen, expect=["spiffe://test.internal/other"])
+        with pytest.raises(ConnectionResetError):
+            talk(beside.address)
+
+        (line,) = beside.wait_for("refused")
+
+    assert line["reason"] == "not_allowed"
+    assert not server.accepted

@@ -1,0 +1,131 @@
+"""A client that dies frees its slot at once, whatever it was doing."""
+
+import select
+import time
+
+import pytest
+from aiohttp import web
+
+from tests.support import killable_client
+from tests.support.aiohttp_server import AiohttpServer
+from tests.support.model_server import completion_request, prompt_of
+from tests.support.plain_server import serving
+from tests.support.waiting import seconds_until, wait_until
+
+AT_ONCE = 0.1  # seconds
+HUNG_UP = select.POLLHUP | select.POLLERR | select.POLLRDHUP
+
+
+def wait_until_answering(client):
+    assert client.stdout.readline() == "connected\n"
+
+
+def test_in_mid_answer_llama_cpp_has_its_slot_back(model, model_pair, tmp_path):
+    client = killable_client.start(
+        model_pair.address, completion_request(prompt_of(300), 1500), tmp_path
+    )
+    wait_until(model.busy_slots, "the completion runs")
+    time.sleep(0.5)
+    assert model.busy_slots() == 1
+
+    killable_client.kill(client)
+
+    assert seconds_until(lambda: not model.busy_slots(), "the slot is free") < AT_ONCE
+
+
+def test_before_the_first_token_llama_cpp_never_generates(model, model_pair, tmp_path):
+    """It reads a prompt to its end before it looks; then it must find that the client has gone."""
+    client = killable_client.start(
+        model_pair.address, completion_request(prompt_of(1900), 1500), tmp_path
+    )
+    wait_until(model.busy_slots, "the completion runs")
+
+    killable_client.kill(client)
+
+    # All 1500 tokens would take over ten seconds.
+    assert seconds_until(lambda: not model.busy_slots(), "the slot is free") < 3
+
+
+def test_before_the_first_token_a_server_that_listens_is_told(sidecars, tmp_path):
+    """As uvicorn does: the handler is cancelled when the connection goes."""
+    slots = []
+
+    async def think(request):
+        await request.read()
+        slots.append(request)
+        try:
+            await wait_for_ever()
+        finally:
+            slots.clear()
+
+    with AiohttpServer(web.post("/v1/chat/completions", think)) as server:
+        pair = sidecars.start_pair(server.forward)
+        client = killable_client.start(pair.address, completion_request("hi", 9), tmp_path)
+        wait_until(lambda: slots, "the request has arrived")
+
+        killable_client.kill(client)
+
+        assert seconds_until(lambda: not slots, "the slot is free") < AT_ONCE
+
+
+async def wait_for_ever():
+    import asyncio
+
+    await asyncio.Event().wait()
+
+
+def test_in_mid_upload_a_server_that_does_not_read_is_told(sidecars, tmp_path):
+    """Back-pressure has paused every hop, and a paused hop must still see that its peer left."""
+    left = []
+
+    def hold(connection):
+        connection.recv(10)
+        poll = select.poll()
+        poll.register(connection, HUNG_UP)
+        if poll.poll(30_000):
+            left.append(time.monotonic())
+
+    with serving(hold) as server:
+        pair = sidecars.start_pair(server.forward)
+        upload = b"PUT / HTTP/1.1\r\n\r\n" + bytes(64 << 20)
+        client = killable_client.start(pair.address, upload, tmp_path)
+        wait_until_answering(client)
+        wait_until(lambda: server.accepted, "the upload has begun")
+        wait_until_stuck(pair)
+
+        killed = time.monotonic()
+        killable_client.kill(client)
+
+        wait_until(lambda: left, "the server sees that the client has left")
+        assert left[0] - killed < AT_ONCE
+
+
+def wait_until_stuck(pair):
+    """Until no sidecar does anything any more: all buffers are full."""
+    from tests.support.processes import processor_seconds
+
+    def busy():
+        return [processor_seconds(sidecar.worker) for sidecar in pair.sidecars]
+
+    def idle():
+        before = busy()
+        time.sleep(0.3)
+        return busy() == before
+
+    time.sleep(0.3)
+    wait_until(idle, "the upload is stuck")
+
+
+@pytest.mark.parametrize("count", [20])
+def test_no_socket_stays_in_close_wait(model, model_pair, tmp_path, count):
+    clients = [
+        killable_client.start(model_pair.address, completion_request(prompt_of(20), 30), tmp_path)
+        for _ in range(count)
+    ]
+    time.sleep(0.2)
+    for client in clients:
+        killable_client.kill(client)
+
+    wait_until(lambda: not model.busy_slots(), "the slots are free")
+    for sidecar in model_pair.sidecars:
+        wait_until(lambda sidecar=sidecar: not sidecar.close_waits(), "no CLOSE-WAIT")

@@ -1,0 +1,139 @@
+"""How an end on one side looks on the other."""
+
+import socket
+
+import pytest
+
+from tests.support.plain_server import echo, reset, serving
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+def connect():
+    opened = []
+
+    def open_connection(address):
+        connection = socket.create_connection(address, timeout=20)
+        opened.append(connection)
+        return connection
+
+    yield open_connection
+    for connection in opened:
+        connection.close()
+
+
+def read_to_end(connection):
+    data = bytearray()
+    while chunk := connection.recv(1 << 16):
+        data += chunk
+    return bytes(data)
+
+
+def test_a_client_that_half_closes_gets_the_whole_answer(sidecars, connect):
+    """A FIN is forwarded as a FIN, and the other direction lives on."""
+
+    def answer_at_the_end(connection):
+        question = read_to_end(connection)
+        connection.sendall(question[::-1] * 1000)
+
+    with serving(answer_at_the_end) as server:
+        pair = sidecars.start_pair(server.forward)
+        connection = connect(pair.address)
+        connection.sendall(b"question")
+        connection.shutdown(socket.SHUT_WR)
+
+        assert read_to_end(connection) == b"noitseuq" * 1000
+    assert pair.ingress.wait_for("connection")[0]["end_reason"] == "finished"
+
+
+def test_a_server_that_half_closes_still_hears_the_client(sidecars, connect):
+    heard = []
+
+    def close_first(connection):
+        connection.sendall(b"bye")
+        connection.shutdown(socket.SHUT_WR)
+        heard.append(read_to_end(connection))
+
+    with serving(close_first) as server:
+        pair = sidecars.start_pair(server.forward)
+        connection = connect(pair.address)
+        assert read_to_end(connection) == b"bye"
+
+        connection.sendall(b"still here")
+        connection.close()
+
+        wait_until(lambda: heard, "the server hears the rest")
+    assert heard == [b"still here"]
+
+
+def test_a_client_that_resets_resets_the_server(sidecars, connect):
+    ends = []
+
+    def note_the_end(connection):
+        connection.sendall(connection.recv(100))
+        try:
+            read_to_end(connection)
+            ends.append("fin")
+        except ConnectionResetError:
+            ends.append("reset")
+
+    with serving(note_the_end) as server:
+        pair = sidecars.start_pair(server.forward)
+        connection = connect(pair.address)
+        connection.sendall(b"hi")
+        assert connection.recv(100) == b"hi"
+
+        reset(connection)
+
+        wait_until(lambda: ends, "the server sees the end")
+    assert ends == ["reset"]
+    assert pair.egress.wait_for("connection")[0]["end_reason"] == "client_left"
+
+
+def test_a_server_that_resets_resets_the_client(sidecars, connect):
+    def slam(connection):
+        connection.sendall(connection.recv(100))
+        connection.recv(100)
+        reset(connection)
+
+    with serving(slam) as server:
+        pair = sidecars.start_pair(server.forward)
+        connection = connect(pair.address)
+        connection.sendall(b"hi")
+        assert connection.recv(100) == b"hi"
+
+        connection.sendall(b"now")
+
+        with pytest.raises(ConnectionResetError):
+            read_to_end(connection)
+    assert pair.ingress.wait_for("connection")[0]["end_reason"] == "upstream_left"
+
+
+def test_a_sidecar_that_dies_in_between_is_no_clean_end(sidecars, connect):
+    """FIN without close_notify is truncation: the client must not take it for the whole answer."""
+    with serving(echo) as server:
+        pair = sidecars.start_pair(server.forward)
+        connection = connect(pair.address)
+        connection.sendall(b"hi")
+        assert connection.recv(100) == b"hi"
+
+        pair.ingress.process.kill()
+
+        with pytest.raises(ConnectionResetError):
+            read_to_end(connection)
+        pair.ingress.process.wait()
+
+
+def test_no_socket_is_left_after_any_end(sidecars, connect):
+    with serving(echo) as server:
+        pair = sidecars.start_pair(server.forward)
+        ends = (socket.socket.close, reset, lambda one: one.shutdown(socket.SHUT_WR))
+        for end in ends * 5:
+            connection = connect(pair.address)
+            connection.sendall(b"hi")
+            assert connection.recv(100) == b"hi"
+            end(connection)
+
+        for sidecar in pair.sidecars:
+            sidecar.wait_for("connection", 15)
+            assert sidecar.close_waits() == []

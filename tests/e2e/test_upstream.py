@@ -1,0 +1,100 @@
+"""A model server that is down, comes back, or dies in the middle."""
+
+import socket
+import time
+
+import pytest
+
+from tests.support.model_server import ModelServer, completion_request, prompt_of
+from tests.support.plain_server import echo, serving
+from tests.support.sidecars import free_port
+
+
+def talk(address):
+    """One exchange with an echo server; whatever comes back."""
+    with socket.create_connection(address, timeout=20) as connection:
+        connection.sendall(b"hi")
+        return connection.recv(100)
+
+
+def test_while_it_is_down_clients_are_reset_at_once_and_the_log_says_why(sidecars):
+    pair = sidecars.start_pair(f"127.0.0.1:{free_port()}")
+
+    begun = time.monotonic()
+    with pytest.raises(ConnectionResetError):
+        talk(pair.address)
+
+    assert time.monotonic() - begun < 2
+    (line,) = pair.ingress.wait_for("connection")
+    assert line["end_reason"] == "upstream_down"
+    assert line["reason"] == "upstream_down"
+    assert "refused" in line["detail"].lower()
+
+
+def test_once_it_is_up_the_next_connection_is_served(sidecars):
+    port = free_port()
+    pair = sidecars.start_pair(f"127.0.0.1:{port}")
+    with pytest.raises(ConnectionResetError):
+        talk(pair.address)
+
+    with serving(echo, port):
+        assert talk(pair.address) == b"hi"
+
+
+def test_a_restart_costs_no_sidecar_a_restart(sidecars):
+    port = free_port()
+    with serving(echo, port):
+        pair = sidecars.start_pair(f"127.0.0.1:{port}")
+        workers = [sidecar.worker for sidecar in pair.sidecars]
+        assert talk(pair.address) == b"hi"
+    with pytest.raises(ConnectionResetError):
+        talk(pair.address)
+
+    with serving(echo, port):
+        assert talk(pair.address) == b"hi"
+    assert [sidecar.worker for sidecar in pair.sidecars] == workers
+
+
+def test_killed_in_mid_answer_the_client_sees_no_clean_end_of_the_body(sidecars, tmp_path):
+    """The kernel ends a killed server's connection with a FIN: the chunked body stays open."""
+    pytest.importorskip("xllamacpp")
+    pytest.importorskip("gguf")
+    server = ModelServer(tmp_path)
+    pair = sidecars.start_pair(server.forward)
+    with socket.create_connection(pair.address, timeout=20) as connection:
+        connection.sendall(completion_request(prompt_of(300), 1500))
+        answer = connection.recv(1 << 16)
+
+        server.kill()
+        killed = time.monotonic()
+        answer += read_what_is_left(connection)
+
+    assert time.monotonic() - killed < 1
+    assert b'"delta"' in answer
+    assert not answer.endswith(b"0\r\n\r\n")
+
+
+def read_what_is_left(connection):
+    data = bytearray()
+    try:
+        while chunk := connection.recv(1 << 16):
+            data += chunk
+    except ConnectionResetError:
+        pass
+    return bytes(data)
+
+
+def test_a_server_that_is_down_is_counted(sidecars):
+    pair = sidecars.start_pair(f"127.0.0.1:{free_port()}")
+    with pytest.raises(ConnectionResetError):
+        talk(pair.address)
+    pair.ingress.wait_for("connection")
+
+    failed = [
+        line
+        for line in pair.ingress.metrics().splitlines()
+        if line.startswith("pqproxy_upstream_connects_total") and not line.endswith(" 0.0")
+    ]
+
+    assert len(failed) == 1
+    assert 'listener="llm"' in failed[0]

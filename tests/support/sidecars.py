@@ -1,0 +1,244 @@
+"""Real sidecars: the command line with a generated configuration and generated certificates.
+
+A sidecar that printed a traceback, or that does not end when asked to, fails the test that
+stopped it.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pqproxy.identity.authority import create_authority, issue, leaf_files
+from pqproxy.identity.certificates import LeafNames
+from tests.support.processes import CLOSE_WAIT, family, resident, tcp_sockets
+from tests.support.waiting import wait_until
+
+TRUST_DOMAIN = "test.internal"
+SERVER = f"spiffe://{TRUST_DOMAIN}/server"
+CLIENT = f"spiffe://{TRUST_DOMAIN}/client"
+STRANGER = f"spiffe://{TRUST_DOMAIN}/stranger"
+
+
+class Certificates:
+    """An authority with a server, a client, and a client that nobody allows."""
+
+    def __init__(self, directory, algorithm="ecdsa-p256"):
+        now = datetime.now(UTC)
+        authority = create_authority(directory, algorithm, now=now, trust_domain=TRUST_DOMAIN)
+        self.root = str(authority.path)
+        self._directory, self._algorithm = directory, algorithm
+        for name, identity in (("server", SERVER), ("client", CLIENT), ("stranger", STRANGER)):
+            names = LeafNames.parse(spiffe=(identity,), dns=("localhost",), ip=("127.0.0.1",))
+            issue(authority, name, names, now=now, days=1)
+
+    def entry(self, name):
+        """The files of a leaf, as a configuration names them."""
+        files = leaf_files(self._directory, name, self._algorithm)
+        return {"certificate": str(files.certificate), "key": str(files.key)}
+
+
+def free_port():
+    """A port that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def ingress(certificates, listen, forward, **more):
+    """The configuration of a sidecar in front of a server."""
+    entry = {
+        "name": "llm",
+        "listen": listen,
+        "forward": forward,
+        "identities": ["own"],
+        "trust": "mesh",
+        "client_auth": "require",
+        "allow": [CLIENT],
+    }
+    return _document(certificates, "server", ingress=[entry | more])
+
+
+def egress(certificates, listen, connect, identity="client", **more):
+    """The configuration of a sidecar beside a client."""
+    entry = {
+        "name": "to-llm",
+        "listen": listen,
+        "connect": [connect],
+        "identities": ["own"],
+        "trust": "mesh",
+        "expect": [SERVER],
+    }
+    return _document(certificates, identity, egress=[entry | more])
+
+
+def _document(certificates, identity, **listeners):
+    return {
+        "version": 1,
+        "identities": {"own": certificates.entry(identity)},
+        "trust": {"mesh": {"roots": [certificates.root]}},
+        "health": {"listen": f"127.0.0.1:{free_port()}"},
+        "drain": {"delay": "0s", "timeout": "2s"},
+        "log": {"format": "json"},
+        **listeners,
+    }
+
+
+class Sidecar:
+    """One running sidecar. `document` must have a health listener."""
+
+    def __init__(self, directory, name, document):
+        self.document = document
+        self.health = f"http://{document['health']['listen']}"
+        listener = (document.get("ingress") or document.get("egress"))[0]
+        self.listen = listener["listen"]
+        self.address = _host_and_port(self.listen)
+        self._log = directory / f"{name}-{self.address[1]}.log"
+        self._stopped = False
+        config = directory / f"{name}-{self.address[1]}.yaml"
+        config.write_text(json.dumps(document))
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "pqproxy", "-c", str(config)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def wait_until_ready(self):
+        def ready():
+            assert self.process.poll() is None, self.log()
+            return self.probe("/readyz") == 200
+
+        wait_until(ready, "sidecar ready", 20)
+        return self
+
+    def probe(self, path):
+        """The status of a health path; None where nobody answers."""
+        try:
+            with urllib.request.urlopen(self.health + path, timeout=5) as answer:  # noqa: S310
+                return answer.status
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+        except (urllib.error.URLError, ConnectionError):
+            return None
+
+    def metrics(self):
+        """The text of /metrics."""
+        with urllib.request.urlopen(self.health + "/metrics", timeout=5) as answer:  # noqa: S310
+            return answer.read().decode()
+
+    def log(self):
+        return self._log.read_text(errors="replace")
+
+    def lines(self, event):
+        """The log lines of an event, in order."""
+        entries = [json.loads(line) for line in self.log().split("\n")[:-1] if line.startswith("{")]
+        return [entry for entry in entries if entry["event"] == event]
+
+    def wait_for(self, event, count=1, seconds=10.0):
+        """The lines of an event, once there are `count`."""
+        found = f"{count} {event} lines"
+        wait_until(lambda: len(self.lines(event)) >= count, found, seconds)
+        return self.lines(event)
+
+    def family(self):
+        return family(self.process.pid)
+
+    @property
+    def worker(self):
+        """The process that carries the data."""
+        (worker,) = self.family()[1:]
+        return worker
+
+    def resident(self):
+        """Bytes of memory of the worker."""
+        return resident(self.worker)
+
+    def close_waits(self):
+        """Connections whose peer has left and that we did not close."""
+        return tcp_sockets(self.family(), CLOSE_WAIT)
+
+    def stop(self, number=signal.SIGTERM, seconds=15.0):
+        """End it, and return its exit code."""
+        if not self._stopped:
+            self._stopped = True
+            os.kill(self.process.pid, number)
+            self.process.wait(seconds)
+            assert '"traceback"' not in self.log(), self.log()
+            assert "Traceback" not in self.log(), self.log()
+        return self.process.returncode
+
+    def kill(self):
+        """Whatever happened: leave nothing behind. The worker ends with its supervisor."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+@dataclass(frozen=True)
+class Pair:
+    """`egress` takes plaintext and talks TLS to `ingress`, which gives plaintext to the server."""
+
+    egress: Sidecar
+    ingress: Sidecar
+
+    @property
+    def address(self):
+        """Where the client connects."""
+        return self.egress.address
+
+    @property
+    def sidecars(self):
+        return self.egress, self.ingress
+
+
+class Sidecars:
+    """Starts sidecars and ends them with the test."""
+
+    def __init__(self, directory, certificates):
+        self.certificates = certificates
+        self._directory = directory
+        self._running = []
+
+    def start(self, name, document):
+        """Start one, without waiting for it."""
+        sidecar = Sidecar(self._directory, name, document)
+        self._running.append(sidecar)
+        return sidecar
+
+    def start_ingress(self, forward, **more):
+        listen = f"127.0.0.1:{free_port()}"
+        document = ingress(self.certificates, listen, forward, **more)
+        return self.start("ingress", document).wait_until_ready()
+
+    def start_egress(self, connect, **more):
+        listen = f"127.0.0.1:{free_port()}"
+        document = egress(self.certificates, listen, connect, **more)
+        return self.start("egress", document).wait_until_ready()
+
+    def start_pair(self, forward, **more):
+        """Both, in front of `forward`; `more` is said of the ingress."""
+        front = self.start_ingress(forward, **more)
+        return Pair(self.start_egress(front.listen), front)
+
+    def stop(self):
+        """End all; the last one first."""
+        try:
+            while self._running:
+                self._running.pop().stop()
+        finally:
+            for sidecar in self._running:
+                sidecar.kill()
+
+
+def _host_and_port(listen):
+    host, _, port = listen.rpartition(":")
+    return host, int(port)
