@@ -35,6 +35,7 @@ EXIT_FORCED = 4
 def run(settings: Settings, worker_module: str = WORKER_MODULE) -> int:
     """Serve until a signal; return the exit code. The settings have been checked."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold every private key
+    _fill_standard_descriptors()
     log.configure(settings.log.format, settings.log.connections)
     code = EXIT_FAILURE
     try:
@@ -43,6 +44,13 @@ def run(settings: Settings, worker_module: str = WORKER_MODULE) -> int:
     except* StartFailure as failures:
         _complain(failures)
     return code
+
+
+def _fill_standard_descriptors() -> None:
+    """Started with a closed stderr, the next socket would be descriptor 2, and get the log."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)  # workers log too
+    os.close(descriptor)
 
 
 async def _serve(settings: Settings, crew: Crew, bound: Bound) -> int:
@@ -124,7 +132,7 @@ def _farewell(drained: Drained) -> int:
     if drained.reset:
         logger.warning("drain was forced: %d connections were reset", drained.reset)
         return EXIT_FORCED
-    logger.info("drained: every connection had finished")
+    logger.info("drained: nothing was reset, %d connections finished", drained.finished)
     return EXIT_GOOD
 
 

@@ -13,10 +13,10 @@ def supervise(tmp_path):
     """Start supervisors that end with the test."""
     started = []
 
-    def start(settings, worker=FAKE_WORKER, **environment):
+    def start(settings, worker=FAKE_WORKER, **changes):
         directory = tmp_path / str(len(started))
         directory.mkdir()
-        started.append(Supervisor(directory, settings, worker, **environment))
+        started.append(Supervisor(directory, settings, worker, **changes))
         return started[-1]
 
     yield start

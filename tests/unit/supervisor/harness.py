@@ -48,13 +48,16 @@ async def soon(true):
 class Supervisor:
     """A started `run(settings)` and what it writes to stderr."""
 
-    def __init__(self, directory, settings, worker=FAKE_WORKER, **environment):
+    def __init__(
+        self, directory, settings, worker=FAKE_WORKER, without_stderr=False, **environment
+    ):
         self._log = directory / "stderr.txt"
         file = directory / "settings.pickle"
         file.write_bytes(pickle.dumps(settings))
+        command = [sys.executable, "-m", "tests.unit.supervisor.launch", str(file), worker]
         with self._log.open("wb") as stderr:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.unit.supervisor.launch", str(file), worker],
+                ["/bin/sh", "-c", 'exec "$@"' + " 2>&-" * without_stderr, "sh", *command],
                 cwd=ROOT,
                 stderr=stderr,
                 env={**os.environ, **environment},

@@ -221,3 +221,16 @@ def test_no_core_dump_can_hold_a_key(supervise):
         line = next(line for line in limits if line.startswith("Max core file size"))
 
     assert line.split()[4:6] == ["0", "0"]
+
+
+def test_a_run_without_stderr_serves_and_logs_into_no_socket(supervise):
+    """The first socket that is opened would be descriptor 2 and get every line."""
+    supervisor = supervise(settings(), without_stderr=True)
+    supervisor.until(supervisor.workers, "no worker")
+    (worker,) = supervisor.workers()
+
+    opened = {pid: os.readlink(f"/proc/{pid}/fd/2") for pid in (supervisor.process.pid, worker)}
+
+    assert set(opened.values()) == {"/dev/null"}
+    supervisor.signal(signal.SIGTERM)
+    assert supervisor.wait() in (0, -signal.SIGTERM)
