@@ -1,0 +1,131 @@
+from functools import cache
+
+import pytest
+
+from pqproxy.cli.adhoc import adhoc_settings, read_credentials
+from pqproxy.cli.errors import CommandError
+from pqproxy.config.values import TcpAddress, UnixAddress
+from tests.support import pki
+
+ENTRY = {"name": "x", "listen": "127.0.0.1:1", "connect": ["llm.corp:2"]}
+OPTIONS = {"listen": "--listen", "connect": "HOST:PORT"}
+
+
+@cache
+def leaf(**request):
+    return pki.root().issue(uris=("spiffe://corp/llm",), **request)
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    path = tmp_path / "bundle.pem"
+    path.write_bytes(leaf().key_pem + leaf().certificate_pem + pki.root().certificate_pem)
+    return path
+
+
+@pytest.fixture
+def separate(tmp_path):
+    leaf().write(tmp_path)
+    return tmp_path / "leaf.crt"
+
+
+def settings(bundle, **changes):
+    return adhoc_settings("egress", {**ENTRY, **changes}, read_credentials(bundle, None), OPTIONS)
+
+
+def test_a_bundle_holds_all_that_is_needed(bundle):
+    credentials = read_credentials(bundle, None)
+
+    assert credentials.identity.certificate == leaf().certificate_pem
+    assert credentials.trust.roots == (pki.root().certificate_pem,)
+
+
+def test_trust_of_ones_own_replaces_that_of_the_bundle(bundle, tmp_path):
+    other = pki.root(name="other")
+
+    credentials = read_credentials(bundle, other.write(tmp_path))
+
+    assert credentials.trust.roots == (other.certificate_pem,)
+
+
+def test_the_key_may_lie_beside_the_certificate(separate):
+    assert read_credentials(separate, None).identity.key == leaf().key_pem
+
+
+def test_a_certificate_without_roots_brings_no_trust(separate):
+    assert read_credentials(separate, None).trust is None
+
+
+def test_a_bundle_given_as_trust_gives_its_roots_only(bundle):
+    assert read_credentials(None, bundle).trust.roots == (pki.root().certificate_pem,)
+
+
+def test_a_certificate_without_a_key_is_refused(separate):
+    separate.with_suffix(".key").unlink()
+
+    with pytest.raises(CommandError, match=r"--identity: .* holds no private key") as refused:
+        read_credentials(separate, None)
+
+    assert "leaf.key" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [(("no.pem", None), "--identity: there is no"), ((None, "no.pem"), "--trust: there is no")],
+)
+def test_a_missing_file_is_named_with_its_option(tmp_path, options, said):
+    paths = [tmp_path / name if name else None for name in options]
+
+    with pytest.raises(CommandError, match=said):
+        read_credentials(*paths)
+
+
+def test_a_bundle_that_holds_no_certificate_is_refused(tmp_path):
+    (tmp_path / "key.pem").write_bytes(leaf().key_pem)
+
+    with pytest.raises(CommandError, match=r"--identity: .* holds no certificate"):
+        read_credentials(tmp_path / "key.pem", None)
+
+
+def test_one_listener_becomes_settings(bundle):
+    (egress,) = settings(bundle).egress
+
+    assert egress.listen == TcpAddress("127.0.0.1", 1)
+    assert egress.expect == ("llm.corp",)
+    assert egress.identities == (settings(bundle).identities[0].name,)
+    assert egress.trust == settings(bundle).trust[0].name
+
+
+def test_a_relative_socket_is_below_the_working_directory(bundle, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    assert settings(bundle, listen="unix:x").egress[0].listen == UnixAddress(f"{tmp_path}/x")
+
+
+def test_a_problem_is_said_of_its_option(bundle):
+    with pytest.raises(CommandError, match=r"^HOST:PORT: llm names no port"):
+        settings(bundle, connect=["llm"])
+
+
+def test_the_rules_of_a_file_hold_and_the_way_around_is_named(bundle):
+    with pytest.raises(CommandError, match=r"^--listen: other machines") as refused:
+        settings(bundle, listen=":1")
+
+    assert refused.value.hint == "unsafe_… is said in a configuration file only"
+
+
+def test_an_expired_certificate_is_refused(tmp_path):
+    path = tmp_path / "old.pem"
+    old = leaf(not_after=pki.PAST)
+    path.write_bytes(old.key_pem + old.certificate_pem + pki.root().certificate_pem)
+
+    with pytest.raises(CommandError, match=r"^--identity: .* expired"):
+        adhoc_settings("egress", ENTRY, read_credentials(path, None), OPTIONS)
+
+
+def test_roots_that_are_none_are_refused(bundle, tmp_path):
+    (tmp_path / "ca.crt").write_bytes(leaf().certificate_pem)
+    credentials = read_credentials(bundle, tmp_path / "ca.crt")
+
+    with pytest.raises(CommandError, match=r"^--trust: .* is not the certificate of an authority"):
+        adhoc_settings("egress", ENTRY, credentials, OPTIONS)

@@ -1,0 +1,55 @@
+import pytest
+
+from pqproxy.cli import run as runner
+from pqproxy.cli.main import main
+from pqproxy.config.values import TcpAddress
+from tests.support import pki
+
+
+@pytest.fixture
+def supervised(monkeypatch):
+    told = []
+    monkeypatch.setattr(runner, "supervise", lambda settings: told.append(settings) or 0)
+    return told
+
+
+@pytest.fixture
+def root(tmp_path):
+    return str(pki.root().write(tmp_path))
+
+
+def test_it_listens_for_plaintext_and_connects_with_tls(supervised, root):
+    assert main(["connect", "llm.corp:8443", "--listen", "127.0.0.1:9000", "--trust", root]) == 0
+
+    (egress,) = supervised[0].egress
+    assert egress.listen == TcpAddress("127.0.0.1", 9000)
+    assert egress.connect == (TcpAddress("llm.corp", 8443),)
+    assert (egress.expect, egress.identities) == (("llm.corp",), ())
+
+
+def test_several_identities_may_be_expected(supervised, root):
+    arguments = ["connect", "h:1", "--listen", "127.0.0.1:9000", "--trust", root]
+
+    assert main([*arguments, "--expect", "spiffe://a/b", "--expect", "c.d"]) == 0
+    assert supervised[0].egress[0].expect == ("spiffe://a/b", "c.d")
+
+
+def test_somebody_must_vouch_for_the_server(supervised, capsys):
+    assert main(["connect", "h:1", "--listen", "127.0.0.1:9000"]) == 2
+    assert supervised == []
+    assert capsys.readouterr().err == (
+        "pqproxy: error: nothing says who signs the server's certificate\n"
+        "hint: give --trust FILE, or an --identity bundle that holds roots\n"
+    )
+
+
+def test_a_wrong_pattern_is_said_of_its_option(supervised, root, capsys):
+    arguments = ["connect", "h:1", "--listen", "127.0.0.1:9000", "--trust", root]
+
+    assert main([*arguments, "--expect", "spiffe://*/x"]) == 2
+    assert capsys.readouterr().err.startswith("pqproxy: error: --expect: the trust domain is")
+
+
+def test_listen_is_needed(capsys):
+    assert main(["connect", "h:1"]) == 2
+    assert "--listen" in capsys.readouterr().err

@@ -1,0 +1,96 @@
+import pytest
+
+from pqproxy.cli.loading import load_config, provider_problem
+from pqproxy.config.problems import ConfigError
+from pqproxy.crypto import ProviderUnavailable
+from tests.support import pki
+
+TEXT = """\
+version: 1
+identities:
+  llm: {certificate: leaf.crt, key: leaf.key}
+trust:
+  mesh: {roots: [ca.crt]}
+egress:
+  - {name: x, listen: "127.0.0.1:1", connect: ["h:1"], identities: [llm], trust: mesh}
+"""
+
+
+@pytest.fixture
+def directory(tmp_path):
+    pki.root().issue(uris=("spiffe://corp/llm",)).write(tmp_path)
+    pki.root().write(tmp_path)
+    (tmp_path / "proxy.yaml").write_text(TEXT)
+    return tmp_path
+
+
+def lines(directory):
+    with pytest.raises(ConfigError) as refused:
+        load_config(directory / "proxy.yaml").settings()
+    return [line.removeprefix(f"{directory}/") for line in refused.value.lines()]
+
+
+def test_sound_certificates_give_settings(directory):
+    assert load_config(directory / "proxy.yaml").settings().identities[0].name == "llm"
+
+
+def test_a_key_of_another_certificate_is_named_with_its_line(directory):
+    (directory / "leaf.key").write_bytes(pki.self_signed(name="other").key_pem)
+
+    (line,) = lines(directory)
+
+    assert line.startswith(
+        "proxy.yaml:3:8: identities.llm: leaf.crt with leaf.key: the private key does not belong"
+    )
+
+
+def test_an_expired_certificate_is_named_with_its_line(directory):
+    pki.root().issue(uris=("spiffe://corp/llm",), not_after=pki.PAST).write(directory)
+
+    (line,) = lines(directory)
+
+    assert line.startswith(
+        "proxy.yaml:3:8: identities.llm: leaf.crt with leaf.key: CN=leaf expired"
+    )
+
+
+def test_roots_that_are_none_are_named_with_their_line(directory):
+    (directory / "ca.crt").write_bytes(pki.self_signed().certificate_pem)
+
+    (line,) = lines(directory)
+
+    assert line.startswith("proxy.yaml:5:9: trust.mesh: ca.crt: certificate 1")
+
+
+def test_mistakes_of_text_and_of_certificates_come_together(directory):
+    (directory / "leaf.key").write_bytes(b"no key")
+    (directory / "ca.crt").write_bytes(b"no certificate")
+    (directory / "proxy.yaml").write_text(TEXT.replace('["h:1"]', "[h]"))
+
+    places = [line.split(": ")[1] for line in lines(directory)]
+
+    assert places == ["identities.llm", "trust.mesh", "egress.0.connect.0"]
+
+
+def test_no_problem_shows_key_material(directory):
+    secret = (directory / "leaf.key").read_bytes()
+    (directory / "leaf.crt").write_bytes(secret)
+    (directory / "ca.crt").write_bytes(secret)
+
+    body = secret.decode().splitlines()[1]
+    assert all(body[:20] not in line for line in lines(directory))
+
+
+def test_a_provider_that_is_missing_is_named_with_its_line(directory, monkeypatch):
+    def unavailable(choice):
+        raise ProviderUnavailable(f"no {choice} here")
+
+    monkeypatch.setattr("pqproxy.cli.loading.load_provider", unavailable)
+    with (directory / "proxy.yaml").open("a") as file:
+        file.write("crypto: {provider: liboqs}\n")
+
+    assert lines(directory) == ["proxy.yaml:8:20: crypto.provider: no liboqs here"]
+
+
+def test_the_default_provider_is_always_there():
+    assert provider_problem("openssl") is None

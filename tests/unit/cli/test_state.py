@@ -1,0 +1,86 @@
+import stat
+import time
+from datetime import UTC, datetime
+
+import pytest
+from cryptography import x509
+
+from pqproxy.cli.adhoc import read_credentials
+from pqproxy.cli.errors import CommandError
+from pqproxy.cli.state import open_state
+from pqproxy.identity.own import Identity
+
+NOW = datetime.fromtimestamp(time.time(), UTC)
+
+
+def contents(directory):
+    return {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def test_a_new_directory_gets_certificates_of_both_ends(tmp_path):
+    state = open_state(tmp_path / "deep" / "state")
+
+    assert state.is_new
+    assert state.server.exists()
+    assert read_credentials(state.client, None).trust
+
+
+def test_both_ends_have_the_names_that_are_promised(tmp_path):
+    state = open_state(tmp_path)
+
+    server, client = (
+        Identity.load(read_credentials(path, None).identity, NOW)
+        for path in (state.server, state.client)
+    )
+
+    assert server.names.uris == (state.server_id,)
+    assert "localhost" in server.names.dns_names
+    assert client.names.uris == (state.client_id,)
+
+
+def test_whatever_holds_a_key_is_for_the_owner_only(tmp_path):
+    open_state(tmp_path)
+
+    secret = [path for path, content in contents(tmp_path).items() if b"PRIVATE KEY" in content]
+
+    assert len(secret) == 4
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in secret)
+
+
+def test_a_second_start_changes_nothing(tmp_path):
+    """The bundle on the other machine stays good."""
+    open_state(tmp_path)
+    before = contents(tmp_path)
+
+    assert not open_state(tmp_path).is_new
+    assert contents(tmp_path) == before
+
+
+def test_a_start_that_was_cut_short_is_completed(tmp_path):
+    state = open_state(tmp_path)
+    state.client.unlink()
+    for path in (tmp_path / "leaf" / "client").iterdir():
+        path.unlink()
+
+    open_state(tmp_path)
+
+    certificate = x509.load_pem_x509_certificate(state.server.read_bytes())
+    assert read_credentials(state.client, None).trust
+    assert certificate.issuer.rfc4514_string().startswith("CN=pqproxy")
+
+
+def test_a_machine_name_that_dns_does_not_allow_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr("socket.gethostname", lambda: "my machine")
+
+    state = open_state(tmp_path)
+
+    names = x509.load_pem_x509_certificate(state.server.read_bytes()).extensions
+    found = names.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert found.get_values_for_type(x509.DNSName) == ["localhost"]
+
+
+def test_a_place_that_cannot_be_written_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("x")
+
+    with pytest.raises(CommandError, match="cannot make"):
+        open_state(tmp_path / "file" / "state")
