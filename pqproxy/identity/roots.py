@@ -1,7 +1,7 @@
 """The roots of a trust set, read with care: a bad root is the operator's mistake, found at start.
 
 A root is an authority's certificate. What the path verifier would hold against it on every
-connection (no keyUsage, Ed25519, …) is said once, here.
+connection (basicConstraints not critical, Ed25519, …) is said once, here.
 """
 
 from collections.abc import Iterator
@@ -80,7 +80,7 @@ def _check_authority(certificate: x509.Certificate, where: str) -> None:
         usage = extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:
         usage = None
-    if usage is None or not usage.key_cert_sign:
+    if usage is not None and not usage.key_cert_sign:
         raise IdentityError(
             f"{where} lacks the key usage keyCertSign",
             "make the root with keyUsage=critical,keyCertSign,cRLSign",

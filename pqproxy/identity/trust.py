@@ -2,7 +2,8 @@
 
 Paths are built and signatures checked by `cryptography.x509.verification`. Its server verifier
 knows DNS names and addresses only, so its client verifier serves both directions, with the web
-PKI's extension policies; only the check of extendedKeyUsage is ours. Names are then compared by
+PKI's extension policies; only the checks of extendedKeyUsage, and of keyUsage on authorities, are
+ours. Names are then compared by
 `IdentityPatterns`, never here.
 
 How SPIFFE IDs are bound to roots: a root declares its trust domain by a URI SAN without a path
@@ -211,5 +212,21 @@ def _with_usage(policy: ExtensionPolicy, purpose: Purpose) -> ExtensionPolicy:
     return policy.may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, check)
 
 
+def _with_signing(policy: ExtensionPolicy) -> ExtensionPolicy:
+    """An authority whose certificate has a keyUsage may sign certificates only if it says so.
+
+    One without the extension may too (RFC 5280 §6.1.4): `openssl req -x509` makes such roots, and
+    the web PKI's policy alone would refuse all that they signed.
+    """
+
+    def check(_policy: Policy, _certificate: x509.Certificate, usage: x509.KeyUsage | None) -> None:
+        if usage is not None and not usage.key_cert_sign:
+            raise ValueError("keyUsage")
+
+    return policy.may_be_present(x509.KeyUsage, Criticality.AGNOSTIC, check)
+
+
 _LEAF_POLICIES = {p: _with_usage(ExtensionPolicy.webpki_defaults_ee(), p) for p in Purpose}
-_CA_POLICIES = {p: _with_usage(ExtensionPolicy.webpki_defaults_ca(), p) for p in Purpose}
+_CA_POLICIES = {
+    p: _with_signing(_with_usage(ExtensionPolicy.webpki_defaults_ca(), p)) for p in Purpose
+}

@@ -74,6 +74,7 @@ class Request:
     algorithm: str | None = None  # None: the issuer's
     ca: bool = False
     aki: bool = True
+    key_usage: bool = True
     extra: tuple = ()  # (extension, critical) pairs
 
 
@@ -206,9 +207,9 @@ def _extensions(wanted, private, signer_key):
     if wanted.aki:
         public = signer_key.public_key()
         yield x509.AuthorityKeyIdentifier.from_issuer_public_key(public), False
-    if wanted.ca:
+    if wanted.key_usage and wanted.ca:
         yield _key_usage(key_cert_sign=True, crl_sign=True), True
-    else:
+    elif wanted.key_usage:
         yield _key_usage(digital_signature=True), True
     if wanted.eku:
         yield x509.ExtendedKeyUsage(wanted.eku), False

@@ -65,7 +65,6 @@ def test_a_private_key_among_roots_is_an_error_that_does_not_show_it():
         (ROOT.issue(dns=("a.test",)).certificate, "is not the certificate of an authority"),
         (certificate(), "is not the certificate of an authority"),
         (certificate((AUTHORITY, False)), "basicConstraints that are not critical"),
-        (certificate((AUTHORITY, True)), "lacks the key usage keyCertSign"),
         (
             certificate((AUTHORITY, True), (pki._key_usage(digital_signature=True), True)),
             "lacks the key usage keyCertSign",
@@ -73,7 +72,7 @@ def test_a_private_key_among_roots_is_an_error_that_does_not_show_it():
         (pki.root("ed25519").certificate, "a key that chains cannot be verified with"),
         (pki.root("rsa-1024").certificate, "a key that chains cannot be verified with"),
     ],
-    ids=["leaf", "bare", "not critical", "no key usage", "wrong key usage", "ed25519", "rsa-1024"],
+    ids=["leaf", "bare", "not critical", "wrong key usage", "ed25519", "rsa-1024"],
 )
 def test_a_root_that_could_verify_nothing_is_refused_at_start(broken, message):
     """The path verifier would refuse each of its chains, and say so to nobody in time."""
@@ -82,6 +81,11 @@ def test_a_root_that_could_verify_nothing_is_refused_at_start(broken, message):
 
     assert "certificate 2" in str(error.value)
     assert error.value.fix
+
+
+def test_a_root_without_key_usage_is_read():
+    """`openssl req -x509` makes such roots; RFC 5280 lets them sign."""
+    assert len(read_roots(files(encode(certificate((AUTHORITY, True)))))) == 1
 
 
 def test_a_root_declares_its_trust_domain_by_a_uri():

@@ -54,6 +54,14 @@ def test_a_chain_may_mix_algorithms():
     assert trust(root).verify(chain.chain_der, Purpose.SERVER, pki.NOW).dns_names == ("a.test",)
 
 
+def test_authorities_and_leaves_without_key_usage_verify():
+    """What `openssl req -x509` and `openssl x509 -req` make, with nothing configured."""
+    root = pki.root(name="plain", key_usage=False)
+    leaf = root.intermediate(key_usage=False).issue(dns=("a.test",), key_usage=False)
+
+    assert trust(root).verify(leaf.chain_der, Purpose.SERVER, pki.NOW).dns_names == ("a.test",)
+
+
 def test_a_peer_is_described_by_its_certificate_and_its_path():
     ends = pki.NOW + timedelta(days=30)
     leaf = ROOT.intermediate(name="short", not_after=ends).issue(
