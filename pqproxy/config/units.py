@@ -9,6 +9,7 @@ import re
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _DECIMAL = {"K": "KiB", "KB": "KiB", "M": "MiB", "MB": "MiB", "G": "GiB", "GB": "GiB"}
+_OFF = ("off", "no", "false", False)  # what people try; to YAML 1.2 the first two are text
 _QUANTITY = re.compile(r"(?P<number>[0-9]+(\.[0-9]+)?)(?P<unit>[A-Za-z]*)", re.ASCII)
 
 
@@ -18,7 +19,8 @@ def parse_duration(value: object) -> float | None:
         return None
     match = _QUANTITY.fullmatch(str(value)) if _is_quantity(value) else None
     if match is None:
-        raise ValueError(f"{shown(value)} is not a duration such as 10s, 250ms, 1h or never")
+        meant = ", did you mean never" if value in (*_OFF, "none") else ""
+        raise ValueError(f"{shown(value)} is not a duration such as 10s, 250ms, 1h or never{meant}")
     number, unit = match["number"], match["unit"]
     if not unit:
         raise ValueError(f"{number} needs a unit, did you mean {number}s")
@@ -33,7 +35,8 @@ def parse_size(value: object) -> int | None:
         return None
     match = _QUANTITY.fullmatch(str(value)) if _is_quantity(value) else None
     if match is None or "." in match["number"]:
-        raise ValueError(f"{shown(value)} is not a size such as 256B, 128KiB or none")
+        meant = ", did you mean none" if value in (*_OFF, "never") else ""
+        raise ValueError(f"{shown(value)} is not a size such as 256B, 128KiB or none{meant}")
     number, unit = match["number"], match["unit"] or "B"
     if unit not in _BYTES:
         meant = f", did you mean {number}{_DECIMAL[unit]}" if unit in _DECIMAL else ""

@@ -31,6 +31,8 @@ def test_never_is_no_duration_at_all():
         ("10:30", "10:30 is not a duration"),
         ("-5s", "-5s is not a duration"),
         (True, "true is not a duration"),
+        ("off", "did you mean never"),
+        ("none", "did you mean never"),
         (None, "nothing is not a duration"),
         ({}, "a mapping is not a duration"),
     ],
@@ -62,6 +64,8 @@ def test_a_size_is_read_in_bytes(written, size):
         ("1.5MiB", "is not a size"),
         ("lots", "is not a size"),
         ([], "a list is not a size"),
+        (False, "false is not a size .*, did you mean none"),
+        ("never", "did you mean none"),
         ("3parsecs", "parsecs is not a unit of size"),
     ],
 )
