@@ -27,6 +27,7 @@ _QUESTION = (
 )
 _SHORT_QUESTION = "Why now?"
 _TOKENS = 120
+_PATIENCE = 20.0  # seconds, with what should take a fraction of one
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -45,14 +46,14 @@ def run_demo(upstream: str | None) -> int:
     for one of the demo's own. Raises ChildFailed and CompletionError.
     """
     try:
-        asyncio.run(_until_signal(_demo(upstream)))
+        asyncio.run(until_signal(_demo(upstream)))
     except asyncio.CancelledError:
         print("\nstopped: no process and no file is left")
         return 130
     return 0
 
 
-async def _until_signal(demo: Coroutine[None, None, None]) -> None:
+async def until_signal(demo: Coroutine[None, None, None]) -> None:
     """Run the demo; a signal cancels it once, and cleaning up is not disturbed by another."""
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(demo)
@@ -66,7 +67,7 @@ async def _demo(upstream: str | None) -> None:
         tempfile.TemporaryDirectory(prefix="pqproxy-demo-") as name,
         Children(Path(name)) as children,
     ):
-        server = await _model_server(children, Path(name), upstream)
+        server = await start_model_server(children, Path(name), upstream)
         async with new_session(keep_connection=False) as session:
             model = await first_model(session, server.url)
         address = server.url.removeprefix("http://")
@@ -75,16 +76,18 @@ async def _demo(upstream: str | None) -> None:
         _introduce(server, pair)
         prompt = Prompt(model, _QUESTION, _TOKENS)
         completion = await _stream(f"http://{pair.egress.address}", prompt)
-        found = report.protection(
-            await pair.ingress.first_connection(), await pair.egress.first_connection()
-        )
+        front = await pair.ingress.first_connection(_PATIENCE)
+        beside = await pair.egress.first_connection(_PATIENCE)
         print(report.stream_summary(completion), "\n")
-        print(report.protection_report(found))
+        print(report.protection_report(report.protection(front, beside)))
         await _report_cost(server, pair, model)
     print(report.NEXT)
 
 
-async def _model_server(children: Children, directory: Path, upstream: str | None) -> ModelServer:
+async def start_model_server(
+    children: Children, directory: Path, upstream: str | None
+) -> ModelServer:
+    """Start llama.cpp where its extra is installed, else a token server; or take `upstream`."""
     if upstream is not None:
         return ModelServer(f"http://{upstream}", "yours")
     if find_spec("xllamacpp") and find_spec("gguf"):
@@ -97,7 +100,7 @@ async def _model_server(children: Children, directory: Path, upstream: str | Non
             "                (for llama.cpp: pip install 'pqproxy[demo]')"
         )
     child = children.start("model-server", arguments)
-    return ModelServer(await child.first_line(patience=20.0), description)
+    return ModelServer(await child.first_line(patience=_PATIENCE), description)
 
 
 def _introduce(server: ModelServer, pair: Pair) -> None:

@@ -20,7 +20,6 @@ from pqproxy.demo.processes import Child, Children
 from pqproxy.demo.report import connections
 
 _START = 15.0  # seconds until a sidecar is ready, on a busy machine
-_LINE = 5.0  # seconds until a sidecar has logged a connection that ended
 _POLL_INTERVAL = 0.02
 
 
@@ -31,9 +30,12 @@ class Sidecar:
     address: str  # where it listens
     child: Child
 
-    async def first_connection(self) -> dict[str, Any]:
-        """The log line of the first connection that it carried, waited for."""
-        deadline = time.monotonic() + _LINE
+    async def first_connection(self, patience: float) -> dict[str, Any]:
+        """The log line of the first connection that it carried, waited for.
+
+        Raises ChildFailed where the sidecar ends or the time runs out before.
+        """
+        deadline = time.monotonic() + patience
         while True:
             for line in connections(self.child.log()):
                 return line
