@@ -77,17 +77,17 @@ class Descriptor:
         "_pool",
         "_queued",
         "_readable",
-        "_side",
         "_sink",
         "_sock",
         "_unsent",
         "_watches_output",
         "closed",
+        "side",
     )
 
     def __init__(self, sock: socket.socket, engine: Engine, side: Side) -> None:
         self._sock, self._fd = sock, sock.fileno()
-        self._poller, self._pool, self._side = engine.poller, engine.pool, side
+        self._poller, self._pool, self.side = engine.poller, engine.pool, side
         self._sink: Sink = _NOBODY
         self.closed = False
         self._paused = True
@@ -139,7 +139,7 @@ class Descriptor:
         if mask & ERROR and self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             self._broken = self._readable = True
             if self._paused or self._in_ended:
-                self._vanish(self._side.left)
+                self._vanish(self.side.left)
                 return
         if mask & OUT and self._unsent is not None:
             self._flush(self._unsent)
@@ -158,7 +158,7 @@ class Descriptor:
         if self.closed:
             return
         if self._broken and (self._paused or self._in_ended):
-            self._vanish(self._side.left)
+            self._vanish(self.side.left)
         elif self._readable and not self._paused and not self._in_ended:
             self._read()
 

@@ -38,14 +38,14 @@ class SocketDuplex(Descriptor):
         except BlockingIOError:
             self._readable = False
             if self._broken:
-                self._vanish(self._side.left)
+                self._vanish(self.side.left)
             return
         except OSError:
-            self._vanish(self._side.left)
+            self._vanish(self.side.left)
             return
         if not received:
             if self._broken:  # what was left is read, but this is no clean end
-                self._vanish(self._side.left)
+                self._vanish(self.side.left)
             else:
                 self._input_ended()
             return

@@ -83,7 +83,7 @@ class Splice:
         b: Duplex,
         timeouts: Timeouts,
         loop: asyncio.AbstractEventLoop,
-        on_done: Callable[["Splice", EndReason], None],
+        on_done: Callable[[EndReason], None],
     ) -> None:
         self.a, self.b, self.loop = a, b, loop
         self._timeouts, self._on_done = timeouts, on_done
@@ -131,7 +131,7 @@ class Splice:
         for watch in (self._half_closed, self._idle_timer):
             if watch is not None:
                 watch.cancel()
-        self._on_done(self, reason)
+        self._on_done(reason)
 
 
 class _Watch:

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from pqproxy.proxy.buffers import (
     HEADROOM,
     PAYLOAD,
-    RECORD_READ,
     RECORD_ROOM,
     Batch,
     Buffer,
@@ -24,7 +23,7 @@ from pqproxy.proxy.buffers import (
     SlotBatch,
 )
 from pqproxy.proxy.descriptor import Descriptor, Engine, Side
-from pqproxy.proxy.signer import Signature, Signer, attempt
+from pqproxy.proxy.signer import Signature, attempt
 from pqproxy.telemetry.reasons import EndReason
 from pqproxy.tls import (
     AlertDescription,
@@ -35,6 +34,7 @@ from pqproxy.tls import (
     Failed,
     HandshakeCompleted,
     Negotiated,
+    Offer,
     PeerClosed,
     ServerConnection,
     SignatureRequested,
@@ -93,6 +93,11 @@ class TlsDuplex(Descriptor):
         self.handshake: asyncio.Future[Negotiated] = engine.poller.loop.create_future()
         self._send_output()
 
+    @property
+    def offer(self) -> Offer | None:
+        """What the client offered, where we are the server and it got that far."""
+        return self._conn.offer
+
     def write(self, batch: Batch) -> bool:
         """Encrypt and send. False: accepted, but send no more until `on_writable`."""
         if self.closed:
@@ -148,10 +153,10 @@ class TlsDuplex(Descriptor):
         except BlockingIOError:
             self._readable = False
             if self._broken:
-                self._vanish(self._side.left)
+                self._vanish(self.side.left)
             return
         except OSError:
-            self._vanish(self._side.left)
+            self._vanish(self.side.left)
             return
         if received:
             self._readable = received == len(landing) or self._hangup or self._broken
@@ -206,9 +211,9 @@ class TlsDuplex(Descriptor):
             self.failed = event
             if event.cause is not None:
                 _log.error("the TLS engine failed", exc_info=event.cause)
-            self._vanish(self._side.alert if event.by_peer else EndReason.PROTOCOL_ERROR)
+            self._vanish(self.side.alert if event.by_peer else EndReason.PROTOCOL_ERROR)
         else:
-            self._vanish(self._side.left)  # cut off without close_notify: never a clean end
+            self._vanish(self.side.left)  # cut off without close_notify: never a clean end
 
     # The handshake.
 
@@ -224,7 +229,7 @@ class TlsDuplex(Descriptor):
 
     def _go_on_shaking(self) -> None:
         if self._broken:
-            self._vanish(self._side.left)
+            self._vanish(self.side.left)
         elif self._answer is not None:
             (token, signature), self._answer = self._answer, None
             self._asked = False

@@ -25,7 +25,7 @@ class Joined:
         self.b = SocketDuplex(ours_b, world.engine, UPSTREAM)
         self.reasons = []
         self.splice = Splice(
-            self.a, self.b, timeouts, world.loop, lambda _, reason: self.reasons.append(reason)
+            self.a, self.b, timeouts, world.loop, self.reasons.append
         )
 
     def exchange(self):

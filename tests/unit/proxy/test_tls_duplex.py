@@ -108,7 +108,7 @@ class Joined:
         self.plain = SocketDuplex(ours, world.engine, UPSTREAM)
         self.reasons = []
         self.splice = Splice(
-            self.tls, self.plain, Timeouts(), world.loop, lambda _, end: self.reasons.append(end)
+            self.tls, self.plain, Timeouts(), world.loop, self.reasons.append
         )
 
     def exchange(self):
@@ -478,7 +478,7 @@ def test_closing_inside_on_data_hears_no_end_after_it(world):
 
 def test_a_reset_is_noticed_while_paused(world):
     """Rule 7, before anybody has resumed: the upstream may still be dialled."""
-    duplex, sink, peer = connected(world)
+    _duplex, sink, peer = connected(world)
     peer.reset()
     world.until(lambda: sink.events)
 

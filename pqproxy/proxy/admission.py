@@ -1,0 +1,79 @@
+"""Who may come in at all: caps on connections and on handshakes under way.
+
+A handshake costs a millisecond of CPU and an unauthenticated peer, so those are bounded in total
+and per source; a connection beyond a cap is closed before a byte of it is read.
+"""
+
+import ipaddress
+
+from pqproxy.config.values import ConnectionLimits
+
+# An attacker on IPv6 has a whole /64 to choose from.
+_IPV6_SOURCE_BITS = 64
+
+
+class Admission:
+    """The counts of one listener in one worker."""
+
+    __slots__ = ("_limits", "_per_source", "connections", "handshakes")
+
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self._limits = limits
+        self._per_source: dict[str, int] = {}
+        self.connections = self.handshakes = 0
+
+    def ask(self, source: str) -> "Place | None":
+        """A place for a connection, or None when there is none."""
+        limits = self._limits
+        under_way = self._per_source.get(source, 0)
+        if (
+            self.connections >= limits.connections
+            or self.handshakes >= limits.handshakes
+            or under_way >= limits.handshakes_per_source
+        ):
+            return None
+        self.connections += 1
+        self.handshakes += 1
+        self._per_source[source] = under_way + 1
+        return Place(self, source)
+
+    def _handshake_over(self, source: str) -> None:
+        self.handshakes -= 1
+        left = self._per_source[source] - 1
+        if left:
+            self._per_source[source] = left
+        else:
+            del self._per_source[source]  # or every source ever seen would stay
+
+
+class Place:
+    """What one connection holds. Both calls may come more than once, and `leave` says both."""
+
+    __slots__ = ("_admission", "_left", "_shaking", "_source")
+
+    def __init__(self, admission: Admission, source: str) -> None:
+        self._admission, self._source = admission, source
+        self._shaking, self._left = True, False
+
+    def handshake_over(self) -> None:
+        """The handshake is done, or failed."""
+        if self._shaking:
+            self._shaking = False
+            self._admission._handshake_over(self._source)
+
+    def leave(self) -> None:
+        """The connection is gone."""
+        self.handshake_over()
+        if not self._left:
+            self._left = True
+            self._admission.connections -= 1
+
+
+def source_of(host: str) -> str:
+    """What counts as one source: an IPv4 address, an IPv6 network, all of a unix socket."""
+    if ":" not in host:
+        return host
+    address = ipaddress.IPv6Address(host.partition("%")[0])
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((address, _IPV6_SOURCE_BITS), strict=False))

@@ -1,0 +1,132 @@
+"""Connects to an address: names are resolved at each dial, every address is tried in turn."""
+
+import asyncio
+import errno
+import os
+import socket
+from dataclasses import dataclass
+
+from pqproxy.config.values import Address, UnixAddress
+from pqproxy.proxy.poller import Poller
+from pqproxy.proxy.socket_options import configure
+from pqproxy.telemetry.labels import ConnectResult
+
+# A unix socket whose queue is full says so at once and cannot be waited for.
+_UNIX_RETRY = 0.02
+_IN_PROGRESS = (errno.EINPROGRESS, errno.EINTR)
+
+
+class DialFailed(Exception):
+    """Nobody could be reached; the message is for the operator."""
+
+    def __init__(self, result: ConnectResult, detail: str) -> None:
+        super().__init__(detail)
+        self.result = result
+
+
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    family: socket.AddressFamily
+    address: str | tuple[str, int] | tuple[str, int, int, int]
+
+
+async def dial(address: Address, patience: float | None, poller: Poller) -> socket.socket:
+    """Connect, and return a configured non-blocking socket. Raises DialFailed.
+
+    `patience` is in seconds, for names and all addresses together.
+    """
+    loop = poller.loop
+    deadline = None if patience is None else loop.time() + patience
+    try:
+        async with asyncio.timeout_at(deadline):
+            endpoints = await _resolve(address, loop)
+    except TimeoutError:
+        raise DialFailed(ConnectResult.TIMEOUT, f"{address}: the name takes too long") from None
+    except OSError as error:
+        raise DialFailed(ConnectResult.UNRESOLVED, f"{address}: {error.strerror}") from None
+    failure = DialFailed(ConnectResult.UNRESOLVED, f"{address}: the name has no address")
+    for position, endpoint in enumerate(endpoints):
+        # An address that swallows everything must not use up the time of the others.
+        left = None if deadline is None else max(deadline - loop.time(), 0)
+        share = None if left is None else left / (len(endpoints) - position)
+        try:
+            async with asyncio.timeout(share):
+                return await _connect(endpoint, poller)
+        except TimeoutError:
+            failure = DialFailed(ConnectResult.TIMEOUT, f"{address}: no answer")
+        except ConnectionRefusedError:
+            failure = DialFailed(ConnectResult.REFUSED, f"{address}: connection refused")
+        except OSError as error:
+            failure = DialFailed(ConnectResult.UNREACHABLE, f"{address}: {error.strerror}")
+    raise failure
+
+
+async def _resolve(address: Address, loop: asyncio.AbstractEventLoop) -> list[_Endpoint]:
+    if isinstance(address, UnixAddress):
+        return [_Endpoint(socket.AF_UNIX, address.path)]
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, address.host)
+        except OSError:
+            continue
+        return [_Endpoint(family, (address.host, address.port))]  # no thread for a literal
+    found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    return list(
+        dict.fromkeys(
+            _Endpoint(family, sockaddr)  # type: ignore[arg-type]
+            for family, _, _, _, sockaddr in found
+            if family in (socket.AF_INET, socket.AF_INET6)
+        )
+    )
+
+
+async def _connect(endpoint: _Endpoint, poller: Poller) -> socket.socket:
+    sock = socket.socket(endpoint.family, socket.SOCK_STREAM)
+    try:
+        configure(sock)
+        while (status := sock.connect_ex(endpoint.address)) == errno.EAGAIN:
+            await asyncio.sleep(_UNIX_RETRY)
+        if status in _IN_PROGRESS:
+            status = await _Connecting(sock, poller).outcome()
+        if status:
+            raise OSError(status, os.strerror(status))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+class _Connecting:
+    """Waits for the kernel to say how a connect went.
+
+    Not `loop.sock_connect`: after a cancellation that touches the descriptor once more in a later
+    turn, when its number may already belong to another connection.
+    """
+
+    def __init__(self, sock: socket.socket, poller: Poller) -> None:
+        self._sock, self._poller = sock, poller
+        self._ready: asyncio.Future[None] = poller.loop.create_future()
+
+    async def outcome(self) -> int:
+        """Wait; 0 or an errno."""
+        descriptor = self._sock.fileno()
+        self._poller.add(descriptor, self)
+        try:
+            self._poller.watch_output(descriptor)
+            await self._ready
+        finally:
+            self._poller.remove(descriptor)
+        return self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+
+    def on_events(self, mask: int) -> None:
+        """Connected, or not."""
+        if not self._ready.done():
+            self._ready.set_result(None)
+
+    def on_turn(self) -> None:
+        """Never asked for."""
+
+    def crashed(self) -> None:
+        """Let the one who waits find out."""
+        if not self._ready.done():
+            self._ready.set_result(None)

@@ -1,0 +1,124 @@
+"""Plaintext in, TLS to the next sidecar or to any TLS 1.3 server.
+
+The client's bytes wait in the kernel until the server has proved who it is. If that fails, the
+client is reset at once.
+"""
+
+import ipaddress
+import socket
+from collections.abc import Sequence
+
+from pqproxy.config import values
+from pqproxy.config.values import Address, TcpAddress
+from pqproxy.identity.errors import Refused
+from pqproxy.identity.own import Identity
+from pqproxy.identity.patterns import IdentityPatterns
+from pqproxy.identity.peer import Purpose
+from pqproxy.identity.trust import Trust
+from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
+from pqproxy.proxy.engine_settings import alpn, credentials, groups, key_shares
+from pqproxy.proxy.service import Service, Worker
+from pqproxy.proxy.socket_duplex import SocketDuplex
+from pqproxy.proxy.tls_duplex import TlsDuplex
+from pqproxy.proxy.visit import Ended, Visit
+from pqproxy.telemetry.counters import ListenerCounters
+from pqproxy.telemetry.labels import ConnectResult
+from pqproxy.telemetry.reasons import EndReason
+from pqproxy.tls import AlertDescription, ClientConfig, ClientConnection, Verdict
+
+
+class Egress(Service):
+    """One egress listener."""
+
+    def __init__(
+        self,
+        settings: values.Egress,
+        worker: Worker,
+        counters: ListenerCounters,
+        identities: Sequence[Identity],
+        trust: Trust,
+    ) -> None:
+        super().__init__(settings, worker, counters)
+        self._trust = trust
+        self._expect = IdentityPatterns.parse(settings.expect)
+        offered = groups(settings.groups, settings.policy)
+        own = credentials(identities)
+        # One config an endpoint: they differ in the name that is asked for.
+        self._endpoints: list[tuple[Address, ClientConfig]] = [
+            (
+                address,
+                ClientConfig(
+                    provider=worker.provider,
+                    server_name=settings.server_name or server_name(address),
+                    groups=offered,
+                    key_shares=key_shares(offered),
+                    credentials=own,
+                    alpn_protocols=alpn(settings.alpn),
+                    padding=settings.padding or 0,
+                ),
+            )
+            for address in settings.connect
+        ]
+        self._turn = 0
+
+    async def _serve(self, sock: socket.socket, visit: Visit) -> EndReason:
+        # What comes in here was not authenticated and costs no CPU of ours: only the dial counts.
+        visit.place.handshake_over()
+        client = SocketDuplex(sock, self._worker.engine, CLIENT)
+        visit.client = client
+        self._stay_for(client, visit)
+        tls = await self._reach(visit)
+        return await self._join(client, tls, visit)
+
+    async def _reach(self, visit: Visit) -> TlsDuplex:
+        """Connect to one of the endpoints, each connection beginning with another. Raises Ended."""
+        count = len(self._endpoints)
+        self._turn = (self._turn + 1) % count
+        for attempt in range(count):
+            address, config = self._endpoints[(self._turn + attempt) % count]
+            try:
+                sock = await self._dial(address, visit)
+            except Ended:
+                if attempt == count - 1:
+                    raise
+                continue
+            return await self._secure(sock, config, visit)
+        raise AssertionError("a listener has at least one endpoint")
+
+    async def _secure(self, sock: socket.socket, config: ClientConfig, visit: Visit) -> TlsDuplex:
+        """TLS over a fresh connection. Raises Ended."""
+        connection = ClientConnection(config, key_log=self._worker.key_log)
+
+        def judge(chain: tuple[bytes, ...]) -> Verdict:
+            return self._judge(chain, visit)
+
+        tls = TlsDuplex(sock, self._worker.engine, UPSTREAM, connection, judge)
+        visit.upstream_side = tls
+        try:
+            await self._shake_hands(tls, visit)
+        except Ended:
+            self._reached(visit, ConnectResult.HANDSHAKE_FAILED)
+            raise
+        self._reached(visit)
+        return tls
+
+    def _judge(self, chain: tuple[bytes, ...], visit: Visit) -> Verdict:
+        """Who the server is, and whether it is the one that was meant."""
+        try:
+            visit.identity = self._trust.verify(chain, Purpose.SERVER, self._worker.now())
+            self._expect.check(visit.identity)
+        except Refused as refusal:
+            visit.refusal = refusal
+            return Verdict.reject(AlertDescription[refusal.alert.upper()], refusal.detail)
+        return Verdict.accept()
+
+
+def server_name(address: Address) -> str | None:
+    """The name to ask for: a host name, never an address (RFC 6066 §3)."""
+    if not isinstance(address, TcpAddress):
+        return None
+    try:
+        ipaddress.ip_address(address.host)
+    except ValueError:
+        return address.host
+    return None

@@ -1,0 +1,42 @@
+"""From names in the configuration to what the TLS engine wants."""
+
+from collections.abc import Sequence
+
+from pqproxy.config.groups import default_groups
+from pqproxy.config.values import Policy
+from pqproxy.identity.own import Identity
+from pqproxy.tls import Credential, NamedGroup, is_post_quantum
+
+
+def groups(names: Sequence[str], policy: Policy) -> tuple[int, ...]:
+    """Code points of the groups by name, the policy's own where there are none.
+
+    Under `require` classical ones are left out whatever the list says.
+    """
+    points = tuple(NamedGroup[name] for name in names or default_groups(policy))
+    if policy is Policy.REQUIRE:
+        return tuple(filter(is_post_quantum, points))
+    return points
+
+
+def key_shares(offered: Sequence[int]) -> tuple[int, ...]:
+    """Which of the groups a client sends a share for: its first, and x25519 where it offers that.
+
+    The second saves a round trip with servers that have no post-quantum group.
+    """
+    first = tuple(offered[:1])
+    x25519 = NamedGroup.x25519
+    return (*first, x25519) if x25519 in offered and x25519 not in first else first
+
+
+def credentials(identities: Sequence[Identity]) -> tuple[Credential, ...]:
+    """Certificates and keys, in the order in which a listener prefers them."""
+    return tuple(
+        Credential(identity.chain, identity.private_key, identity.key_algorithm)
+        for identity in identities
+    )
+
+
+def alpn(protocols: Sequence[str]) -> tuple[bytes, ...]:
+    """Protocol names as they go on the wire."""
+    return tuple(protocol.encode("ascii") for protocol in protocols)

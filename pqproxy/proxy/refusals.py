@@ -1,0 +1,50 @@
+"""What a failed handshake is called: reason code, words for the operator, and what would fix it."""
+
+from pqproxy.identity.errors import Refused
+from pqproxy.proxy.descriptor import Side
+from pqproxy.proxy.visit import Ended
+from pqproxy.telemetry.labels import HandshakeResult
+from pqproxy.telemetry.reasons import EndReason, ReasonCode
+from pqproxy.tls import AlertDescription, Failed
+
+_REASONS: dict[int, tuple[ReasonCode, str]] = {
+    AlertDescription.INSUFFICIENT_SECURITY: (
+        ReasonCode.NO_PQ_GROUP,
+        "let the peer offer X25519MLKEM768 (OpenSSL 3.5+, Go 1.24+, a current browser, or"
+        " `pqproxy connect` beside it), or accept classical peers with policy: prefer",
+    ),
+    AlertDescription.PROTOCOL_VERSION: (
+        ReasonCode.TLS_VERSION,
+        "the peer must speak TLS 1.3; put `pqproxy connect` beside it if it cannot",
+    ),
+    AlertDescription.CERTIFICATE_REQUIRED: (
+        ReasonCode.NO_CLIENT_CERTIFICATE,
+        "give the client a certificate (`pqproxy certs issue`), or ask for none with"
+        " client_auth: none",
+    ),
+}
+_PLAINTEXT_FIX = "the client must speak TLS to this port: https://, or `pqproxy connect` beside it"
+_OTHER_FIX = "see what the peer is: it broke TLS, or is not meant for this port"
+
+
+def why_it_failed(failed: Failed | None, refusal: Refused | None, side: Side) -> Ended:
+    """Judge a failed handshake with a peer on `side`; `refusal` is why we rejected its chain."""
+    if failed is None:
+        return Ended(side.left, "the peer left during the handshake")
+    if refusal is not None:
+        return Ended(EndReason.REFUSED, refusal.detail, refusal.reason, refusal.fix)
+    if failed.cause is not None:
+        return Ended(EndReason.INTERNAL_ERROR, failed.reason)
+    if failed.by_peer:
+        return Ended(side.alert, failed.reason)
+    if failed.not_tls:
+        return Ended(EndReason.REFUSED, failed.reason, ReasonCode.PLAINTEXT, _PLAINTEXT_FIX)
+    reason, fix = _REASONS.get(failed.alert, (ReasonCode.PROTOCOL_ERROR, _OTHER_FIX))
+    return Ended(EndReason.REFUSED, failed.reason, reason, fix)
+
+
+def handshake_result(failed: Failed | None) -> HandshakeResult:
+    """What the metrics call it."""
+    if failed is None:
+        return HandshakeResult.PEER_LEFT
+    return HandshakeResult.PEER_ALERT if failed.by_peer else HandshakeResult.REFUSED

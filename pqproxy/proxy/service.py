@@ -1,0 +1,226 @@
+"""What ingress and egress share: one task per connection until it ends, counted and logged once.
+
+A task takes a connection through its steps and then waits for the splice; bytes never touch it.
+"""
+
+import asyncio
+import functools
+import logging
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from pqproxy.config.values import Address, Egress, Ingress
+from pqproxy.crypto import Provider
+from pqproxy.proxy.admission import Admission, Place
+from pqproxy.proxy.attendance import Attendance
+from pqproxy.proxy.descriptor import CLIENT, Engine, Side
+from pqproxy.proxy.dialer import DialFailed, dial
+from pqproxy.proxy.duplex import Duplex
+from pqproxy.proxy.listener import Listener
+from pqproxy.proxy.refusals import handshake_result, why_it_failed
+from pqproxy.proxy.splice import Splice
+from pqproxy.proxy.tls_duplex import HandshakeFailed, TlsDuplex
+from pqproxy.proxy.visit import Ended, Visit
+from pqproxy.telemetry import log
+from pqproxy.telemetry.counters import ListenerCounters
+from pqproxy.telemetry.labels import ConnectResult, Decision, HandshakeResult
+from pqproxy.telemetry.reasons import EndReason, ReasonCode
+from pqproxy.tls import KeyLog
+
+_TRANSPORT = "tls"
+_OVERLOAD_LINE_EVERY = 10.0  # seconds: refusing must stay cheaper than asking
+_OVERLOAD_FIX = "raise limits, if these connections are meant; start with more workers"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What all services of a worker use."""
+
+    engine: Engine
+    provider: Provider
+    now: Callable[[], datetime]
+    key_log: KeyLog | None = None
+
+
+class Service:
+    """One listener and everything that came in through it."""
+
+    def __init__(
+        self, settings: Ingress | Egress, worker: Worker, counters: ListenerCounters
+    ) -> None:
+        self.counters = counters
+        self._name, self._timeouts = settings.name, settings.timeouts
+        self._worker, self._poller = worker, worker.engine.poller
+        self._loop = worker.engine.poller.loop
+        self.admission = Admission(settings.limits)
+        self._listeners: list[Listener] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._splices: dict[Splice, tuple[int, int]] = {}  # bytes that are counted already
+        self._overload_line_at = -_OVERLOAD_LINE_EVERY
+
+    # What the worker calls.
+
+    def listen(self, sockets: list[socket.socket]) -> None:
+        """Accept from these on."""
+        for sock in sockets:
+            self._listeners.append(
+                Listener(sock, self._poller, self.admission, self._welcome, self._turn_away)
+            )
+
+    def stop_listening(self) -> None:
+        """Accept who is in the queue already, then no more."""
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+
+    @property
+    def tasks(self) -> set[asyncio.Task[None]]:
+        """One task per open connection."""
+        return self._tasks
+
+    def cut(self) -> None:
+        """Reset every connection: the drain is over."""
+        for splice in list(self._splices):
+            splice.cut(EndReason.DRAINED)
+        for task in self._tasks:
+            # In a later turn, so that a task that has not begun does begin, and cleans up.
+            self._loop.call_soon(task.cancel)
+
+    def count_bytes(self) -> None:
+        """Bring the counters up to date for connections that are still open."""
+        for splice in self._splices:
+            self._count(splice)
+
+    # What the two kinds do differently.
+
+    async def _serve(self, sock: socket.socket, visit: Visit) -> EndReason:
+        """Take one connection through its steps. Raises Ended when it ends before it is joined."""
+        raise NotImplementedError
+
+    # The life of a connection.
+
+    def _welcome(self, sock: socket.socket, peer: str, place: Place) -> None:
+        visit = Visit(self._name, peer, place, self._loop.time())
+        self.counters.opened()
+        task = self._loop.create_task(self._live(sock, visit))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _turn_away(self, peer: str) -> None:
+        self.counters.decision(Decision.REFUSED, ReasonCode.OVERLOAD)
+        now = self._loop.time()
+        if now - self._overload_line_at >= _OVERLOAD_LINE_EVERY:
+            self._overload_line_at = now
+            admission = self.admission
+            detail = f"{admission.connections} connections, {admission.handshakes} handshakes open"
+            reason = ReasonCode.OVERLOAD
+            log.write(log.RefusalLine(self._name, peer, reason, detail, _OVERLOAD_FIX))
+
+    async def _live(self, sock: socket.socket, visit: Visit) -> None:
+        ended: Ended | None = None
+        try:
+            end = await self._serve(sock, visit)
+        except Ended as early:
+            ended, end = early, early.end
+        except asyncio.CancelledError:  # by `Attendance` or by `cut`, nobody else has this task
+            end = visit.left or EndReason.DRAINED
+        except Exception:
+            _log.exception("a connection failed inside the proxy")
+            end = EndReason.INTERNAL_ERROR
+        for duplex in (visit.client, visit.upstream_side):
+            if duplex is not None and not duplex.closed:
+                duplex.abort(end)
+        visit.place.leave()
+        if ended is not None and end is EndReason.REFUSED:
+            self.counters.decision(Decision.REFUSED, ended.reason)
+        self.counters.closed(_TRANSPORT, end)
+        log.write(visit.line(end, ended, self._loop.time()))
+
+    async def _shake_hands(self, tls: TlsDuplex, visit: Visit) -> None:
+        """Wait for the handshake, and count it however it ends. Raises Ended."""
+        started = self._loop.time()
+        result = HandshakeResult.COMPLETED
+        try:
+            async with asyncio.timeout(self._timeouts.handshake):
+                visit.negotiated = await tls.handshake
+        except TimeoutError:
+            result = HandshakeResult.TIMEOUT
+            reason = ReasonCode.HANDSHAKE_TIMEOUT
+            detail = "the handshake took too long"
+            raise Ended(EndReason.HANDSHAKE_TIMEOUT, detail, reason) from None
+        except HandshakeFailed as error:
+            result = handshake_result(error.failed)
+            visit.offer = tls.offer
+            raise why_it_failed(error.failed, visit.refusal, tls.side) from None
+        except asyncio.CancelledError:
+            result = HandshakeResult.PEER_LEFT
+            raise
+        finally:
+            visit.place.handshake_over()
+            self._count_handshake(visit, tls.side, result, self._loop.time() - started)
+        self.counters.decision(Decision.ACCEPTED)
+
+    def _count_handshake(
+        self, visit: Visit, side: Side, result: HandshakeResult, seconds: float
+    ) -> None:
+        negotiated = visit.negotiated
+        group = None
+        if negotiated is not None:
+            group, visit.peer_signature = negotiated.group_name, negotiated.peer_signature_name
+            if side is CLIENT:
+                visit.own_signature = negotiated.signature_name
+        self.counters.handshake(
+            group, visit.own_signature, visit.peer_signature, False, result, seconds
+        )
+
+    def _stay_for(self, duplex: Duplex, visit: Visit) -> None:
+        """From here on the task ends as soon as this side goes. Raises Ended if it has gone."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - only called from one
+        if duplex.closed:
+            raise Ended(EndReason.CLIENT_LEFT, "the client left before it was served")
+        duplex.attach(Attendance(visit, task))
+
+    async def _dial(self, address: Address, visit: Visit) -> socket.socket:
+        """Connect to the upstream. Raises Ended; success is counted by `_reached`."""
+        visit.upstream = str(address)
+        visit.dialled = self._loop.time()
+        try:
+            return await dial(address, self._timeouts.connect, self._poller)
+        except DialFailed as failure:
+            self._reached(visit, failure.result)
+            reason = ReasonCode.UPSTREAM_DOWN
+            raise Ended(EndReason.UPSTREAM_DOWN, str(failure), reason) from None
+
+    def _reached(self, visit: Visit, result: ConnectResult = ConnectResult.CONNECTED) -> None:
+        self.counters.upstream_connect(result, self._loop.time() - visit.dialled)
+
+    async def _join(self, client: Duplex, upstream: Duplex, visit: Visit) -> EndReason:
+        """Let bytes flow until both sides are gone."""
+        done: asyncio.Future[EndReason] = self._loop.create_future()
+        finish = functools.partial(_settle, done)
+        splice = Splice(client, upstream, self._timeouts, self._loop, finish)
+        visit.splice = splice
+        self._splices[splice] = (0, 0)
+        try:
+            return await done
+        finally:
+            self._count(splice)
+            del self._splices[splice]
+
+    def _count(self, splice: Splice) -> None:
+        received, sent = splice.from_a.bytes, splice.from_b.bytes
+        counted_received, counted_sent = self._splices[splice]
+        self._splices[splice] = (received, sent)
+        received, sent = received - counted_received, sent - counted_sent
+        self.counters.client_bytes(received, sent)
+        self.counters.upstream_bytes(received=sent, sent=received)
+
+
+def _settle(done: "asyncio.Future[EndReason]", reason: EndReason) -> None:
+    if not done.done():
+        done.set_result(reason)

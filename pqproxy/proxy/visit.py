@@ -1,0 +1,87 @@
+"""What is known about one connection, from accept to its one log line."""
+
+from dataclasses import dataclass
+
+from pqproxy.identity.errors import Refused
+from pqproxy.identity.peer import PeerIdentity
+from pqproxy.proxy.admission import Place
+from pqproxy.proxy.duplex import Duplex
+from pqproxy.proxy.splice import Splice
+from pqproxy.telemetry.log import ConnectionLine, RefusalLine
+from pqproxy.telemetry.reasons import EndReason, ReasonCode
+from pqproxy.tls import Negotiated, Offer
+
+
+class Ended(Exception):
+    """A connection ends before its two sides are joined."""
+
+    def __init__(
+        self, end: EndReason, detail: str, reason: ReasonCode | None = None, fix: str = ""
+    ) -> None:
+        super().__init__(detail)
+        self.end, self.detail, self.reason, self.fix = end, detail, reason, fix
+
+
+@dataclass(slots=True)
+class Visit:
+    """One connection. Steps write down here what they learn."""
+
+    listener: str
+    peer: str
+    place: Place
+    started: float  # the loop's time
+    negotiated: Negotiated | None = None
+    own_signature: str | None = None
+    peer_signature: str | None = None
+    identity: PeerIdentity | None = None
+    refusal: Refused | None = None  # why the peer's chain was rejected
+    offer: Offer | None = None
+    upstream: str | None = None
+    dialled: float = 0.0  # when the last dial began
+    client: Duplex | None = None
+    upstream_side: Duplex | None = None
+    left: EndReason | None = None  # the client went before it was joined
+    splice: Splice | None = None
+
+    def line(self, end: EndReason, ended: Ended | None, now: float) -> ConnectionLine | RefusalLine:
+        """The log line of this connection."""
+        if ended is not None and end is EndReason.REFUSED and ended.reason is not None:
+            return self._refusal(ended, ended.reason)
+        negotiated, splice = self.negotiated, self.splice
+        first = None if splice is None else splice.from_b.first_byte
+        return ConnectionLine(
+            listener=self.listener,
+            peer=self.peer,
+            end_reason=end,
+            duration=now - self.started,
+            received=0 if splice is None else splice.from_a.bytes,
+            sent=0 if splice is None else splice.from_b.bytes,
+            first_byte=None if first is None else first - self.started,
+            identity=None if self.identity is None else self.identity.name,
+            server_name=None if negotiated is None else negotiated.server_name,
+            group=None if negotiated is None else negotiated.group_name,
+            cipher_suite=None if negotiated is None else negotiated.cipher_suite.name,
+            signature=self.own_signature,
+            peer_signature=self.peer_signature,
+            alpn=_text(None if negotiated is None else negotiated.alpn_protocol),
+            upstream=self.upstream,
+            reason=None if ended is None else ended.reason,
+            detail=None if ended is None else ended.detail,
+        )
+
+    def _refusal(self, ended: Ended, reason: ReasonCode) -> RefusalLine:
+        offer = self.offer
+        return RefusalLine(
+            listener=self.listener,
+            peer=self.peer,
+            reason=reason,
+            detail=ended.detail,
+            fix=ended.fix,
+            identity=None if self.identity is None else self.identity.name,
+            server_name=None if offer is None else offer.server_name,
+            offered=None if offer is None else offer.describe_groups(),
+        )
+
+
+def _text(protocol: bytes | None) -> str | None:
+    return None if protocol is None else protocol.decode("ascii", "backslashreplace")
