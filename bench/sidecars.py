@@ -81,4 +81,4 @@ def _command(plan: Plan, name: str, template: str) -> list[str]:
             group=GROUP,
         )
     )
-    return [sys.executable, "-m", "pqproxy.cli.main", "--config", str(path)]
+    return [sys.executable, "-m", "pqproxy", "--config", str(path)]
