@@ -23,7 +23,7 @@ COMMANDS = {
     "config": "pqproxy.cli.config",
 }
 LATER = frozenset(
-    "bench check drain probe reload rules sign sniff status verify".split()  # noqa: SIM905 - a table
+    ("bench", "check", "drain", "probe", "reload", "rules", "sign", "sniff", "status", "verify")
 )
 # `pqproxy -c F` is `pqproxy run -c F`.
 _OPTIONS_OF_RUN = ("-c", "--config", "--keylog")
