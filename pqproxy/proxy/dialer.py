@@ -11,7 +11,6 @@ from pqproxy.proxy.poller import Poller
 from pqproxy.proxy.socket_options import configure
 from pqproxy.telemetry.labels import ConnectResult
 
-# A unix socket whose queue is full says so at once and cannot be waited for.
 _UNIX_RETRY = 0.02
 _IN_PROGRESS = (errno.EINPROGRESS, errno.EINTR)
 
@@ -84,8 +83,9 @@ async def _connect(endpoint: _Endpoint, poller: Poller) -> socket.socket:
     sock = socket.socket(endpoint.family, socket.SOCK_STREAM)
     try:
         configure(sock)
-        while (status := sock.connect_ex(endpoint.address)) == errno.EAGAIN:
-            await asyncio.sleep(_UNIX_RETRY)
+        status = sock.connect_ex(endpoint.address)
+        if status == errno.EAGAIN:
+            status = await _retry(sock, endpoint)
         if status in _IN_PROGRESS:
             status = await _Connecting(sock, poller).outcome()
         if status:
@@ -94,6 +94,15 @@ async def _connect(endpoint: _Endpoint, poller: Poller) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+async def _retry(sock: socket.socket, endpoint: _Endpoint) -> int:
+    """Connect to a unix socket whose queue is full: the kernel has no event for that."""
+    while True:
+        await asyncio.sleep(_UNIX_RETRY)
+        status = sock.connect_ex(endpoint.address)
+        if status != errno.EAGAIN:
+            return status
 
 
 class _Connecting:

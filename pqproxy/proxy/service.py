@@ -7,6 +7,7 @@ import asyncio
 import functools
 import logging
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -104,7 +105,7 @@ class Service:
     # The life of a connection.
 
     def _welcome(self, sock: socket.socket, peer: str, place: Place) -> None:
-        visit = Visit(self._name, peer, place, self._loop.time())
+        visit = Visit(self._name, peer, place, time.monotonic())
         self.counters.opened()
         task = self._loop.create_task(self._live(sock, visit))
         self._tasks.add(task)
@@ -112,7 +113,7 @@ class Service:
 
     def _turn_away(self, peer: str) -> None:
         self.counters.decision(Decision.REFUSED, ReasonCode.OVERLOAD)
-        now = self._loop.time()
+        now = time.monotonic()
         if now - self._overload_line_at >= _OVERLOAD_LINE_EVERY:
             self._overload_line_at = now
             admission = self.admission
@@ -138,11 +139,11 @@ class Service:
         if ended is not None and end is EndReason.REFUSED:
             self.counters.decision(Decision.REFUSED, ended.reason)
         self.counters.closed(_TRANSPORT, end)
-        log.write(visit.line(end, ended, self._loop.time()))
+        log.write(visit.line(end, ended, time.monotonic()))
 
     async def _shake_hands(self, tls: TlsDuplex, visit: Visit) -> None:
         """Wait for the handshake, and count it however it ends. Raises Ended."""
-        started = self._loop.time()
+        started = time.monotonic()
         result = HandshakeResult.COMPLETED
         try:
             async with asyncio.timeout(self._timeouts.handshake):
@@ -161,7 +162,7 @@ class Service:
             raise
         finally:
             visit.place.handshake_over()
-            self._count_handshake(visit, tls.side, result, self._loop.time() - started)
+            self._count_handshake(visit, tls.side, result, time.monotonic() - started)
         self.counters.decision(Decision.ACCEPTED)
 
     def _count_handshake(
@@ -188,7 +189,7 @@ class Service:
     async def _dial(self, address: Address, visit: Visit) -> socket.socket:
         """Connect to the upstream. Raises Ended; success is counted by `_reached`."""
         visit.upstream = str(address)
-        visit.dialled = self._loop.time()
+        visit.dialled = time.monotonic()
         try:
             return await dial(address, self._timeouts.connect, self._poller)
         except DialFailed as failure:
@@ -197,7 +198,7 @@ class Service:
             raise Ended(EndReason.UPSTREAM_DOWN, str(failure), reason) from None
 
     def _reached(self, visit: Visit, result: ConnectResult = ConnectResult.CONNECTED) -> None:
-        self.counters.upstream_connect(result, self._loop.time() - visit.dialled)
+        self.counters.upstream_connect(result, time.monotonic() - visit.dialled)
 
     async def _join(self, client: Duplex, upstream: Duplex, visit: Visit) -> EndReason:
         """Let bytes flow until both sides are gone."""

@@ -6,6 +6,7 @@ data costs them nothing.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from pqproxy.config.values import Timeouts
@@ -33,7 +34,7 @@ class Flow:
     def on_data(self, batch: Batch) -> None:
         """Pass bytes on."""
         if not self.bytes:
-            self.first_byte = self._splice.loop.time()
+            self.first_byte = time.monotonic()  # a loop's time may be of milliseconds only
         self.bytes += batch.length
         if not self._write(batch):
             self.source.pause()
@@ -74,7 +75,6 @@ class Splice:
         "from_a",
         "from_b",
         "loop",
-        "started",
     )
 
     def __init__(
@@ -88,7 +88,6 @@ class Splice:
         self.a, self.b, self.loop = a, b, loop
         self._timeouts, self._on_done = timeouts, on_done
         self.done = False
-        self.started = loop.time()
         self.from_a, self.from_b = Flow(self, a, b), Flow(self, b, a)
         self._half_closed: _Watch | None = None
         self._idle_timer: _Watch | None = None

@@ -29,7 +29,7 @@ class Visit:
     listener: str
     peer: str
     place: Place
-    started: float  # the loop's time
+    started: float  # time.monotonic()
     negotiated: Negotiated | None = None
     own_signature: str | None = None
     peer_signature: str | None = None

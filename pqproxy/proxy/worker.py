@@ -13,7 +13,7 @@ import socket
 import sys
 import time
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from pqproxy.config.values import Settings
 from pqproxy.crypto import CryptoError, load_provider
@@ -67,8 +67,7 @@ class WorkerProcess(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport (asyncio's callback)."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream socket's always is
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         """Do what the supervisor asks (asyncio's callback)."""

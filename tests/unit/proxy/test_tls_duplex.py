@@ -107,9 +107,7 @@ class Joined:
         ours, self.server = world.tcp_pair(small)
         self.plain = SocketDuplex(ours, world.engine, UPSTREAM)
         self.reasons = []
-        self.splice = Splice(
-            self.tls, self.plain, Timeouts(), world.loop, self.reasons.append
-        )
+        self.splice = Splice(self.tls, self.plain, Timeouts(), world.loop, self.reasons.append)
 
     def exchange(self):
         self.client.send(b"question")
