@@ -60,6 +60,11 @@ class Endpoint:
         return self.connection.handshake_complete
 
     @property
+    def closed(self):
+        """Nothing more can be sent or received."""
+        return self.connection.closed
+
+    @property
     def peer_closed(self):
         return any(isinstance(event, tls.PeerClosed) for event in self.events)
 

@@ -1,8 +1,8 @@
 """OpenSSL 4 as the other side, through pyOpenSSL over memory BIOs: no sockets, no threads.
 
 It has the verbs of `tests.support.loopback.Endpoint` (`feed`, `take`, `send`, `close`), so that
-`pump` joins the two. pyOpenSSL has no public setter for groups and signature algorithms:
-`_set_list` is the only place that goes through its private binding.
+`pump` joins the two. pyOpenSSL has no public setter for groups, signature algorithms
+and ML-DSA keys: `_set_list` and `_use` are the only places that go through its private binding.
 """
 
 from dataclasses import dataclass, field
@@ -38,6 +38,7 @@ class OpenSslEndpoint:
         self.received = bytearray()
         self.handshake_complete = False
         self.peer_closed = False
+        self.closing = False  # it sent close_notify
         self.error = None  # the reasons OpenSSL gave, when it failed
         self._unsent = memoryview(b"")
 
@@ -61,6 +62,11 @@ class OpenSslEndpoint:
     def group(self):
         return self.connection.get_group_name()
 
+    @property
+    def closed(self):
+        """Nothing more can be sent or received."""
+        return bool(self.error) or (self.peer_closed and self.closing)
+
     def feed(self, data):
         """Give it bytes of the peer, then let it go as far as it can."""
         if data:
@@ -83,7 +89,12 @@ class OpenSslEndpoint:
 
     def close(self):
         """Send close_notify; the other direction stays open."""
-        self.connection.shutdown()
+        self.closing = True
+        if self.handshake_complete and not self.error:
+            self.connection.shutdown()
+
+    def feed_eof(self):
+        self.error = self.error or "the stream ended"
 
     def advance(self):
         if self.error:
@@ -116,7 +127,7 @@ def _context(settings):
     if settings.leaf:
         _use(context, settings.leaf)
     if settings.trust:
-        context.get_cert_store().add_cert(_x509(settings.trust.certificate))
+        context.get_cert_store().add_cert(crypto.X509.from_cryptography(settings.trust.certificate))
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
     if settings.alpn:
         context.set_alpn_protos(list(settings.alpn))
@@ -126,22 +137,24 @@ def _context(settings):
 
 
 def _use(context, leaf):
-    context.use_certificate(_x509(leaf.certificates[0]))
+    context.use_certificate(leaf.certificates[0])
     for issuer in leaf.certificates[1:]:
-        context.add_extra_chain_cert(_x509(issuer))
-    context.use_privatekey(crypto.load_privatekey(crypto.FILETYPE_PEM, leaf.key_pem))
+        context.add_extra_chain_cert(issuer)
+    # Not `use_privatekey`: it takes no ML-DSA key as an object, and warns about others from PEM.
+    key = crypto.load_privatekey(crypto.FILETYPE_PEM, leaf.key_pem)
+    _must(SSL._lib.SSL_CTX_use_PrivateKey(context._context, key._pkey))
 
 
 def _choose(wanted, offered):
     return next((name for name in wanted if name in offered), SSL.NO_OVERLAPPING_PROTOCOLS)
 
 
-def _x509(certificate):
-    return crypto.X509.from_cryptography(certificate)
-
-
 def _set_list(context, name, value):
     """`SSL_CTX_set1_groups_list` is called `curves_list` in the binding."""
     setter = getattr(SSL._lib, f"SSL_CTX_set1_{name}_list")
-    if setter(context._context, value.encode()) != 1:
+    _must(setter(context._context, value.encode()))
+
+
+def _must(outcome):
+    if outcome != 1:
         SSL._raise_current_error()

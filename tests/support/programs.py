@@ -5,9 +5,13 @@ pipe that they watch, so that they end with the test run however it ends.
 """
 
 import json
+import os
 import queue
 import subprocess
 import threading
+from pathlib import Path
+
+from tests.support.peers import go_root
 
 DEADLINE = 20  # seconds until a silent program is a failed test
 
@@ -15,14 +19,13 @@ DEADLINE = 20  # seconds until a silent program is a failed test
 class Program:
     """One running peer program."""
 
-    def __init__(self, command, options, env=None):
+    def __init__(self, command, options):
         self._process = subprocess.Popen(
             [*command, json.dumps(options)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=env,
         )
         self._lines = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -59,3 +62,30 @@ def options(role, *, groups, leaf=None, trust=None, directory=None, **more):
     if trust:
         wanted["ca"] = str(trust.write(directory))
     return wanted
+
+
+def build_go(source, directory):
+    """Compile the Go peer; a second call finds everything in the cache of the first."""
+    program = Path(directory, "peer")
+    root = Path(go_root())
+    subprocess.run(
+        [root / "bin" / "go", "build", "-o", program, "."],
+        cwd=source,
+        check=True,
+        env=_go_environment(root, directory),
+    )
+    return program
+
+
+def _go_environment(root, directory):
+    """Offline, without a C compiler, and without anything of the user's own Go."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(directory),
+        "GOROOT": str(root),
+        "GOPATH": str(Path(directory, "path")),
+        "GOCACHE": str(Path(directory, "cache")),
+        "GOPROXY": "off",
+        "GOTOOLCHAIN": "local",
+        "CGO_ENABLED": "0",
+    }

@@ -1,8 +1,9 @@
-"""Our connections over real sockets, for peers that are programs: `drive`, `Server`, `dial`.
+"""Endpoints over real sockets, for peers that are programs: `drive`, `Server`, `dial`.
 
 One select loop in a thread per connection: nothing here is fast, and nothing can block for ever.
 """
 
+import re
 import select
 import socket
 import threading
@@ -28,36 +29,63 @@ def echo():
     return react
 
 
+def answer_http(body, content_type="text/plain"):
+    """A behaviour: one HTTP/1.1 answer to the first request, echoing what was posted."""
+
+    def react(endpoint):
+        head, blank, posted = bytes(endpoint.received).partition(b"\r\n\r\n")
+        if endpoint.closing or not blank:
+            return
+        length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+        if len(posted) < (int(length[1]) if length else 0):
+            return
+        answer = posted or body
+        endpoint.send(
+            b"HTTP/1.1 200 OK\r\nconnection: close\r\n"
+            + f"content-type: {content_type}\r\ncontent-length: {len(answer)}\r\n\r\n".encode()
+            + answer
+        )
+        endpoint.close()
+
+    return react
+
+
 def drive(endpoint, sock, until=lambda: False, react=lambda _: None):
-    """Carry bytes between our connection and a socket until `until()`, or until it is closed."""
+    """Carry bytes between an endpoint and a socket until `until()`, or until one of them ended."""
     sock.setblocking(False)
     unsent = bytearray()
+    reading = True
     deadline = time.monotonic() + DEADLINE
     while True:
         react(endpoint)
         unsent += endpoint.take()
-        if not unsent and (until() or endpoint.connection.closed):
+        if not unsent and (until() or endpoint.closed or not reading):
             return
-        _wait(sock, bool(unsent), deadline)
-        with suppress(BlockingIOError):
-            if unsent:
+        readable, writable = _wait(sock, reading, bool(unsent), deadline)
+        try:
+            if writable:
                 del unsent[: sock.send(unsent)]
-        with suppress(BlockingIOError):
-            _read(endpoint, sock)
+            if readable:
+                reading = _read(endpoint, sock)
+        except ConnectionError:  # some leave without waiting for our close_notify
+            endpoint.feed_eof()
+            return
 
 
-def _wait(sock, writing, deadline):
-    remaining = deadline - time.monotonic()
-    ready = select.select([sock], [sock] if writing else [], [], max(remaining, 0))
+def _wait(sock, reading, writing, deadline):
+    remaining = max(deadline - time.monotonic(), 0)
+    ready = select.select([sock] if reading else [], [sock] if writing else [], [], remaining)
     assert ready[0] or ready[1], f"nothing from the peer for {DEADLINE} s"
+    return ready[:2]
 
 
 def _read(endpoint, sock):
-    data = sock.recv(READ_SIZE)
-    if data:
+    """Whether there may be more to read."""
+    if data := sock.recv(READ_SIZE):
         endpoint.feed(data)
     else:
         endpoint.feed_eof()
+    return bool(data)
 
 
 def dial(port, endpoint):
@@ -67,17 +95,11 @@ def dial(port, endpoint):
     return sock
 
 
-class Server:
-    """Our server on a local port: each connection in a thread, a new endpoint for each.
+class Listener:
+    """A local port: each connection is handled in a thread of its own."""
 
-    with Server(make_endpoint, echo) as server:
-        ... server.port, server.endpoints
-    """
-
-    def __init__(self, make_endpoint, behaviour=echo):
-        self.endpoints = []
-        self._make_endpoint = make_endpoint
-        self._behaviour = behaviour
+    def __init__(self, handle):
+        self._handle = handle
         self._threads = []
         self._errors = []
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -107,17 +129,34 @@ class Server:
                 self._start(self._serve, sock)
 
     def _serve(self, sock):
-        endpoint = self._make_endpoint()
-        self.endpoints.append(endpoint)
         try:
             with sock:
-                drive(endpoint, sock, react=self._behaviour())
-                _linger(sock)
+                self._handle(sock)
         except Exception as error:
             self._errors.append(error)
 
 
-def _linger(sock):
+class Server(Listener):
+    """A TLS server on a local port, a new endpoint for each connection.
+
+    with Server(make_endpoint, echo) as server:
+        ... server.port, server.endpoints
+    """
+
+    def __init__(self, make_endpoint, behaviour=echo):
+        super().__init__(self._converse)
+        self.endpoints = []
+        self._make_endpoint = make_endpoint
+        self._behaviour = behaviour
+
+    def _converse(self, sock):
+        endpoint = self._make_endpoint()
+        self.endpoints.append(endpoint)
+        drive(endpoint, sock, react=self._behaviour())
+        linger(sock)
+
+
+def linger(sock):
     """Read to the end, so that our last words are not lost to a reset."""
     with suppress(OSError):
         sock.shutdown(socket.SHUT_WR)
