@@ -115,7 +115,7 @@ def leaf_public_key(certificate: bytes) -> PublicKey:
         public_key = x509.load_der_x509_certificate(certificate).public_key()
     except UnsupportedAlgorithm:
         public_key = None
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):  # the latter is no ValueError
         raise FatalAlert(
             AlertDescription.BAD_CERTIFICATE, "the peer's certificate does not parse"
         ) from None

@@ -1,0 +1,167 @@
+import pytest
+
+from pqproxy.crypto import key_algorithm
+from pqproxy.tls.alerts import AlertDescription, FatalAlert
+from pqproxy.tls.signatures import (
+    CHAIN_SCHEMES,
+    CLIENT_CONTEXT,
+    HANDSHAKE_SCHEMES,
+    SCHEMES,
+    SERVER_CONTEXT,
+    CertificateVerifyCheck,
+    certificate_verify_content,
+    leaf_public_key,
+    schemes_for_key,
+)
+from tests.support import pki
+from tests.support.loopback import PROVIDER
+
+HASH = bytes(range(48))
+SCHEME_OF = {
+    "ecdsa-p256": 0x0403,
+    "ecdsa-p384": 0x0503,
+    "rsa-2048": 0x0804,
+    "mldsa44": 0x0904,
+    "mldsa65": 0x0905,
+    "mldsa87": 0x0906,
+}
+
+
+def leaf(algorithm="ecdsa-p256"):
+    return pki.root().issue(name=f"sig-{algorithm}", algorithm=algorithm)
+
+
+def check(own, **changes):
+    values = {
+        "provider": PROVIDER,
+        "accepted": HANDSHAKE_SCHEMES,
+        "context": SERVER_CONTEXT,
+        "transcript_hash": HASH,
+        "leaf": own.chain_der[0],
+    }
+    return CertificateVerifyCheck(**{**values, **changes})
+
+
+def sign(own, scheme, context=SERVER_CONTEXT, transcript_hash=HASH):
+    algorithm = PROVIDER.signatures[SCHEMES[scheme].algorithm]
+    return algorithm.sign(own.key, certificate_verify_content(context, transcript_hash))
+
+
+def refused(call, description):
+    with pytest.raises(FatalAlert) as caught:
+        call()
+    assert caught.value.description is description
+
+
+@pytest.mark.parametrize("algorithm", pki.ALGORITHMS)
+def test_a_proof_by_each_kind_of_key_is_accepted(algorithm):
+    own, scheme = leaf(algorithm), SCHEME_OF[algorithm]
+
+    check(own).verify(scheme, sign(own, scheme))
+
+
+@pytest.mark.parametrize("algorithm", pki.ALGORITHMS)
+def test_a_changed_signature_is_refused(algorithm):
+    own, scheme = leaf(algorithm), SCHEME_OF[algorithm]
+    signature = bytearray(sign(own, scheme))
+    signature[-1] ^= 1
+
+    refused(lambda: check(own).verify(scheme, bytes(signature)), AlertDescription.DECRYPT_ERROR)
+
+
+@pytest.mark.parametrize(
+    "signature", [b"", b"\0", b"\x30\x00", bytes(72), bytes(3309), b"\xff" * 65535]
+)
+@pytest.mark.parametrize("algorithm", pki.ALGORITHMS)
+def test_garbage_for_a_signature_is_decrypt_error_and_no_crash(algorithm, signature):
+    own = leaf(algorithm)
+
+    refused(
+        lambda: check(own).verify(SCHEME_OF[algorithm], signature), AlertDescription.DECRYPT_ERROR
+    )
+
+
+def test_a_server_proof_is_no_client_proof():
+    """Without the context a signature of one role could be replayed as the other's."""
+    own = leaf()
+    signature = sign(own, 0x0403, CLIENT_CONTEXT)
+
+    check(own, context=CLIENT_CONTEXT).verify(0x0403, signature)
+    refused(lambda: check(own).verify(0x0403, signature), AlertDescription.DECRYPT_ERROR)
+
+
+def test_a_proof_of_another_handshake_is_refused():
+    own = leaf()
+    signature = sign(own, 0x0403, transcript_hash=bytes(48))
+
+    refused(lambda: check(own).verify(0x0403, signature), AlertDescription.DECRYPT_ERROR)
+
+
+@pytest.mark.parametrize("scheme", [0x0401, 0x0501, 0x0601, 0x0807, 0x0203, 0x0A0A, 0])
+def test_a_scheme_for_chains_only_or_unknown_is_refused(scheme):
+    own = leaf("rsa-2048")
+    everything = check(own, accepted=(*CHAIN_SCHEMES, scheme))
+
+    refused(lambda: everything.verify(scheme, b""), AlertDescription.ILLEGAL_PARAMETER)
+
+
+def test_a_scheme_that_was_not_offered_is_refused():
+    own = leaf()
+    signature = sign(own, 0x0403)
+
+    refused(
+        lambda: check(own, accepted=(0x0905,)).verify(0x0403, signature),
+        AlertDescription.ILLEGAL_PARAMETER,
+    )
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "scheme"),
+    [("ecdsa-p256", 0x0503), ("ecdsa-p256", 0x0905), ("mldsa65", 0x0906), ("rsa-2048", 0x0403)],
+)
+def test_a_scheme_that_does_not_fit_the_key_is_refused(algorithm, scheme):
+    """TLS 1.3 ties the curve to the scheme: P-256 never signs as ecdsa_secp384r1_sha384."""
+    refused(lambda: check(leaf(algorithm)).verify(scheme, b""), AlertDescription.ILLEGAL_PARAMETER)
+
+
+def test_a_certificate_that_does_not_parse_is_bad():
+    refused(lambda: leaf_public_key(b"\x30\x03abc"), AlertDescription.BAD_CERTIFICATE)
+    refused(lambda: leaf_public_key(leaf().chain_der[0][:-1]), AlertDescription.BAD_CERTIFICATE)
+
+
+@pytest.mark.parametrize("algorithm", ["ed25519", "rsa-1024", "ecdsa-p521"])
+def test_a_key_that_we_do_not_accept_is_unsupported(algorithm):
+    own = leaf(algorithm).chain_der[0]
+
+    refused(lambda: leaf_public_key(own), AlertDescription.UNSUPPORTED_CERTIFICATE)
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")  # of the library, once a process
+def test_a_changed_certificate_never_crashes_us():
+    """Its version and its key's algorithm among others, one byte at a time."""
+    der = leaf().chain_der[0]
+    for position in range(len(der)):
+        changed = bytearray(der)
+        changed[position] ^= 0x55
+        try:
+            key = leaf_public_key(bytes(changed))
+        except FatalAlert:
+            continue
+        assert key_algorithm(key) == "ecdsa-p256"
+
+
+def test_the_signed_content_is_what_the_standard_writes():
+    content = certificate_verify_content(CLIENT_CONTEXT, HASH)
+
+    assert content == b"\x20" * 64 + b"TLS 1.3, client CertificateVerify\x00" + HASH
+    assert SERVER_CONTEXT == b"TLS 1.3, server CertificateVerify"
+
+
+def test_schemes_of_a_key_come_in_the_order_of_the_peer():
+    assert schemes_for_key("rsa", (0x0401, 0x0805, 0x0A0A, 0x0403, 0x0804)) == (0x0805, 0x0804)
+    assert schemes_for_key("mldsa65", HANDSHAKE_SCHEMES) == (0x0905,)
+    assert schemes_for_key("unsupported", CHAIN_SCHEMES) == ()
+
+
+def test_every_scheme_has_its_algorithm_in_the_provider():
+    assert {row.algorithm for row in SCHEMES.values()} <= set(PROVIDER.signatures)
