@@ -43,10 +43,9 @@ class Completion:
         return self.arrivals[0]
 
 
-def new_session(*, keep_connection: bool) -> aiohttp.ClientSession:
-    """A session that opens a connection for each request, or keeps one open."""
-    connector = aiohttp.TCPConnector(force_close=not keep_connection, limit=1)
-    return aiohttp.ClientSession(connector=connector, timeout=_PATIENCE)
+def new_session() -> aiohttp.ClientSession:
+    """A session with one connection, which ends with it."""
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1), timeout=_PATIENCE)
 
 
 async def first_model(session: aiohttp.ClientSession, base_url: str) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from statistics import median
 
-from pqproxy.demo.client import Prompt, new_session, stream_completion
+from pqproxy.demo.client import Prompt, first_model, new_session, stream_completion
 
 TRIES = 9
 
@@ -22,19 +22,23 @@ class Comparison:
 
 
 async def compare(
-    direct_url: str, sidecar_url: str, prompt: Prompt, *, keep_connection: bool
+    direct_url: str, sidecar_url: str, prompt: Prompt, *, open_connection: bool
 ) -> Comparison:
-    """Ask for one token in turn on both ways, on a new connection each or on an open one."""
+    """Ask for one token in turn on both ways, each time on a connection new or already open."""
     prompt = replace(prompt, max_tokens=1)
     direct, through = [], []
-    async with (
-        new_session(keep_connection=keep_connection) as direct_session,
-        new_session(keep_connection=keep_connection) as sidecar_session,
-    ):
-        for attempt in range(-1, TRIES):
-            first = (await stream_completion(direct_session, direct_url, prompt)).first_token
-            second = (await stream_completion(sidecar_session, sidecar_url, prompt)).first_token
-            if attempt >= 0:  # the first try warms caches, and opens the connection to be kept
-                direct.append(first)
-                through.append(second)
+    for attempt in range(-1, TRIES):
+        first = await _time_to_first_token(direct_url, prompt, open_connection)
+        second = await _time_to_first_token(sidecar_url, prompt, open_connection)
+        if attempt >= 0:  # the first try only warms caches
+            direct.append(first)
+            through.append(second)
     return Comparison(tuple(direct), tuple(through))
+
+
+async def _time_to_first_token(url: str, prompt: Prompt, open_connection: bool) -> float:
+    # Not more than one completion on a connection: llama.cpp closes it after a streamed answer.
+    async with new_session() as session:
+        if open_connection:
+            await first_model(session, url)
+        return (await stream_completion(session, url, prompt)).first_token

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ async def _demo(upstream: str | None) -> None:
         Children(Path(name)) as children,
     ):
         server = await start_model_server(children, Path(name), upstream)
-        async with new_session(keep_connection=False) as session:
+        async with new_session() as session:
             model = await first_model(session, server.url)
         address = server.url.removeprefix("http://")
         now = datetime.fromtimestamp(time.time(), UTC)
@@ -107,13 +108,14 @@ def _introduce(server: ModelServer, pair: Pair) -> None:
     print(report.PICTURE)
     print(f"  model server  {server.description}")
     print(f"                {server.url}, plaintext")
-    print(f"  sidecars      {pair.ingress.address} in front of it, {pair.egress.address} beside")
-    print(f"                the client\n\n{_QUESTION}\n")
+    print(f"  sidecars      {pair.ingress.address} in front of it")
+    print(f"                {pair.egress.address} beside the client")
+    print(f"\n{textwrap.fill(_QUESTION, 100)}\n")
 
 
 async def _stream(url: str, prompt: Prompt) -> Completion:
     # A session of its own: when it closes, the connection ends and the sidecars log it.
-    async with new_session(keep_connection=False) as session:
+    async with new_session() as session:
         completion = await stream_completion(session, url, prompt, _show)
     print("\n")
     return completion
@@ -127,6 +129,6 @@ def _show(token: str) -> None:
 async def _report_cost(server: ModelServer, pair: Pair, model: str) -> None:
     prompt = Prompt(model, _SHORT_QUESTION, max_tokens=1)
     sidecar = f"http://{pair.egress.address}"
-    new = await compare(server.url, sidecar, prompt, keep_connection=False)
-    kept = await compare(server.url, sidecar, prompt, keep_connection=True)
+    new = await compare(server.url, sidecar, prompt, open_connection=False)
+    kept = await compare(server.url, sidecar, prompt, open_connection=True)
     print(report.cost_report(new, kept))

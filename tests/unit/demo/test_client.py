@@ -43,7 +43,7 @@ def stream(app):
     tokens = []
 
     async def run():
-        async with TestServer(app) as server, new_session(keep_connection=False) as session:
+        async with TestServer(app) as server, new_session() as session:
             url = str(server.make_url("")).rstrip("/")
             await stream_completion(session, url, PROMPT, tokens.append)
 
@@ -108,7 +108,7 @@ def test_a_server_that_lists_no_models_is_told(body):
 
 def test_a_server_that_is_down_is_told(unused_tcp_port):
     async def run():
-        async with new_session(keep_connection=False) as session:
+        async with new_session() as session:
             await first_model(session, f"http://127.0.0.1:{unused_tcp_port}")
 
     with pytest.raises(CompletionError, match="cannot reach"):

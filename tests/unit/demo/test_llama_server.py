@@ -21,7 +21,7 @@ def test_llama_cpp_talks_in_words_until_it_was_told_to_stop(server):
     tokens = []
 
     async def talk():
-        async with new_session(keep_connection=False) as session:
+        async with new_session() as session:
             model = await first_model(session, server)
             return await stream_completion(session, server, Prompt(model, "hi", 50), tokens.append)
 

@@ -26,7 +26,7 @@ def test_without_the_extra_the_token_server_takes_its_place_and_says_so(
 
     async def start_and_ask(children):
         server = await run.start_model_server(children, tmp_path, None)
-        async with new_session(keep_connection=False) as session:
+        async with new_session() as session:
             return server, await first_model(session, server.url)
 
     with Children(tmp_path) as children:

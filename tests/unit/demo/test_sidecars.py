@@ -18,7 +18,7 @@ def test_a_completion_passes_the_pair_and_both_log_it(tmp_path):
         server = children.start("server", ["-m", "pqproxy.demo.token_server"])
         url = await server.first_line(patience=20)
         pair = await start_pair(children, tmp_path, url.removeprefix("http://"), NOW)
-        async with new_session(keep_connection=False) as session:
+        async with new_session() as session:
             address = f"http://{pair.egress.address}"
             completion = await stream_completion(session, address, Prompt(MODEL, "hi", 5))
         lines = [
