@@ -128,7 +128,8 @@ class ReceiveProtection:
             The content type, and the content as a view into `record`.
 
         Raises:
-            FatalAlert: bad_record_mac; the record's bytes are then garbage, never to be read.
+            FatalAlert: bad_record_mac, the record's bytes being garbage then, never to be read;
+                record_overflow, unexpected_message.
         """
         end = len(record) - TAG_LENGTH
         if end <= HEADER_LENGTH:
@@ -141,14 +142,14 @@ class ReceiveProtection:
             raise FatalAlert(AlertDescription.BAD_RECORD_MAC, "record fails to decrypt") from None
         self._sequence_number += 1
         last = len(content) - 1
+        if last > MAX_FRAGMENT:  # padding counts too (§5.4, RFC 8449 §4)
+            raise FatalAlert(AlertDescription.RECORD_OVERFLOW, f"record holds {last} bytes")
         content_type = content[last]
         if not content_type:  # padded (§5.4): the type is the last byte that is not zero
             last = len(content.tobytes().rstrip(b"\0")) - 1
             if last < 0:
                 raise unexpected_message("record is all padding")
             content_type = content[last]
-        if last > MAX_FRAGMENT:
-            raise FatalAlert(AlertDescription.RECORD_OVERFLOW, f"record holds {last} bytes")
         return content_type, content[:last]
 
 
