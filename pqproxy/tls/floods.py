@@ -55,6 +55,8 @@ class Floods:
 
     def early_data(self, length: int) -> None:
         """A record of early data that is passed over."""
+        if not length:  # would never reach the limit
+            self.empty_record()
         self._early_data += length
         if self._early_data > MAX_EARLY_DATA:
             raise FatalAlert(
