@@ -2,15 +2,15 @@
 
 import os
 
-from pqproxy.tls import KeyLog, Secret
+from pqproxy.tls import KeyLog
 
 
 def open_key_log(path: str) -> KeyLog:
     """Append to a file that only its owner can read. Raises OSError."""
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def write(label: str, secret: Secret) -> None:
+    def write(line: str) -> None:
         # One write is one line, also with other workers on the same file.
-        os.write(descriptor, f"{label} {secret.expose().hex()}\n".encode())
+        os.write(descriptor, f"{line}\n".encode())
 
     return write

@@ -51,10 +51,9 @@ from pqproxy.tls.handshake import (
 from pqproxy.tls.input import APPLICATION_DATA, HANDSHAKE, Input
 from pqproxy.tls.output import Output
 from pqproxy.tls.record import MAX_FRAGMENT
-from pqproxy.tls.secrets import Secret
 from pqproxy.tls.signatures import SCHEMES
 
-KeyLog = Callable[[str, Secret], None]  # label and secret, for an operator who asked for it
+KeyLog = Callable[[str], None]  # takes lines of the SSLKEYLOGFILE format (RFC 9850)
 
 
 class Connection:
@@ -63,6 +62,7 @@ class Connection:
     Attributes:
         negotiated: what was agreed on, once the handshake is complete.
         offer: what the client offered, as soon as that is known (server only).
+        client_random: names this connection in a key log, as soon as it is known.
     """
 
     __slots__ = (
@@ -78,6 +78,7 @@ class Connection:
         "_sending",
         "_state",
         "_tokens",
+        "client_random",
         "negotiated",
         "offer",
     )
@@ -99,6 +100,7 @@ class Connection:
         self._failed = False
         self.negotiated: Negotiated | None = None
         self.offer: Offer | None = None
+        self.client_random = b""
 
     # Input
 
@@ -320,7 +322,7 @@ class Connection:
             case SkipEarlyData(skip):
                 self._input.skips_early_data = skip
             case ReportOffer(offer):
-                self.offer = offer
+                self.offer, self.client_random = offer, offer.client_random
             case Proceed(state):
                 self._carry_out(state.proceed())
             case Sign() | VerifyChain():
@@ -340,4 +342,5 @@ class Connection:
 
     def _log(self, secret: TrafficSecret) -> None:
         if self._key_log is not None:
-            self._key_log(secret.label, secret.secret)
+            value = secret.secret.expose().hex()
+            self._key_log(f"{secret.label} {self.client_random.hex()} {value}")

@@ -60,4 +60,5 @@ class ClientConnection(Connection):
         context = ClientContext(config, KeyExchanges(config.provider), entropy)
         offer = ClientOffer.make(context)
         self._output.send_handshake(offer.hello.message())
+        self.client_random = offer.hello.random
         self._state = WaitServerHello(context, offer)

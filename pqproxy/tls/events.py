@@ -15,6 +15,7 @@ from pqproxy.tls.key_exchange import is_post_quantum
 class Offer:
     """What a ClientHello offered, for the operator: code points as they came."""
 
+    client_random: bytes
     supported_versions: tuple[int, ...]
     supported_groups: tuple[int, ...]
     key_shares: tuple[int, ...]

@@ -49,6 +49,7 @@ def read_offer(hello: ClientHello) -> Offer:
     alpn = extensions.get(ExtensionType.APPLICATION_LAYER_PROTOCOL_NEGOTIATION)
     shares = extensions.get(ExtensionType.KEY_SHARE)
     return Offer(
+        client_random=hello.random,
         supported_versions=uint16_list(ExtensionType.SUPPORTED_VERSIONS, prefix=1),
         supported_groups=uint16_list(ExtensionType.SUPPORTED_GROUPS),
         key_shares=() if shares is None else tuple(s.group for s in read_client_shares(shares)),

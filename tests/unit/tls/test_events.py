@@ -6,6 +6,7 @@ from tests.support.loopback import PROVIDER, credential
 
 def offer(*groups):
     return Offer(
+        client_random=bytes(32),
         supported_versions=(0x0304,),
         supported_groups=groups,
         key_shares=(),
