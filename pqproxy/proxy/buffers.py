@@ -49,7 +49,7 @@ class Kept:
         """Queue bytes behind the rest, as a copy that counts against the budget."""
         self.views.append(data)
         self._copied += len(data)
-        self._pool.copied += len(data)
+        self._pool.count(len(data))
 
     def advance(self, sent: int) -> bool:
         """Drop what the socket took. True: nothing is left, and the buffer has gone back."""
@@ -75,7 +75,7 @@ class Kept:
             self._pool.give_back(self._lender)
             self._lender = None
         if self._copied:
-            self._pool.forget(self._copied)
+            self._pool.count(-self._copied)
             self._copied = 0
 
 
@@ -142,7 +142,7 @@ class RecordBatch(Batch):
     def fill(self, fragments: list[Buffer]) -> None:
         """Say which pieces of the buffer are payload."""
         self.fragments = fragments
-        self.length = sum(map(len, fragments))
+        self.length = len(fragments[0]) if len(fragments) == 1 else sum(map(len, fragments))
 
     def views(self) -> list[Buffer]:
         """The fragments; many small ones are joined into one."""
@@ -179,6 +179,8 @@ class BufferPool:
         "_lent",
         "_waiting",
         "copied",
+        "exhausted",
+        "pressed",
         "records",
         "slots",
     )
@@ -190,18 +192,11 @@ class BufferPool:
         self._lent = 0
         self._waiting: dict[Callable[[], None], None] = {}  # in order, each once
         self.copied = 0
+        # Attributes, not properties: every read looks at them.
+        self.pressed = False  # half of the budget is used: read one slot at a time
+        self.exhausted = False  # all of it is used: read nothing, see `when_relieved`
         self.slots = SlotBatch(self)
         self.records = RecordBatch(self)
-
-    @property
-    def pressed(self) -> bool:
-        """Half of the budget is used: read one slot at a time."""
-        return self.copied * 2 >= self._budget
-
-    @property
-    def exhausted(self) -> bool:
-        """The budget is used up: read nothing, ask to be told with `when_relieved`."""
-        return self.copied >= self._budget
 
     def when_relieved(self, callback: Callable[[], None]) -> None:
         """Call back once the kept bytes are under the budget again."""
@@ -219,7 +214,7 @@ class BufferPool:
                 self._lent += 1
                 self.records = self._free_records.pop() if self._free_records else RecordBatch(self)
                 return Kept(self, unsent, batch, 0)
-        self.copied += size
+        self.count(size)
         return Kept(self, [b"".join(unsent)], None, size)
 
     def give_back(self, batch: Batch) -> None:
@@ -230,9 +225,11 @@ class BufferPool:
         elif isinstance(batch, RecordBatch):
             self._free_records.append(batch)
 
-    def forget(self, size: int) -> None:
-        """Take copied bytes off the budget, and wake readers that waited for it."""
-        self.copied -= size
+    def count(self, size: int) -> None:
+        """Put copied bytes on the budget or, below zero, take them off: readers may go on then."""
+        self.copied += size
+        self.pressed = self.copied * 2 >= self._budget
+        self.exhausted = self.copied >= self._budget
         if self._waiting and not self.exhausted:
             waiting, self._waiting = self._waiting, {}
             for callback in waiting:

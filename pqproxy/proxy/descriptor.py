@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pqproxy.proxy.buffers import Batch, Buffer, BufferPool, Kept, LooseBatch
 from pqproxy.proxy.duplex import Sink
-from pqproxy.proxy.poller import ERROR, HANGUP, OUT, READABLE, Poller
+from pqproxy.proxy.poller import ERROR, HANGUP, IN, OUT, READABLE, Poller
 from pqproxy.proxy.signer import Signer
 from pqproxy.proxy.socket_options import reset_on_close
 from pqproxy.telemetry.reasons import EndReason
@@ -136,6 +136,10 @@ class Descriptor:
 
     def on_events(self, mask: int) -> None:
         """Readiness."""
+        if mask == IN and not self._paused and not self._in_ended:  # nearly always
+            self._readable = True
+            self._read()
+            return
         if mask & ERROR and self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             self._broken = self._readable = True
             if self._paused or self._in_ended:
@@ -196,7 +200,13 @@ class Descriptor:
                 self._unsent.append(bytes(view))
             return False
         try:
-            sent = self._sock.sendmsg(views) if len(views) > 1 else self._sock.send(views[0])
+            if len(views) == 1:
+                view = views[0]
+                sent = self._sock.send(view)
+                if sent == len(view):
+                    return True
+            else:
+                sent = self._sock.sendmsg(views)
         except BlockingIOError:
             sent = 0
         except OSError:

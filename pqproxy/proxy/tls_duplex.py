@@ -71,6 +71,7 @@ class TlsDuplex(Descriptor):
         "_judge",
         "_shaking",
         "_signer",
+        "_slots_fit",
         "failed",
         "handshake",
     )
@@ -86,6 +87,7 @@ class TlsDuplex(Descriptor):
         super().__init__(sock, engine, side)
         self._conn, self._judge, self._signer = connection, judge, engine.signer
         self._shaking = True
+        self._slots_fit = False  # a slot's payload may go out as one record
         self._asked = False  # a signature is being made: the engine waits
         self._answer: tuple[int, Signature] | None = None
         self._holding = False  # the engine holds records that nobody wanted yet
@@ -104,16 +106,17 @@ class TlsDuplex(Descriptor):
             return False
         conn = self._conn
         records: list[Buffer] = []
-        if not isinstance(batch, SlotBatch) or conn.max_fragment < PAYLOAD:
+        if type(batch) is SlotBatch and self._slots_fit:
+            protect, buffer = conn.protect, batch.buffer
+            if batch.length <= PAYLOAD:  # one request, one token: nothing to add up
+                protect(buffer, HEADROOM, batch.length, records)
+            else:
+                for start, length in batch.spans():
+                    protect(buffer, start, length, records)
+        else:
             for view in batch.views():
                 conn.send_data(bytes(view))
             records.append(conn.take_output())
-        elif batch.length <= PAYLOAD:  # one request, one token: nothing to add up
-            conn.protect(batch.buffer, HEADROOM, batch.length, records)
-        else:
-            protect, buffer = conn.protect, batch.buffer
-            for start, length in batch.spans():
-                protect(buffer, start, length, records)
         if self._send(records, batch):
             return True
         self._owes_writable = True
@@ -180,6 +183,7 @@ class TlsDuplex(Descriptor):
                 # What came along with the client's last flight waits until somebody wants it.
                 self._conn.hold()
                 self._holding, self._shaking = True, False
+                self._slots_fit = self._conn.max_fragment >= PAYLOAD
                 self._send_output()
                 if not self.handshake.done():
                     self.handshake.set_result(event.negotiated)
@@ -192,9 +196,11 @@ class TlsDuplex(Descriptor):
             self._hand_on(fragments, batch)
         if self.closed:
             return
-        self._send_output()
-        if last is not None and not self.closed:
+        if last is not None:
+            self._send_output()
             self._end_with(last)
+        elif self._shaking:
+            self._send_output()
 
     def _hand_on(self, fragments: list[Buffer], batch: RecordBatch | None) -> None:
         if batch is None:  # held by the engine until now, in a buffer of its own
