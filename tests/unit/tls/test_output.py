@@ -1,0 +1,182 @@
+import pytest
+
+from pqproxy.tls import record
+from pqproxy.tls.alerts import AlertDescription
+from pqproxy.tls.codepoints import CipherSuite, HandshakeType
+from pqproxy.tls.key_schedule import SUITES
+from pqproxy.tls.messages import HandshakeMessage
+from pqproxy.tls.output import Output
+from pqproxy.tls.record import HEADROOM, MAX_FRAGMENT, TAILROOM, ReceiveProtection
+from pqproxy.tls.secrets import Secret
+from tests.support.hostile import records
+
+SUITE = SUITES[CipherSuite.TLS_AES_128_GCM_SHA256]
+SECRET = Secret(bytes(32))
+FINISHED = HandshakeMessage(HandshakeType.FINISHED, bytes(32))
+KEY_UPDATE = bytes.fromhex("1800000100")
+ALERT, HANDSHAKE, DATA = 21, 22, 23
+
+
+def output(padding=0, keys=True):
+    made = Output(padding, 0x0301)
+    if keys:
+        made.use_secret(SUITE, SECRET)
+    return made
+
+
+class Peer:
+    """Reads what was sent; follows a KeyUpdate."""
+
+    def __init__(self):
+        self.receiving = ReceiveProtection(SUITE, SECRET)
+
+    def read(self, stream):
+        found = []
+        for one in records(stream):
+            content_type, content = self.receiving.unprotect(memoryview(bytearray(one)))
+            found.append((content_type, bytes(content)))
+            if (content_type, bytes(content)) == (HANDSHAKE, KEY_UPDATE):
+                self.receiving = self.receiving.next_generation()
+        return found
+
+
+def protect(made, data, padding_room=256):
+    """`protect` as the owner of a buffer uses it."""
+    buffer = memoryview(bytearray(HEADROOM + len(data) + padding_room + TAILROOM))
+    buffer[HEADROOM : HEADROOM + len(data)] = data
+    out = []
+    made.protect(buffer, HEADROOM, len(data), out)
+    return b"".join(out)
+
+
+def test_only_the_first_record_says_version_1_0():
+    made = output(keys=False)
+    made.send_handshake(FINISHED)
+    first = made.take()
+    made.send_handshake(FINISHED)
+
+    assert first[:3] == bytes.fromhex("160301")
+    assert made.take()[:3] == bytes.fromhex("160303")
+
+
+def test_messages_of_one_flight_share_a_record():
+    made = output(keys=False)
+    made.send_handshake(FINISHED)
+    made.send_handshake(FINISHED)
+
+    (only,) = records(made.take())
+    assert only[5:] == FINISHED.encode() * 2
+
+
+def test_a_change_of_keys_ends_the_record():
+    made = output(keys=False)
+    made.send_handshake(FINISHED)
+    made.use_secret(SUITE, SECRET)
+    made.send_handshake(FINISHED)
+    plaintext, protected = records(made.take())
+
+    assert plaintext[5:] == FINISHED.encode()
+    assert Peer().read(protected) == [(HANDSHAKE, FINISHED.encode())]
+
+
+def test_the_compatibility_record_keeps_its_place_and_is_never_protected():
+    made = output()
+    made.send_handshake(FINISHED)
+    made.send_change_cipher_spec()
+    made.send_handshake(FINISHED)
+
+    sent = records(made.take())
+    assert [one[0] for one in sent] == [DATA, 20, DATA]
+    assert sent[1] == bytes.fromhex("140303000101")
+
+
+@pytest.mark.parametrize("keys", [False, True])
+def test_a_message_over_16_kb_spans_records(keys):
+    made = output(keys=keys)
+    large = HandshakeMessage(HandshakeType.CERTIFICATE, bytes(40_000))
+    made.send_handshake(large)
+    sent = made.take()
+
+    contents = Peer().read(sent) if keys else [(one[0], one[5:]) for one in records(sent)]
+    assert [len(content) for _, content in contents] == [MAX_FRAGMENT, MAX_FRAGMENT, 7236]
+    assert b"".join(content for _, content in contents) == large.encode()
+
+
+def test_records_keep_to_the_limit_of_the_peer():
+    made = output(padding=256)
+    made.max_fragment = 63
+    made.send_handshake(HandshakeMessage(HandshakeType.CERTIFICATE, bytes(200)))
+    made.send_data(bytes(200))
+    made.send_alert(AlertDescription.CLOSE_NOTIFY)
+
+    for one in records(made.take()):
+        assert len(one) - 5 <= 63 + 1 + 16
+
+
+@pytest.mark.parametrize(
+    ("description", "level"),
+    [(AlertDescription.CLOSE_NOTIFY, 1), (AlertDescription.DECODE_ERROR, 2)],
+)
+def test_an_alert_goes_out_behind_what_was_queued(description, level):
+    made = output()
+    made.send_handshake(FINISHED)
+    made.send_alert(description)
+
+    assert Peer().read(made.take()) == [
+        (HANDSHAKE, FINISHED.encode()),
+        (ALERT, bytes((level, description))),
+    ]
+
+
+def test_data_is_cut_into_records_and_short_ones_are_padded():
+    made = output(padding=256)
+    made.send_data(b"x" * (MAX_FRAGMENT + 3))
+    sent = records(made.take())
+
+    assert [len(one) for one in sent] == [5 + MAX_FRAGMENT + 1 + 16, 5 + 256 + 16]
+    contents = [content for _, content in Peer().read(b"".join(sent))]
+    assert contents == [b"x" * MAX_FRAGMENT, b"xxx"]
+
+
+def test_protect_puts_control_output_before_the_record():
+    made = output()
+    made.send_data(b"first")
+
+    assert Peer().read(protect(made, b"second")) == [(DATA, b"first"), (DATA, b"second")]
+    assert made.take() == b""
+
+
+def test_data_before_there_are_keys_is_an_error_of_ours():
+    with pytest.raises(RuntimeError, match="before there are keys"):
+        protect(output(keys=False), b"x")
+
+
+def test_many_requests_for_a_key_update_are_answered_once_and_before_data():
+    made = output()
+    peer = Peer()
+    for _ in range(5):
+        made.key_update_owed = True
+    assert made.take() == b""  # nothing queues while we have nothing to say
+
+    assert peer.read(protect(made, b"a")) == [(HANDSHAKE, KEY_UPDATE), (DATA, b"a")]
+    assert peer.read(protect(made, b"b")) == [(DATA, b"b")]
+
+
+def test_a_key_is_updated_at_its_limit_by_either_way_of_sending(monkeypatch):
+    monkeypatch.setattr(record, "REKEY_AFTER", 2)
+    made, peer = output(), Peer()
+    sent = b""
+    for number in range(5):
+        if number % 2:
+            made.send_data(bytes([number]))
+            sent += made.take()
+        else:
+            sent += protect(made, bytes([number]))
+
+    update = (HANDSHAKE, KEY_UPDATE)
+    data = [(DATA, bytes([number])) for number in range(5)]
+    assert peer.read(sent) == [*data[:2], update, *data[2:4], update, data[4]]
+
+
+def test_an_output_without_anything_to_say_is_empty():
+    assert output().take() == b""
