@@ -35,23 +35,26 @@ def _relay(endpoint, outer, inner):
     """Carry bytes between the TLS socket `outer` and the plaintext socket `inner`."""
     outer.settimeout(DEADLINE)
     inner.settimeout(DEADLINE)
-    forwarded = 0
-    while not endpoint.closed and not endpoint.peer_closed:
-        outer.sendall(endpoint.take())
-        readable, _, _ = select.select([outer, inner], [], [], DEADLINE)
-        if inner in readable and endpoint.handshake_complete:
-            data = inner.recv(READ_SIZE)
-            if not data:
-                break
-            endpoint.send(data)
-        if outer in readable:
-            data = outer.recv(READ_SIZE)
-            endpoint.feed(data) if data else endpoint.feed_eof()
-            inner.sendall(endpoint.received[forwarded:])
-            forwarded = len(endpoint.received)
-        if not readable:
-            break
-    with suppress(OSError):
+    with suppress(ConnectionError):  # a side that is done may leave in the middle of a word
+        while _step(endpoint, outer, inner):
+            pass
         endpoint.close()
         outer.sendall(endpoint.take())
     linger(outer)
+
+
+def _step(endpoint, outer, inner):
+    """Carry what is there; whether both sides go on."""
+    outer.sendall(endpoint.take())
+    readable, _, _ = select.select([outer, inner], [], [], DEADLINE)
+    if inner in readable and endpoint.handshake_complete:
+        if not (data := inner.recv(READ_SIZE)):
+            return False
+        endpoint.send(data)
+    if outer in readable:
+        if not (data := outer.recv(READ_SIZE)):
+            return False
+        endpoint.feed(data)
+        inner.sendall(endpoint.received)
+        endpoint.received.clear()
+    return bool(readable) and not endpoint.closed and not endpoint.peer_closed
