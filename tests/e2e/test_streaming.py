@@ -4,14 +4,11 @@ import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-
 from tests.support.model_server import completion_request, prompt_of
 from tests.support.token_stream import percentile, stream
 
-TOKENS = 150
-ROUNDS = 2
-ATTEMPTS = 5  # a busy machine delays single tokens by more than we allow: see below
+TOKENS = 100
+ROUNDS = 12  # at most; on a quiet machine one is enough
 ALLOWED_DELAY = 0.001
 ALLOWED_COALESCED = 0.01
 
@@ -19,31 +16,35 @@ ALLOWED_COALESCED = 0.01
 def test_tokens_arrive_one_by_one(model, model_pair):
     """The slowest hundredth of the gaps is at most a millisecond longer than without the pair.
 
-    Both ways are measured in turn. Other processes delay either at times, so the comparison may
-    be repeated; a proxy that held tokens back would fail each time.
+    Both ways are measured in turn. Whatever else runs on the machine delays tokens by far more, on
+    either way, so rounds are repeated and the best of each way compared: a proxy that held tokens
+    back would do so in its best round too.
     """
-    seen = []
-    for _ in range(ATTEMPTS):
-        delay, coalesced = compare(model.address, model_pair.address)
-        seen.append(f"p99 gap {delay * 1000:+.2f} ms, {coalesced:.1%} coalesced")
-        if delay <= ALLOWED_DELAY and coalesced <= ALLOWED_COALESCED:
-            return
-    pytest.fail("; ".join(seen))
-
-
-def compare(direct_address, pair_address):
     direct, through = [], []
     for _ in range(ROUNDS):
         prompt = prompt_of(300)  # makes tokens come about 5 ms apart
-        direct.append(stream(direct_address, prompt, TOKENS))
-        through.append(stream(pair_address, prompt, TOKENS))
-    assert sum(one.tokens for one in through) == sum(one.tokens for one in direct)
-    delay = slowest(through) - slowest(direct)
-    return delay, sum(one.coalesced for one in through) / sum(one.tokens for one in through)
+        direct.append(stream(model.address, prompt, TOKENS))
+        through.append(stream(model_pair.address, prompt, TOKENS))
+        delay = best(slowest_gap, through) - best(slowest_gap, direct)
+        coalesced = best(share_coalesced, through)
+        if delay <= ALLOWED_DELAY and coalesced <= ALLOWED_COALESCED:
+            break
+
+    assert [one.tokens for one in through] == [one.tokens for one in direct]
+    assert delay <= ALLOWED_DELAY
+    assert coalesced <= ALLOWED_COALESCED
 
 
-def slowest(streams):
-    return percentile([gap for one in streams for gap in one.gaps], 0.99)
+def best(measure, streams):
+    return min(map(measure, streams))
+
+
+def slowest_gap(found):
+    return percentile(found.gaps, 0.99)
+
+
+def share_coalesced(found):
+    return found.coalesced / found.tokens
 
 
 def test_silence_before_the_first_token_is_waited_out(model_pair):

@@ -63,14 +63,15 @@ def test_killed_in_mid_answer_the_client_sees_no_clean_end_of_the_body(sidecars,
     pair = sidecars.start_pair(server.forward)
     with socket.create_connection(pair.address, timeout=20) as connection:
         connection.sendall(completion_request(prompt_of(300), 1500))
-        answer = connection.recv(1 << 16)
+        answer = b""
+        while b'"delta"' not in answer:
+            answer += connection.recv(1 << 16)
 
         server.kill()
         killed = time.monotonic()
         answer += read_what_is_left(connection)
 
     assert time.monotonic() - killed < 1
-    assert b'"delta"' in answer
     assert not answer.endswith(b"0\r\n\r\n")
 
 
