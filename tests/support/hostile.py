@@ -60,8 +60,9 @@ def leaf(algorithm="ecdsa-p256"):
 class KeyLog(dict):
     """Secrets by label, as they come into use."""
 
-    def __call__(self, label, secret):
-        self[label] = secret
+    def __call__(self, line):
+        label, _client_random, value = line.split()
+        self[label] = tls.Secret(bytes.fromhex(value))
 
     def protection(self, label, suite=tls.CipherSuite.TLS_AES_256_GCM_SHA384):
         return SendProtection(SUITES[suite], self[label])
