@@ -13,7 +13,12 @@ from pqproxy import tls
 from pqproxy.tls.codepoints import ContentType
 from pqproxy.tls.key_schedule import SUITES
 from pqproxy.tls.messages import ClientHello, HandshakeMessage
-from pqproxy.tls.record import HEADER_LENGTH, SendProtection, plaintext_record
+from pqproxy.tls.record import (
+    HEADER_LENGTH,
+    ReceiveProtection,
+    SendProtection,
+    plaintext_record,
+)
 from tests.support import pki
 from tests.support.loopback import Endpoint, pump
 
@@ -66,6 +71,9 @@ class KeyLog(dict):
 
     def protection(self, label, suite=tls.CipherSuite.TLS_AES_256_GCM_SHA384):
         return SendProtection(SUITES[suite], self[label])
+
+    def reading(self, label, suite=tls.CipherSuite.TLS_AES_256_GCM_SHA384):
+        return ReceiveProtection(SUITES[suite], self[label])
 
 
 def pair(**server_config):
