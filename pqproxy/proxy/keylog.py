@@ -11,6 +11,6 @@ def open_key_log(path: str) -> KeyLog:
 
     def write(line: str) -> None:
         # One write is one line, also with other workers on the same file.
-        os.write(descriptor, f"{line}\n".encode())
+        os.write(descriptor, line.encode() + b"\n")
 
     return write

@@ -1,0 +1,72 @@
+import pytest
+
+from pqproxy.config.values import ConnectionLimits
+from pqproxy.proxy.admission import Admission, source_of
+
+LIMITS = ConnectionLimits(connections=5, handshakes=3, handshakes_per_source=2)
+
+
+def test_handshakes_of_one_source_are_capped_and_others_come_in():
+    admission = Admission(LIMITS)
+    assert admission.ask("a")
+    assert admission.ask("a")
+
+    assert admission.ask("a") is None
+    assert admission.ask("b")
+
+
+def test_handshakes_are_capped_in_total():
+    admission = Admission(LIMITS)
+    places = [admission.ask(source) for source in "abc"]
+    assert all(places)
+
+    assert admission.ask("d") is None
+    places[0].handshake_over()
+    assert admission.ask("d")
+
+
+def test_connections_are_capped_after_their_handshakes_too():
+    admission = Admission(LIMITS)
+    places = []
+    for _ in range(5):
+        places.append(admission.ask("a"))
+        places[-1].handshake_over()
+    assert admission.ask("b") is None
+
+    places[0].leave()
+    assert admission.ask("b")
+
+
+def test_leaving_twice_frees_one_place():
+    admission = Admission(LIMITS)
+    place = admission.ask("a")
+    for _ in range(2):
+        place.handshake_over()
+        place.leave()
+
+    assert (admission.connections, admission.handshakes) == (0, 0)
+
+
+def test_a_source_that_is_gone_is_forgotten():
+    admission = Admission(ConnectionLimits())
+    for number in range(1000):
+        admission.ask(str(number) if number < 512 else "x")
+
+    places = [Admission(LIMITS).ask("a")]
+    places[0].leave()
+    assert not places[0]._admission._per_source
+
+
+@pytest.mark.parametrize(
+    ("host", "source"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("2001:db8::ffff:1", "2001:db8::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("unix", "unix"),
+    ],
+)
+def test_what_counts_as_one_source(host, source):
+    assert source_of(host) == source

@@ -1,0 +1,149 @@
+import errno
+import os
+import socket
+
+import pytest
+
+from pqproxy.config.values import ConnectionLimits
+from pqproxy.proxy.admission import Admission
+from pqproxy.proxy.listener import Listener
+
+
+class Door:
+    """A listener and who came through it."""
+
+    def __init__(self, world, limits=None, family=socket.AF_INET, address=("127.0.0.1", 0)):
+        self.sock = socket.socket(family)
+        self.sock.bind(address)
+        self.sock.listen(64)
+        self.address = self.sock.getsockname()
+        self.welcomed, self.turned_away = [], []
+        self.listener = Listener(
+            self.sock,
+            world.engine.poller,
+            Admission(limits or ConnectionLimits()),
+            lambda *who: self.welcomed.append(who),
+            self.turned_away.append,
+        )
+
+    def knock(self):
+        client = socket.socket(self.sock.family)
+        client.connect(self.address)
+        return client
+
+    def close(self):
+        self.listener.close()
+        for sock, _, _ in self.welcomed:
+            sock.close()
+
+
+@pytest.fixture
+def door(world):
+    door = Door(world)
+    yield door
+    door.close()
+
+
+def test_a_connection_is_welcomed_with_its_address(world, door):
+    with door.knock() as client:
+        world.until(lambda: door.welcomed)
+        host, port = client.getsockname()
+
+    assert door.welcomed[0][1] == f"{host}:{port}"
+
+
+def test_an_ipv6_address_is_written_with_brackets(world):
+    door = Door(world, family=socket.AF_INET6, address=("::1", 0))
+    with door.knock():
+        world.until(lambda: door.welcomed)
+    assert door.welcomed[0][1].startswith("[::1]:")
+    door.close()
+
+
+def test_a_unix_listener_welcomes_too(world, tmp_path):
+    door = Door(world, family=socket.AF_UNIX, address=str(tmp_path / "door"))
+    with door.knock():
+        world.until(lambda: door.welcomed)
+    assert door.welcomed[0][1] == "unix"
+    door.close()
+
+
+def test_accepted_sockets_send_at_once_and_find_dead_peers(world, door):
+    with door.knock():
+        world.until(lambda: door.welcomed)
+    sock = door.welcomed[0][0]
+
+    assert not sock.getblocking()
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 30
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == 10
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT) == 3
+
+
+def test_past_the_cap_a_connection_is_closed_and_counted(world):
+    door = Door(world, ConnectionLimits(connections=1))
+    with door.knock(), door.knock() as refused:
+        world.until(lambda: door.turned_away)
+        refused.settimeout(5)
+        assert refused.recv(1) == b""
+
+    assert len(door.welcomed) == 1
+    door.close()
+
+
+class Troubled:
+    """A listening socket whose accept fails for as long as there is `trouble`."""
+
+    def __init__(self, sock, trouble):
+        self._sock, self.trouble, self.calls = sock, trouble, 0
+
+    def __getattr__(self, name):
+        return getattr(self._sock, name)
+
+    def accept(self):
+        self.calls += 1
+        if self.trouble:
+            raise OSError(self.trouble, os.strerror(self.trouble))
+        return self._sock.accept()
+
+
+@pytest.mark.parametrize("trouble", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
+def test_out_of_resources_it_waits_without_spinning_and_goes_on(world, door, caplog, trouble):
+    sock = door.listener._sock = Troubled(door.sock, trouble)
+    with door.knock():
+        world.pass_time(0.3)
+        assert 1 <= sock.calls <= 4
+        assert caplog.text.count("cannot accept") == 1
+
+        sock.trouble = None
+        world.until(lambda: door.welcomed)  # the kernel's queue has kept who waited
+
+
+def test_closing_while_out_of_resources_is_quiet(world):
+    door = Door(world)
+    door.listener._sock = Troubled(door.sock, errno.EMFILE)
+    with door.knock():
+        world.until(lambda: door.listener._paused)
+        door.listener.close()
+    world.pass_time(0.1)
+
+
+def test_closing_takes_in_who_is_in_the_queue_already(world):
+    door = Door(world)
+    clients = [door.knock() for _ in range(5)]
+    door.listener.close()
+    door.listener.close()
+
+    assert len(door.welcomed) == 5
+    for client in clients:
+        client.close()
+    door.close()
+
+
+def test_one_that_gave_up_while_it_waited_stops_nobody(world, door):
+    sock = door.listener._sock = Troubled(door.sock, errno.ECONNABORTED)
+    with door.knock():
+        world.until(lambda: sock.calls)
+        sock.trouble = None
+        world.until(lambda: door.welcomed)

@@ -1,0 +1,41 @@
+import socket
+
+from pqproxy.proxy.socket_options import configure, reset_on_close
+
+
+def test_tcp_sends_at_once_and_finds_dead_peers_after_a_minute():
+    with socket.socket() as sock:
+        configure(sock)
+
+        assert not sock.getblocking()
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 30
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == 10
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT) == 3
+
+
+def test_a_unix_socket_has_none_of_those_options():
+    with socket.socket(socket.AF_UNIX) as sock:
+        configure(sock)
+
+        assert not sock.getblocking()
+
+
+def test_reset_on_close_really_resets(world):
+    ours, peer = world.tcp_pair()
+    reset_on_close(ours)
+    ours.close()
+    seen = []
+
+    def tried():
+        try:
+            peer.recv(1)
+        except BlockingIOError:
+            return False
+        except ConnectionResetError:
+            seen.append("reset")
+        return True
+
+    world.until(tried)
+    assert seen == ["reset"]
