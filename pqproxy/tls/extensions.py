@@ -35,7 +35,7 @@ NST = Block.NEW_SESSION_TICKET
 
 # The table of §4.3, for the extensions we recognise.
 PLACES: dict[int, frozenset[Block]] = {
-    ExtensionType.SERVER_NAME: frozenset({CH, EE}),
+    ExtensionType.SERVER_NAME: frozenset({CH, EE, CR}),
     ExtensionType.MAX_FRAGMENT_LENGTH: frozenset({CH, EE}),
     ExtensionType.STATUS_REQUEST: frozenset({CH, CR, CT}),
     ExtensionType.SUPPORTED_GROUPS: frozenset({CH, EE}),
@@ -92,12 +92,13 @@ def check_places(block: Block, extensions: Extensions, requested: Container[int]
     """
     for extension_type in extensions:
         places = PLACES.get(extension_type)
-        name = name_of(ExtensionType, extension_type)
         if places is not None and block not in places:
+            name = name_of(ExtensionType, extension_type)
             raise illegal_parameter(f"extension {name} does not belong into {block.name}")
         if block in REQUESTS or (block is HRR and extension_type == ExtensionType.COOKIE):
             continue
         if extension_type not in requested:
+            name = name_of(ExtensionType, extension_type)
             raise FatalAlert(
                 AlertDescription.UNSUPPORTED_EXTENSION,
                 f"{block.name} answers extension {name}, which was not asked for",
