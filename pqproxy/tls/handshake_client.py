@@ -43,6 +43,10 @@ from pqproxy.tls.handshake import (
 from pqproxy.tls.key_schedule import SUITES, EarlySecret
 from pqproxy.tls.messages import HandshakeMessage, ServerHello
 
+# How the random of a ServerHello ends when a server that speaks TLS 1.3 was made to answer with
+# less (§4.2.3).
+DOWNGRADES = (b"DOWNGRD\x01", b"DOWNGRD\x00")
+
 
 @dataclass(frozen=True, slots=True)
 class Retry:
@@ -74,11 +78,12 @@ class WaitServerHello:
         block = Block.HELLO_RETRY_REQUEST if hello.is_hello_retry_request else Block.SERVER_HELLO
         version = hello.extensions.get(ExtensionType.SUPPORTED_VERSIONS)
         if version is None:
-            raise FatalAlert(AlertDescription.PROTOCOL_VERSION, "the server speaks no TLS 1.3")
+            raise _older_version(hello)
         if read_single_uint16(version, "supported_versions") != TLS_1_3:
             raise illegal_parameter("the server selects a version that was not offered")
         if hello.legacy_version != LEGACY_VERSION:
-            raise illegal_parameter("ServerHello has a wrong legacy_version")
+            reason = f"ServerHello has legacy_version 0x{hello.legacy_version:04x}"
+            raise FatalAlert(AlertDescription.PROTOCOL_VERSION, reason)
         if hello.is_hello_retry_request and self.retry:
             raise unexpected_message("a second HelloRetryRequest")
         check_places(block, hello.extensions, self.offer.hello.extensions)
@@ -152,3 +157,9 @@ class WaitServerHello:
             WaitEncryptedExtensions(progress, frozenset(self.offer.hello.extensions)),
             (*compatibility, UseSendSecret(keys.sending), UseReceiveSecret(keys.receiving)),
         )
+
+
+def _older_version(hello: ServerHello) -> FatalAlert:
+    if hello.random.endswith(DOWNGRADES):
+        return illegal_parameter("the server speaks TLS 1.3, and somebody between us hides it")
+    return FatalAlert(AlertDescription.PROTOCOL_VERSION, "the server speaks no TLS 1.3")
