@@ -106,21 +106,48 @@ class CertificateVerifyCheck:
 
 
 def leaf_public_key(certificate: bytes) -> PublicKey:
-    """The public key of a DER certificate.
+    """The public key of a DER certificate, which must be one for signing.
 
     Raises:
         FatalAlert: bad_certificate or unsupported_certificate.
     """
     try:
-        public_key = x509.load_der_x509_certificate(certificate).public_key()
+        parsed = x509.load_der_x509_certificate(certificate)
+        may_sign = _may_sign(parsed)
+        public_key = parsed.public_key()
     except UnsupportedAlgorithm:
-        public_key = None
-    except (ValueError, x509.InvalidVersion):  # the latter is no ValueError
+        raise _unsupported("the peer's key is of an unsupported type") from None
+    except _MALFORMED:
         raise FatalAlert(
             AlertDescription.BAD_CERTIFICATE, "the peer's certificate does not parse"
         ) from None
-    if public_key is None or key_algorithm(public_key) == "unsupported":
-        raise FatalAlert(
-            AlertDescription.UNSUPPORTED_CERTIFICATE, "the peer's key is of an unsupported type"
-        )
+    if not may_sign:
+        raise _unsupported("the keyUsage of the peer's certificate lacks digitalSignature")
+    if key_algorithm(public_key) == "unsupported":
+        raise _unsupported("the peer's key is of an unsupported type")
+    if parsed.public_key_algorithm_oid == x509.PublicKeyAlgorithmOID.RSASSA_PSS:
+        # The rsae schemes are for rsaEncryption keys (§4.3.3); we offer none for these.
+        raise _unsupported("the peer's key is an RSASSA-PSS key, not an RSA key")
     return cast(PublicKey, public_key)
+
+
+# What the library raises for a certificate or an extension that it cannot read.
+_MALFORMED = (
+    ValueError,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+
+
+def _may_sign(certificate: x509.Certificate) -> bool:
+    """Whether its key may sign: digitalSignature, where keyUsage is there at all (§4.5.1.2)."""
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    return usage.digital_signature
+
+
+def _unsupported(reason: str) -> FatalAlert:
+    return FatalAlert(AlertDescription.UNSUPPORTED_CERTIFICATE, reason)

@@ -1,4 +1,8 @@
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from pqproxy.crypto import key_algorithm
 from pqproxy.tls.alerts import AlertDescription, FatalAlert
@@ -136,6 +140,57 @@ def test_a_key_that_we_do_not_accept_is_unsupported(algorithm):
     refused(lambda: leaf_public_key(own), AlertDescription.UNSUPPORTED_CERTIFICATE)
 
 
+def test_a_key_that_may_not_sign_is_unsupported():
+    """A certificate for key encipherment only proves nothing by a signature."""
+    usage = x509.KeyUsage(
+        digital_signature=False,
+        content_commitment=False,
+        key_encipherment=True,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=False,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    certificate = self_signed(x509.CertificateBuilder().add_extension(usage, critical=True))
+
+    refused(lambda: leaf_public_key(certificate), AlertDescription.UNSUPPORTED_CERTIFICATE)
+
+
+def test_a_certificate_without_key_usage_may_sign():
+    assert (
+        leaf_public_key(self_signed(x509.CertificateBuilder()))
+        == pki.key("ecdsa-p256").public_key()
+    )
+
+
+def self_signed(builder):
+    """DER of a certificate that holds these extensions and no others."""
+    own = pki.key("ecdsa-p256")
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "leaf")])
+    certificate = (
+        builder.subject_name(name)
+        .issuer_name(name)
+        .public_key(own.public_key())
+        .serial_number(1)
+        .not_valid_before(pki.NOT_BEFORE)
+        .not_valid_after(pki.NOT_AFTER)
+        .sign(own, hashes.SHA256())
+    )
+    return certificate.public_bytes(Encoding.DER)
+
+
+def test_an_rsassa_pss_key_is_unsupported():
+    """The library loads it like any RSA key, but the rsae schemes are not for it."""
+    certificate = x509.load_pem_x509_certificate(RSASSA_PSS_CERTIFICATE)
+    assert key_algorithm(certificate.public_key()) == "rsa"
+
+    der = certificate.public_bytes(Encoding.DER)
+
+    refused(lambda: leaf_public_key(der), AlertDescription.UNSUPPORTED_CERTIFICATE)
+
+
 @pytest.mark.filterwarnings("ignore:Parsed a serial number")  # of the library, once a process
 def test_a_changed_certificate_never_crashes_us():
     """Its version and its key's algorithm among others, one byte at a time."""
@@ -165,3 +220,28 @@ def test_schemes_of_a_key_come_in_the_order_of_the_peer():
 
 def test_every_scheme_has_its_algorithm_in_the_provider():
     assert {row.algorithm for row in SCHEMES.values()} <= set(PROVIDER.signatures)
+
+
+# Of a key that was thrown away; `cryptography` cannot make such a certificate.
+RSASSA_PSS_CERTIFICATE = b"""-----BEGIN CERTIFICATE-----
+MIIDZzCCAhqgAwIBAgIUbDYfwKmLkYrQUWjP0J5smKqO2egwQgYJKoZIhvcNAQEK
+MDWgDzANBglghkgBZQMEAgEFAKEcMBoGCSqGSIb3DQEBCDANBglghkgBZQMEAgEF
+AKIEAgIA3jAOMQwwCgYDVQQDDANwc3MwIBcNMjYxMTIwMTMyMjQ3WhgPMjA4MTA4
+MjMxMzIyNDdaMA4xDDAKBgNVBAMMA3BzczCCASAwCwYJKoZIhvcNAQEKA4IBDwAw
+ggEKAoIBAQDX13Szq8bqA/nFl9jNEIjzIAl9/0DxdLJJ3PSTYEfXjRkJ1VHa7vGN
+zq8+UBxpOETAtThBcABmsu8brwGe44J4Y/LZJEcucIpC6fqzsvmGgJv/f5cN9hXO
+Fz9/+5ec6Z+5lr03XXZjhmvcN6V6ZkyyYFfkTMuT8mJCwv7iSGUcOA7Kj8nJoaBJ
+n21wnw7j8594UaqfS2TtYJDBBlZKnjKj766aE8UjKVjnFSeIF5CHUEO0V9a/LK6B
+pt3i6R14OCNc9oXdamlhg4DUC2xe+F/3ABtZAAUCJW2YpBa/kSeZH+7OjZhT+PJb
+r2QZGRAOEWhJrXg+JgCisp0d4TAcftftAgMBAAGjUzBRMB0GA1UdDgQWBBS0ncT2
+7BZk91KO2Q4Lx2rhZ6T2EDAfBgNVHSMEGDAWgBS0ncT27BZk91KO2Q4Lx2rhZ6T2
+EDAPBgNVHRMBAf8EBTADAQH/MEIGCSqGSIb3DQEBCjA1oA8wDQYJYIZIAWUDBAIB
+BQChHDAaBgkqhkiG9w0BAQgwDQYJYIZIAWUDBAIBBQCiBAICAN4DggEBALX600/P
+Yy1efkyXl71SyqnG1YtRLTrNM7Rtjap1KKUhLUNlQ6iw4q7F1IHBLcG0xsJptHTY
+cypAxuoQDEXArXw0IexauO+cdNzPULAypz0bHbdNLKI2nGSTXLJ37pN/AcwVVNlN
+03kVNL+7T0M76jw5xKpqbAu1myRxZggYV70s0sCzAv8+mqcq3651vdRFmQ6L/wg3
+OTqDfQzryhq3in6B2N8i1yQpMeqTkG/UsV9CHFt5rcXobWP8KJqRCL+rFZv8ZXVy
+Wc0ZPRupwjNHg6ZGBhcQVWHPiCAjb7HSCl1TUZGjQ/KNAht9TFUBhgMzedf9iO1t
+i1YULWFRs+24ALo=
+-----END CERTIFICATE-----
+"""
