@@ -132,6 +132,8 @@ class Service:
         except Exception:
             _log.exception("a connection failed inside the proxy")
             end = EndReason.INTERNAL_ERROR
+        if visit.client is None:
+            sock.close()
         for duplex in (visit.client, visit.upstream_side):
             if duplex is not None and not duplex.closed:
                 duplex.abort(end)
@@ -143,6 +145,7 @@ class Service:
 
     async def _shake_hands(self, tls: TlsDuplex, visit: Visit) -> None:
         """Wait for the handshake, and count it however it ends. Raises Ended."""
+        visit.tls = tls
         started = time.monotonic()
         result = HandshakeResult.COMPLETED
         try:
@@ -155,7 +158,6 @@ class Service:
             raise Ended(EndReason.HANDSHAKE_TIMEOUT, detail, reason) from None
         except HandshakeFailed as error:
             result = handshake_result(error.failed)
-            visit.offer = tls.offer
             raise why_it_failed(error.failed, visit.refusal, tls.side) from None
         except asyncio.CancelledError:
             result = HandshakeResult.PEER_LEFT

@@ -7,9 +7,10 @@ from pqproxy.identity.peer import PeerIdentity
 from pqproxy.proxy.admission import Place
 from pqproxy.proxy.duplex import Duplex
 from pqproxy.proxy.splice import Splice
+from pqproxy.proxy.tls_duplex import TlsDuplex
 from pqproxy.telemetry.log import ConnectionLine, RefusalLine
 from pqproxy.telemetry.reasons import EndReason, ReasonCode
-from pqproxy.tls import Negotiated, Offer
+from pqproxy.tls import Negotiated
 
 
 class Ended(Exception):
@@ -35,7 +36,7 @@ class Visit:
     peer_signature: str | None = None
     identity: PeerIdentity | None = None
     refusal: Refused | None = None  # why the peer's chain was rejected
-    offer: Offer | None = None
+    tls: TlsDuplex | None = None
     upstream: str | None = None
     dialled: float = 0.0  # when the last dial began
     client: Duplex | None = None
@@ -66,11 +67,18 @@ class Visit:
             alpn=_text(None if negotiated is None else negotiated.alpn_protocol),
             upstream=self.upstream,
             reason=None if ended is None else ended.reason,
-            detail=None if ended is None else ended.detail,
+            detail=self._detail(ended),
         )
 
+    def _detail(self, ended: Ended | None) -> str | None:
+        if ended is not None:
+            return ended.detail
+        if self.tls is not None and self.tls.failed is not None:
+            return self.tls.failed.reason  # an alert, or nonsense, after the handshake
+        return None
+
     def _refusal(self, ended: Ended, reason: ReasonCode) -> RefusalLine:
-        offer = self.offer
+        offer = None if self.tls is None else self.tls.offer
         return RefusalLine(
             listener=self.listener,
             peer=self.peer,

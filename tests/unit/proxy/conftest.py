@@ -24,6 +24,7 @@ class World:
         self.engine = Engine(Poller(loop), BufferPool(), Signer(loop))
         self.pool = self.engine.pool
         self.sockets = []
+        self.services = []  # whose connections are cut when the test is over
 
     def turn(self, turns=3):
         """Let the loop go round, without waiting for anything."""
@@ -125,9 +126,21 @@ def world(request):
     loop.set_exception_handler(lambda _, context: pytest.fail(str(context)))
     made = World(loop)
     yield made
+    for service in made.services:
+        service.stop_listening()
+        service.cut()
+    made.until(lambda: not any(service.tasks for service in made.services))
     made.engine.signer.close()
     made.engine.poller.close()
     for sock in made.sockets:
         sock.close()
     loop.run_until_complete(loop.shutdown_default_executor())
     loop.close()
+
+
+@pytest.fixture
+def lines(monkeypatch):
+    """The log lines of connections, as they are written."""
+    written = []
+    monkeypatch.setattr("pqproxy.telemetry.log.write", written.append)
+    return written

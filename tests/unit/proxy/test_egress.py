@@ -1,0 +1,177 @@
+import socket
+import struct
+
+import pytest
+
+from pqproxy.config.values import TcpAddress, Timeouts, UnixAddress
+from pqproxy.proxy.egress import server_name
+from pqproxy.telemetry.reasons import EndReason, ReasonCode
+
+from .sidecars import STRANGER, Model, connect, egress, how_it_ends, ingress, listening
+
+
+@pytest.fixture
+def model(world):
+    return Model(world)
+
+
+def nobody():
+    with listening() as sock:
+        return TcpAddress(*sock.getsockname())
+
+
+def test_bytes_pass_through_a_pair_of_sidecars(world, model, lines):
+    _, inner = ingress(world, model.address)
+    service, outer = egress(world, inner)
+    client = connect(world, outer)
+    client.send(b"question")
+    server = model.accept()
+    assert world.read_all(server, 8) == b"question"
+    server.send(b"answer")
+    assert world.read_all(client, 6) == b"answer"
+    client.close()
+    assert how_it_ends(world, server) == "fin"
+    server.close()
+    world.until(lambda: len(lines) == 2)
+
+    mine = next(line for line in lines if line.listener == "to-llm")
+    assert {line.end_reason for line in lines} == {EndReason.FINISHED}
+    assert mine.identity == "spiffe://corp/ns/apps/sa/llm"
+    assert mine.upstream == str(inner)
+    assert mine.peer_signature == "ecdsa_secp256r1_sha256"
+    assert service.counters.snapshot()["bytes"] == [8, 6, 6, 8]
+
+
+def test_half_close_passes_through_a_pair_and_the_answer_comes_back(world, model):
+    _, inner = ingress(world, model.address)
+    _, outer = egress(world, inner)
+    client = connect(world, outer)
+    client.send(b"question")
+    client.shutdown(socket.SHUT_WR)
+    server = model.accept()
+    assert world.read_all(server, 8) == b"question"
+    assert how_it_ends(world, server) == "fin"
+    server.send(b"late answer")
+    assert world.read_all(client, 11) == b"late answer"
+    server.close()
+    assert how_it_ends(world, client) == "fin"
+
+
+def test_a_client_that_is_killed_frees_the_model_within_100_ms(world, model):
+    _, inner = ingress(world, model.address)
+    _, outer = egress(world, inner)
+    client = connect(world, outer)
+    client.send(b"question")
+    server = model.accept()
+    assert world.read_all(server, 8) == b"question"
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    seen = []
+
+    def freed():
+        try:
+            server.recv(1)
+        except BlockingIOError:
+            return False
+        except ConnectionResetError:
+            seen.append("reset")
+        return True
+
+    world.until(freed, seconds=0.1)
+    assert seen == ["reset"]
+
+
+def test_a_server_that_is_not_the_expected_one_is_refused_and_the_client_reset(world, model, lines):
+    _, inner = ingress(world, model.address, leaf=STRANGER)
+    service, outer = egress(world, inner)
+    client = connect(world, outer)
+    client.send(b"secret question")
+
+    assert how_it_ends(world, client) == "reset"
+    world.until(lambda: any(line.listener == "to-llm" for line in lines))
+    mine = next(line for line in lines if line.listener == "to-llm")
+    assert mine.reason is ReasonCode.NOT_ALLOWED
+    assert "expect" in mine.detail
+    assert not model.dialled()
+    assert service.counters.connects.counts == {("handshake_failed",): 1}
+
+
+def test_an_upstream_that_is_down_resets_the_client_at_once(world, lines):
+    service, outer = egress(world, nobody())
+    client = connect(world, outer)
+
+    assert how_it_ends(world, client) == "reset"
+    world.until(lambda: lines)
+    assert lines[0].end_reason is EndReason.UPSTREAM_DOWN
+    assert lines[0].reason is ReasonCode.UPSTREAM_DOWN
+    assert service.counters.last_dial_failed is not None
+
+
+def test_of_several_endpoints_one_that_is_down_is_passed_over(world, model):
+    _, inner = ingress(world, model.address)
+    _, outer = egress(world, nobody(), inner)
+    for _ in range(2):  # each begins with another
+        client = connect(world, outer)
+        client.send(b"x")
+        assert world.read_all(model.accept(), 1) == b"x"
+
+
+def test_an_upstream_that_is_silent_is_timed_out(world, lines):
+    with listening() as silent:
+        address = TcpAddress(*silent.getsockname())
+        _, outer = egress(world, address, timeouts=Timeouts(handshake=0.05))
+        client = connect(world, outer)
+        assert how_it_ends(world, client) == "reset"
+        world.until(lambda: lines)
+
+    assert lines[0].end_reason is EndReason.HANDSHAKE_TIMEOUT
+
+
+def test_an_upstream_that_speaks_no_tls_is_refused(world, model, lines):
+    _, outer = egress(world, model.address)
+    client = connect(world, outer)
+    model.accept().send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    assert how_it_ends(world, client) == "reset"
+    world.until(lambda: lines)
+    assert lines[0].reason is ReasonCode.PLAINTEXT
+
+
+def test_a_client_that_leaves_during_the_handshake_costs_the_upstream_nothing_more(
+    world, model, lines
+):
+    _, outer = egress(world, model.address)
+    client = connect(world, outer)
+    server = model.accept()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+    world.until(lambda: lines)
+    assert lines[0].end_reason is EndReason.CLIENT_LEFT
+    assert how_it_ends(world, server) == "reset"
+
+
+def test_a_refusal_by_the_ingress_is_seen_as_its_alert(world, model, lines):
+    _, inner = ingress(world, model.address, allow=("spiffe://corp/ns/apps/sa/other",))
+    _, outer = egress(world, inner)
+    client = connect(world, outer)
+    client.send(b"question")
+
+    assert how_it_ends(world, client) == "reset"
+    world.until(lambda: len(lines) == 2)
+    mine = next(line for line in lines if line.listener == "to-llm")
+    assert mine.end_reason is EndReason.UPSTREAM_ALERT
+    assert "access_denied" in mine.detail
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        (TcpAddress("llm.test", 443), "llm.test"),
+        (TcpAddress("192.0.2.1", 443), None),
+        (TcpAddress("2001:db8::1", 443), None),
+        (UnixAddress("/run/next.sock"), None),
+    ],
+)
+def test_a_host_name_is_asked_for_an_address_is_not(address, name):
+    assert server_name(address) == name

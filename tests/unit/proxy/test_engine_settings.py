@@ -1,0 +1,41 @@
+from pqproxy.config.values import Policy
+from pqproxy.proxy.engine_settings import alpn, credentials, groups, key_shares
+from pqproxy.tls import CLASSICAL_GROUPS, HYBRID_GROUPS, NamedGroup
+
+from .sidecars import CLIENT, SERVER, identity
+
+
+def test_without_a_list_the_policy_says_which_groups():
+    assert groups((), Policy.REQUIRE) == HYBRID_GROUPS
+    assert groups((), Policy.PREFER) == HYBRID_GROUPS + CLASSICAL_GROUPS
+
+
+def test_a_list_keeps_its_order():
+    names = ("SecP384r1MLKEM1024", "X25519MLKEM768")
+
+    expected = (NamedGroup.SecP384r1MLKEM1024, NamedGroup.X25519MLKEM768)
+    assert groups(names, Policy.REQUIRE) == expected
+
+
+def test_require_never_lets_a_classical_group_through():
+    assert groups(("x25519", "X25519MLKEM768"), Policy.REQUIRE) == (NamedGroup.X25519MLKEM768,)
+
+
+def test_a_client_shares_its_first_group_and_x25519_where_it_offers_that():
+    assert key_shares(groups((), Policy.REQUIRE)) == (NamedGroup.X25519MLKEM768,)
+    assert key_shares(groups((), Policy.PREFER)) == (
+        NamedGroup.X25519MLKEM768,
+        NamedGroup.x25519,
+    )
+    assert key_shares((NamedGroup.x25519,)) == (NamedGroup.x25519,)
+
+
+def test_credentials_keep_the_order_of_identities():
+    made = credentials([identity(SERVER), identity(CLIENT)])
+
+    assert [one.chain for one in made] == [SERVER.chain_der, CLIENT.chain_der]
+    assert made[0].key_algorithm == "ecdsa-p256"
+
+
+def test_protocol_names_are_bytes_on_the_wire():
+    assert alpn(("http/1.1", "h2")) == (b"http/1.1", b"h2")

@@ -1,0 +1,257 @@
+import asyncio
+import socket
+import struct
+from types import SimpleNamespace
+
+import pytest
+
+from pqproxy import tls
+from pqproxy.config.values import ClientAuth, ConnectionLimits, Policy, TcpAddress, Timeouts
+from pqproxy.telemetry.log import RefusalLine
+from pqproxy.telemetry.reasons import EndReason, ReasonCode
+from tests.support import pki
+from tests.support.loopback import Endpoint
+
+from .sidecars import CLIENT, STRANGER, Model, connect, how_it_ends, ingress
+from .test_tls_duplex import TlsPeer
+
+
+@pytest.fixture
+def model(world):
+    return Model(world)
+
+
+def client(world, address, *leaves, **config):
+    return TlsPeer(world, connect(world, address), Endpoint.client(*leaves, **config))
+
+
+def test_a_client_that_is_allowed_reaches_the_model_and_is_logged_once(world, model, lines):
+    service, address = ingress(world, model.address)
+    peer = client(world, address, CLIENT, server_name="llm.test")
+    peer.until(lambda: peer.end.handshake_complete)
+    peer.send(b"question")
+    server = model.accept()
+    assert world.read_all(server, 8) == b"question"
+    server.send(b"answer")
+    peer.until(lambda: peer.end.received == b"answer")
+    peer.end.close()
+    peer.step()
+    server.close()
+    world.until(lambda: lines)
+    world.turn(10)
+
+    (line,) = lines
+    assert line.end_reason is EndReason.FINISHED
+    assert line.identity == "spiffe://corp/ns/apps/sa/app"
+    assert (line.group, line.cipher_suite) == ("X25519MLKEM768", "TLS_AES_256_GCM_SHA384")
+    assert line.signature == line.peer_signature == "ecdsa_secp256r1_sha256"
+    assert (line.received, line.sent, line.server_name) == (8, 6, "llm.test")
+    assert 0 < line.first_byte <= line.duration
+    assert line.upstream == str(model.address)
+    assert service.counters.snapshot()["bytes"] == [8, 6, 6, 8]
+    assert service.counters.active["tls"] == 0
+    assert service.admission.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("leaf", "alert", "reason"),
+    [
+        (STRANGER, tls.AlertDescription.ACCESS_DENIED, ReasonCode.NOT_ALLOWED),
+        (
+            pki.root("ecdsa-p256", "other").issue(uris=("spiffe://corp/ns/apps/sa/app",)),
+            tls.AlertDescription.UNKNOWN_CA,
+            ReasonCode.UNTRUSTED,
+        ),
+        (
+            pki.root("ecdsa-p256").issue(
+                uris=("spiffe://corp/ns/apps/sa/app",), not_after=pki.PAST
+            ),
+            tls.AlertDescription.CERTIFICATE_EXPIRED,
+            ReasonCode.EXPIRED,
+        ),
+        (None, tls.AlertDescription.CERTIFICATE_REQUIRED, ReasonCode.NO_CLIENT_CERTIFICATE),
+    ],
+    ids=["not allowed", "untrusted", "expired", "no certificate"],
+)
+def test_a_peer_that_may_not_come_in_gets_an_alert_and_costs_no_dial(
+    world, model, lines, leaf, alert, reason
+):
+    service, address = ingress(world, model.address)
+    peer = client(world, address, *([leaf] if leaf else []))
+    peer.until(lambda: peer.end.failure)
+    world.until(lambda: lines)
+
+    assert peer.end.failure.alert == alert
+    (line,) = lines
+    assert isinstance(line, RefusalLine)
+    assert line.reason is reason
+    assert line.fix
+    assert not model.dialled()
+    assert service.counters.decisions.counts == {("refused", reason): 1}
+    assert sum(service.counters.connections.counts.values()) == 1
+
+
+def test_a_client_without_a_post_quantum_group_is_refused_and_told_what_it_offered(
+    world, model, lines
+):
+    _, address = ingress(world, model.address)
+    peer = client(world, address, CLIENT, groups=(tls.NamedGroup.x25519,))
+    peer.until(lambda: peer.end.failure)
+    world.until(lambda: lines)
+
+    assert peer.end.failure.alert == tls.AlertDescription.INSUFFICIENT_SECURITY
+    assert lines[0].reason is ReasonCode.NO_PQ_GROUP
+    assert lines[0].offered == "x25519"
+    assert "X25519MLKEM768" in lines[0].fix
+
+
+def test_prefer_accepts_a_classical_client(world, model):
+    _, address = ingress(world, model.address, policy=Policy.PREFER)
+    peer = client(world, address, CLIENT, groups=(tls.NamedGroup.x25519,))
+    peer.until(lambda: peer.end.handshake_complete)
+    model.accept()
+
+
+def test_plaintext_is_refused_by_name(world, model, lines):
+    _, address = ingress(world, model.address)
+    sock = connect(world, address)
+    sock.send(b"GET / HTTP/1.1\r\n\r\n")
+    world.until(lambda: lines)
+
+    assert lines[0].reason is ReasonCode.PLAINTEXT
+    assert not model.dialled()
+
+
+def test_anonymous_clients_come_in_where_none_are_asked(world, model):
+    _, address = ingress(world, model.address, client_auth=ClientAuth.NONE, allow=())
+    peer = client(world, address)
+    peer.until(lambda: peer.end.handshake_complete)
+    model.accept()
+
+
+@pytest.mark.parametrize("leaf", [None, STRANGER], ids=["anonymous", "known"])
+def test_a_certificate_that_is_only_requested_may_be_missing(world, model, leaf):
+    _, address = ingress(world, model.address, client_auth=ClientAuth.REQUEST, allow=())
+    peer = client(world, address, *([leaf] if leaf else []))
+    peer.until(lambda: peer.end.handshake_complete)
+    model.accept()
+
+
+def test_a_model_that_is_down_resets_the_client_at_once_with_a_reason(world, lines):
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        forward = TcpAddress(*gone.getsockname())
+    service, address = ingress(world, forward)
+    peer = client(world, address, CLIENT)
+    peer.until(lambda: peer.how)
+    world.until(lambda: lines)
+
+    assert peer.how == "reset"
+    assert lines[0].end_reason is EndReason.UPSTREAM_DOWN
+    assert lines[0].reason is ReasonCode.UPSTREAM_DOWN
+    assert "connection refused" in lines[0].detail
+    assert service.counters.connects.counts == {("refused",): 1}
+
+
+def test_a_silent_peer_is_timed_out(world, model, lines):
+    service, address = ingress(world, model.address, timeouts=Timeouts(handshake=0.05))
+    sock = connect(world, address)
+    assert how_it_ends(world, sock) == "reset"
+    world.until(lambda: lines)
+
+    assert lines[0].end_reason is EndReason.HANDSHAKE_TIMEOUT
+    assert service.admission.handshakes == 0
+
+
+def test_a_client_that_leaves_while_the_model_is_dialled_stops_the_dial(
+    world, model, lines, monkeypatch
+):
+    dialling = asyncio.Event()
+
+    async def never(*_):
+        dialling.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("pqproxy.proxy.service.dial", never)
+    _, address = ingress(world, model.address)
+    peer = client(world, address, CLIENT)
+    peer.until(dialling.is_set)
+    peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    peer.sock.close()
+    world.until(lambda: lines)
+
+    assert lines[0].end_reason is EndReason.CLIENT_LEFT
+
+
+def test_too_many_of_one_source_are_closed_and_counted(world, model, lines):
+    limits = ConnectionLimits(handshakes_per_source=2)
+    service, address = ingress(world, model.address, limits=limits)
+    silent = [connect(world, address) for _ in range(2)]
+    world.until(lambda: service.admission.handshakes == 2)
+    for _ in range(5):
+        assert how_it_ends(world, connect(world, address)) == "fin"
+
+    assert service.counters.decisions.counts == {("refused", ReasonCode.OVERLOAD): 5}
+    assert [line.reason for line in lines] == [ReasonCode.OVERLOAD]  # one line, not five
+    assert silent
+
+
+def test_bytes_of_a_connection_that_is_still_open_are_counted_once(world, model):
+    service, address = ingress(world, model.address)
+    peer = client(world, address, CLIENT)
+    peer.until(lambda: peer.end.handshake_complete)
+    server = model.accept()
+    peer.send(b"question")
+    assert world.read_all(server, 8) == b"question"
+    for _ in range(3):
+        service.count_bytes()
+
+    assert service.counters.snapshot()["bytes"] == [8, 0, 0, 8]
+
+
+def test_a_drain_cut_resets_both_sides_and_whoever_is_on_the_way_in(world, model, lines):
+    service, address = ingress(world, model.address)
+    peer = client(world, address, CLIENT)
+    peer.until(lambda: peer.end.handshake_complete)
+    server = model.accept()
+    waiting = connect(world, address)
+    world.until(lambda: service.admission.connections == 2)
+    service.stop_listening()
+    service.cut()
+    world.until(lambda: not service.tasks)
+
+    assert how_it_ends(world, server) == "reset"
+    assert how_it_ends(world, waiting) == "reset"
+    assert {line.end_reason for line in lines} == {EndReason.DRAINED}
+    assert len(lines) == 2
+
+
+def test_secrets_go_to_the_key_log_where_one_was_asked_for(world, model):
+    written = []
+    _, address = ingress(world, model.address, key_log=written.append)
+    peer = client(world, address, CLIENT)
+    peer.until(lambda: peer.end.handshake_complete)
+    model.accept()
+
+    assert any(line.startswith("CLIENT_TRAFFIC_SECRET_0 ") for line in written)
+
+
+def test_a_bug_of_ours_ends_one_connection_and_is_logged(world, model, lines, monkeypatch, caplog):
+    def broken(*_, **__):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("pqproxy.proxy.ingress.ServerConnection", broken)
+    service, address = ingress(world, model.address)
+    sock = connect(world, address)
+    world.until(lambda: lines)
+
+    assert lines[0].end_reason is EndReason.INTERNAL_ERROR
+    assert "ZeroDivisionError" in caplog.text
+    assert service.admission.connections == 0
+    assert how_it_ends(world, sock) in ("fin", "reset")
+
+
+def test_nobody_is_judged_without_a_trust_set(world, model):
+    service, _ = ingress(world, model.address)
+    service._trust = None
+
+    assert service._judge((), SimpleNamespace()).alert == tls.AlertDescription.UNKNOWN_CA

@@ -1,0 +1,68 @@
+import pytest
+
+from pqproxy.identity.errors import Refused
+from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
+from pqproxy.proxy.refusals import handshake_result, why_it_failed
+from pqproxy.telemetry.labels import HandshakeResult
+from pqproxy.telemetry.reasons import EndReason, ReasonCode
+from pqproxy.tls import AlertDescription, Failed
+
+
+@pytest.mark.parametrize(
+    ("alert", "reason"),
+    [
+        (AlertDescription.INSUFFICIENT_SECURITY, ReasonCode.NO_PQ_GROUP),
+        (AlertDescription.PROTOCOL_VERSION, ReasonCode.TLS_VERSION),
+        (AlertDescription.CERTIFICATE_REQUIRED, ReasonCode.NO_CLIENT_CERTIFICATE),
+        (AlertDescription.DECODE_ERROR, ReasonCode.PROTOCOL_ERROR),
+    ],
+)
+def test_each_alert_of_ours_has_a_reason_code_and_a_fix(alert, reason):
+    ended = why_it_failed(Failed(alert, "detail"), None, CLIENT)
+
+    assert (ended.end, ended.reason, ended.detail) == (EndReason.REFUSED, reason, "detail")
+    assert ended.fix
+
+
+def test_bytes_that_are_no_tls_are_called_plaintext():
+    failed = Failed(AlertDescription.UNEXPECTED_MESSAGE, "not TLS", not_tls=True)
+
+    assert why_it_failed(failed, None, CLIENT).reason is ReasonCode.PLAINTEXT
+
+
+def test_a_rejected_chain_keeps_the_reason_it_was_rejected_for():
+    refusal = Refused(ReasonCode.EXPIRED, "certificate_expired", "since yesterday", "renew it")
+    failed = Failed(AlertDescription.CERTIFICATE_EXPIRED, "since yesterday")
+    ended = why_it_failed(failed, refusal, CLIENT)
+
+    assert (ended.reason, ended.fix) == (ReasonCode.EXPIRED, "renew it")
+
+
+@pytest.mark.parametrize(
+    ("side", "left", "alert"),
+    [
+        (CLIENT, EndReason.CLIENT_LEFT, EndReason.CLIENT_ALERT),
+        (UPSTREAM, EndReason.UPSTREAM_LEFT, EndReason.UPSTREAM_ALERT),
+    ],
+)
+def test_a_peer_that_leaves_or_says_no_is_no_refusal_of_ours(side, left, alert):
+    by_peer = Failed(AlertDescription.UNKNOWN_CA, "peer said unknown_ca", by_peer=True)
+
+    assert why_it_failed(None, None, side).end is left
+    assert why_it_failed(by_peer, None, side).end is alert
+    assert why_it_failed(by_peer, None, side).reason is None
+
+
+def test_our_own_bug_is_an_internal_error():
+    failed = Failed(AlertDescription.INTERNAL_ERROR, "internal error", cause=ValueError())
+
+    assert why_it_failed(failed, None, CLIENT).end is EndReason.INTERNAL_ERROR
+
+
+def test_what_metrics_call_it():
+    failed = Failed(AlertDescription.DECODE_ERROR, "x")
+    by_peer = Failed(AlertDescription.DECODE_ERROR, "x", by_peer=True)
+
+    assert handshake_result(None) is HandshakeResult.PEER_LEFT
+    assert handshake_result(failed) is HandshakeResult.REFUSED
+    assert handshake_result(by_peer) is HandshakeResult.PEER_ALERT

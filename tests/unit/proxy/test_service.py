@@ -1,0 +1,52 @@
+import pytest
+
+from pqproxy.telemetry.reasons import EndReason
+
+from .sidecars import Model, connect, egress, how_it_ends, ingress
+
+
+@pytest.fixture
+def model(world):
+    return Model(world)
+
+
+def test_after_it_stops_listening_open_connections_go_on(world, model):
+    _, inner = ingress(world, model.address)
+    service, outer = egress(world, inner)
+    client = connect(world, outer)
+    server = model.accept()
+    service.stop_listening()
+    client.send(b"still here")
+
+    assert world.read_all(server, 10) == b"still here"
+    with pytest.raises(ConnectionRefusedError):
+        connect(world, outer)
+
+
+def test_a_connection_cut_before_its_task_began_is_closed_and_counted(world, model, lines):
+    service, address = ingress(world, model.address)
+    sock = connect(world, address)
+    for listener in list(service._listeners):
+        listener.on_events(1)  # accepted, and not a turn of the loop since
+    service.cut()
+    world.until(lambda: lines)
+
+    assert how_it_ends(world, sock) == "reset"
+    assert lines[0].end_reason is EndReason.DRAINED
+    assert service.admission.connections == 0
+    assert service.counters.active["tls"] == 0
+
+
+def test_every_connection_that_was_opened_is_closed_in_the_counters(world, model):
+    _, inner = ingress(world, model.address)
+    service, outer = egress(world, inner)
+    for _ in range(5):
+        client = connect(world, outer)
+        server = model.accept()
+        client.close()
+        assert how_it_ends(world, server) == "fin"
+        server.close()
+    world.until(lambda: not service.tasks)
+
+    assert service.counters.connections.counts == {("tls", EndReason.FINISHED): 5}
+    assert service.counters.active["tls"] == 0

@@ -1,0 +1,47 @@
+from types import SimpleNamespace
+
+from pqproxy.proxy.visit import Ended, Visit
+from pqproxy.telemetry.log import ConnectionLine, RefusalLine
+from pqproxy.telemetry.reasons import EndReason, ReasonCode
+
+
+def visit(**known):
+    return Visit("llm", "192.0.2.1:5", place=None, started=10.0, **known)
+
+
+def test_a_connection_that_never_got_anywhere_still_has_a_line():
+    line = visit().line(EndReason.CLIENT_LEFT, None, 12.5)
+
+    assert line == ConnectionLine("llm", "192.0.2.1:5", EndReason.CLIENT_LEFT, 2.5)
+
+
+def test_a_refusal_says_why_and_what_would_fix_it():
+    ended = Ended(EndReason.REFUSED, "it is not", ReasonCode.NOT_ALLOWED, "allow it")
+    line = visit().line(EndReason.REFUSED, ended, 11.0)
+
+    assert isinstance(line, RefusalLine)
+    assert (line.reason, line.detail, line.fix) == (ReasonCode.NOT_ALLOWED, "it is not", "allow it")
+
+
+def test_an_upstream_that_is_down_is_a_line_of_a_connection_with_its_reason():
+    ended = Ended(EndReason.UPSTREAM_DOWN, "refused", ReasonCode.UPSTREAM_DOWN)
+    line = visit(upstream="127.0.0.1:8000").line(EndReason.UPSTREAM_DOWN, ended, 11.0)
+
+    assert isinstance(line, ConnectionLine)
+    assert (line.reason, line.detail) == (ReasonCode.UPSTREAM_DOWN, "refused")
+    assert line.upstream == "127.0.0.1:8000"
+
+
+def test_the_first_byte_counts_from_accept():
+    flows = SimpleNamespace(bytes=3, first_byte=10.25)
+    joined = SimpleNamespace(from_a=flows, from_b=flows)
+    line = visit(splice=joined).line(EndReason.FINISHED, None, 11.0)
+
+    assert (line.first_byte, line.received, line.sent) == (0.25, 3, 3)
+
+
+def test_an_alert_after_the_handshake_is_told_in_its_own_words():
+    failed = SimpleNamespace(reason="peer said access_denied")
+    line = visit(tls=SimpleNamespace(failed=failed)).line(EndReason.UPSTREAM_ALERT, None, 11.0)
+
+    assert line.detail == "peer said access_denied"

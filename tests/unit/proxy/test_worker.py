@@ -1,0 +1,262 @@
+"""The real process, at the other end of a channel played by hand."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from pqproxy.config.values import Drain, Egress, Ingress, Log, Settings, TrustFiles
+from pqproxy.proxy.channel import FrameReader, WorkerStart, encode_frame
+from tests.support import pki
+
+from .sidecars import CLIENT, ROOT, SERVER, address_of, listening
+
+TRUST = TrustFiles("mesh", (ROOT.certificate_pem,), "mesh")
+
+
+class Process:
+    """A worker; `say` and `hear` are the supervisor's side."""
+
+    def __init__(self, settings, **listeners):
+        self.channel, theirs = socket.socketpair()
+        self.channel.settimeout(10)
+        descriptors = [sock.fileno() for sock in listeners.values()]
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "pqproxy.proxy.worker", str(theirs.fileno())],
+                pass_fds=[theirs.fileno(), *descriptors],
+                stderr=subprocess.PIPE,
+            )
+        start = WorkerStart(settings, {name: [s.fileno()] for name, s in listeners.items()}, False)
+        self.channel.sendall(encode_frame(start.encode()))
+        self._frames, self._heard = FrameReader(), []
+
+    def say(self, **message):
+        self.channel.sendall(encode_frame(json.dumps(message).encode()))
+
+    def hear(self):
+        while not self._heard:
+            data = self.channel.recv(1 << 16)
+            assert data, "the worker has nothing more to say"
+            self._heard += map(json.loads, self._frames.feed(data))
+        return self._heard.pop(0)
+
+    def wait(self):
+        return self.process.wait(10)
+
+    def close(self):
+        self.channel.close()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(10)
+        self.process.stderr.close()
+
+
+def echo(server):
+    """A model server that sends back what it gets."""
+
+    def serve(sock):
+        with sock, contextlib.suppress(ConnectionError):
+            while data := sock.recv(1 << 16):
+                sock.sendall(data)
+
+    def accept():
+        while True:
+            try:
+                sock, _ = server.accept()
+            except OSError:
+                return
+            threading.Thread(target=serve, args=(sock,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+
+
+@pytest.fixture
+def started():
+    """Starts a worker that is a whole pair: its egress connects to its own ingress."""
+    opened = []
+
+    def start(**settings):
+        model, inner, outer = listening(), listening(), listening()
+        echo(model)
+        ingress = Ingress(
+            "llm", address_of(inner), address_of(model), ("llm",), "mesh",
+            allow=("spiffe://corp/ns/apps/sa/*",),
+        )  # fmt: skip
+        egress = Egress(
+            "to-llm", address_of(outer), (address_of(inner),), ("app",), "mesh",
+            expect=("spiffe://corp/ns/apps/sa/llm",),
+        )  # fmt: skip
+        everything = {
+            "identities": (SERVER.files("llm"), CLIENT.files("app")),
+            "trust": (TRUST,),
+            "ingress": (ingress,),
+            "egress": (egress,),
+            "log": Log(format="json"),
+            **settings,
+        }
+        worker = Process(Settings(**everything), **{"llm": inner, "to-llm": outer})
+        opened.extend((worker, model, inner, outer))
+        worker.entry = outer.getsockname()
+        return worker
+
+    yield start
+    for one in opened:
+        one.close()
+
+
+def connected(worker):
+    client = socket.create_connection(worker.entry, timeout=10)
+    client.sendall(b"hello")
+    assert client.recv(5, socket.MSG_WAITALL) == b"hello"
+    return client
+
+
+def test_it_says_ready_and_serves(started):
+    worker = started()
+    assert worker.hear() == {"event": "ready"}
+
+    connected(worker).close()
+
+
+def test_a_snapshot_counts_connections_that_are_still_open(started):
+    worker = started()
+    worker.hear()
+    with connected(worker):
+        worker.say(op="snapshot", id=7)
+        answer = worker.hear()
+
+    assert (answer["event"], answer["id"]) == ("snapshot", 7)
+    assert answer["counters"]["to-llm"]["bytes"] == [5, 5, 5, 5]
+    assert answer["counters"]["llm"]["active"]["tls"] == 1
+    assert answer["status"]["connections"] == {"llm": 1, "to-llm": 1}
+
+
+def test_a_drain_waits_for_what_is_open_and_says_that_it_finished(started):
+    worker = started()
+    worker.hear()
+    client = connected(worker)
+    worker.say(op="drain", timeout=10)
+    time.sleep(0.1)
+    client.sendall(b"more")
+    assert client.recv(4, socket.MSG_WAITALL) == b"more"
+    client.shutdown(socket.SHUT_WR)
+    assert client.recv(1) == b""
+    client.close()
+
+    assert worker.hear() == {"event": "drained", "finished": 2, "reset": 0}
+    assert worker.wait() == 0
+
+
+def test_a_drain_that_runs_out_of_time_resets_and_counts(started):
+    worker = started()
+    worker.hear()
+    client = connected(worker)
+    worker.say(op="drain", timeout=0.1)
+    with client, pytest.raises(ConnectionResetError):
+        client.recv(1)
+
+    drained = worker.hear()
+    assert drained["reset"] >= 1
+    assert drained["reset"] + drained["finished"] == 2
+    assert worker.wait() == 4
+
+
+def test_stop_does_not_wait(started):
+    worker = started()
+    worker.hear()
+    with connected(worker):
+        worker.say(op="drain", timeout=60)
+        worker.say(op="stop")
+        assert worker.hear()["event"] == "drained"
+
+    assert worker.wait() == 4
+
+
+def test_sigterm_drains_and_sigint_does_nothing(started):
+    worker = started(drain=Drain(timeout=10))
+    worker.hear()
+    with connected(worker) as client:
+        os.kill(worker.process.pid, signal.SIGINT)
+        os.kill(worker.process.pid, signal.SIGTERM)
+        client.sendall(b"still here")
+        assert client.recv(10, socket.MSG_WAITALL) == b"still here"
+
+    assert worker.hear()["event"] == "drained"
+    assert worker.wait() == 0
+
+
+def test_when_the_supervisor_is_gone_it_goes_too(started):
+    worker = started()
+    worker.hear()
+    client = connected(worker)
+    worker.channel.close()
+
+    assert worker.wait() == 4
+    with client, pytest.raises(ConnectionResetError):
+        client.recv(1)
+
+
+def test_when_the_supervisor_is_gone_before_it_spoke_it_goes_quietly():
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pqproxy.proxy.worker", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stderr=subprocess.PIPE,
+        )
+    ours.close()
+
+    assert process.communicate(timeout=10)[1] == b""
+    assert process.returncode == 1
+
+
+def test_an_identity_that_cannot_be_used_is_named_and_nothing_listens(started):
+    expired = ROOT.issue(uris=("spiffe://corp/ns/apps/sa/llm",), not_after=pki.PAST)
+    worker = started(identities=(expired.files("llm"), CLIENT.files("app")))
+
+    message = worker.hear()
+    assert message["event"] == "failed"
+    assert "expired" in message["error"]
+    assert worker.wait() == 2
+
+
+def test_one_line_a_connection_goes_to_stderr(started):
+    worker = started()
+    worker.hear()
+    connected(worker).close()
+    worker.say(op="drain", timeout=5)
+    worker.wait()
+    lines = [json.loads(line) for line in worker.process.stderr.read().splitlines()]
+
+    assert sorted(line["listener"] for line in lines) == ["llm", "to-llm"]
+    assert {line["event"] for line in lines} == {"connection"}
+
+
+def test_the_process_imports_nothing_of_the_control_plane():
+    script = "import pqproxy.proxy.worker, sys; print(*sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+
+    forbidden = {"pydantic", "aiohttp", "prometheus_client", "yaml"}
+    assert not forbidden & set(result.stdout.split())
+
+
+def test_a_reset_of_a_client_reaches_through_two_sidecars(started):
+    worker = started()
+    worker.hear()
+    client = connected(worker)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    worker.say(op="drain", timeout=5)
+
+    assert worker.hear()["reset"] == 0
