@@ -12,6 +12,8 @@ from typing import Any
 
 import aiohttp
 
+from pqproxy.telemetry.log import printable
+
 # From the last byte that came. A model may be silent for minutes before its first token.
 _PATIENCE = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=300)
 
@@ -100,8 +102,8 @@ async def stream_completion(
 
 async def _refuse_errors(response: aiohttp.ClientResponse) -> None:
     if response.status != 200:
-        text = (await response.content.read(300)).decode(errors="replace")
-        raise CompletionError(f"{response.url} answered {response.status}: {text}")
+        text = (await response.content.read(300)).decode(errors="replace").strip()
+        raise CompletionError(f"{response.url} answered {response.status}: {printable(text)}")
 
 
 async def _tokens(content: aiohttp.StreamReader) -> AsyncIterator[str]:

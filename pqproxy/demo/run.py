@@ -1,6 +1,7 @@
 """The demo, from an empty machine to a hint what to try next."""
 
 import asyncio
+import io
 import signal
 import sys
 import tempfile
@@ -46,6 +47,8 @@ def run_demo(upstream: str | None) -> int:
     `upstream` is the address `host:port` of a plaintext model server on this machine, or None
     for one of the demo's own. Raises ChildFailed and CompletionError.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal may lack what a model says
     try:
         asyncio.run(until_signal(_demo(upstream)))
     except asyncio.CancelledError:
@@ -122,7 +125,12 @@ async def _stream(url: str, prompt: Prompt) -> Completion:
 
 
 def _show(token: str) -> None:
-    sys.stdout.write(token)
+    # A model may say anything, escape sequences of a terminal included.
+    safe = (
+        char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}"
+        for char in token
+    )
+    sys.stdout.write("".join(safe))
     sys.stdout.flush()
 
 

@@ -1,5 +1,6 @@
 """`pqproxy demo`: what it shows, and that it leaves nothing behind."""
 
+import json
 import os
 import re
 import signal
@@ -9,7 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
+from tests.support.aiohttp_server import AiohttpServer
 from tests.support.plain_server import serving
 from tests.support.sidecars import free_port
 from tests.support.waiting import wait_until
@@ -147,6 +150,31 @@ def test_a_model_server_that_is_down_is_named(empty_directory):
     assert f"cannot reach {url}" in output
     assert "Traceback" not in output
     assert not demo.left_behind()
+
+
+def test_what_a_model_says_cannot_steer_the_terminal(empty_directory):
+    async def models(_request):
+        return web.json_response({"data": [{"id": "m"}]})
+
+    async def chat(request):
+        await request.read()
+        event = {"choices": [{"delta": {"content": "red \x1b[31m alert"}}]}
+        return web.Response(body=b"data: " + json.dumps(event).encode() + b"\n\n")
+
+    with AiohttpServer(web.get("/v1/models", models), web.post("/v1/chat/completions", chat)) as it:
+        demo = Demo(empty_directory, "--upstream", f"http://{it.forward}")
+        output = demo.finish()
+
+    assert demo.process.returncode == 0, output
+    assert "red \N{REPLACEMENT CHARACTER}[31m alert" in output
+
+
+def test_a_terminal_that_knows_ascii_only_is_no_reason_to_fail(empty_directory, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    demo = Demo(empty_directory)
+    output = demo.finish()
+
+    assert demo.process.returncode == 0, output
 
 
 def test_what_is_no_model_server_is_named(empty_directory):

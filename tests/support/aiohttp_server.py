@@ -7,11 +7,11 @@ from aiohttp import web
 
 
 class AiohttpServer:
-    """Serves one route on a free loopback port; a handler is cancelled when its client goes."""
+    """Serves routes on a free loopback port; a handler is cancelled when its client goes."""
 
-    def __init__(self, route):
+    def __init__(self, *routes):
         self._application = web.Application(client_max_size=1 << 30)
-        self._application.add_routes([route])
+        self._application.add_routes(routes)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
 
