@@ -17,7 +17,7 @@ BENCH := $(VENV)/.installed-bench
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # one pip at a time in one environment
 
-demo: $(DEMO)  ## a completion streams through a pair of sidecars
+demo: $(DEMO)
 	@$(BIN)/pqproxy demo
 
 test: $(TEST)
