@@ -86,7 +86,7 @@ class Progress:
     transcript: Transcript
     keys: HandshakeKeys
     negotiated: Negotiated
-    certificate_request: CertificateRequest | None = None
+    requested_schemes: tuple[int, ...] | None = None  # None: no certificate was asked for
 
     def after(self, message: HandshakeMessage) -> Progress:
         """The same, with one message more in the transcript."""
@@ -147,16 +147,19 @@ class WaitCertificateOrRequest:
     )
 
     def on_message(self, message: HandshakeMessage) -> Step:
-        """Keep the request for later, or take the chain."""
+        """Keep what the request accepts for later, or take the chain."""
         if message.type == HandshakeType.CERTIFICATE:
             return WaitCertificate(self.progress).on_message(message)
         request = CertificateRequest.read(message.body)
-        if ExtensionType.SIGNATURE_ALGORITHMS not in request.extensions:
+        data = request.extensions.get(ExtensionType.SIGNATURE_ALGORITHMS)
+        if data is None:
             raise FatalAlert(
                 AlertDescription.MISSING_EXTENSION, "CertificateRequest has no signature_algorithms"
             )
-        progress = replace(self.progress.after(message), certificate_request=request)
-        return Step(WaitCertificate(progress))
+        schemes = read_uint16_list(data, "signature_algorithms")
+        return Step(
+            WaitCertificate(replace(self.progress.after(message), requested_schemes=schemes))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,13 +233,9 @@ class WaitServerFinished:
         progress = progress.after(message)
         finished_hash = progress.transcript.hash()
         flight = Flight(progress.transcript)
-        request = progress.certificate_request
-        if request is None:
+        if progress.requested_schemes is None:
             return _finish(progress, flight, finished_hash)
-        schemes = request.extensions[ExtensionType.SIGNATURE_ALGORITHMS]
-        choice = select_credential(
-            progress.context.config.credentials, read_uint16_list(schemes, "signature_algorithms")
-        )
+        choice = select_credential(progress.context.config.credentials, progress.requested_schemes)
         flight.add(Certificate(choice.credential.chain if choice else ()).message())
         if choice is None:
             return _finish(progress, flight, finished_hash)
