@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pqproxy.crypto import SignatureAlgorithm
 from pqproxy.tls.alerts import AlertDescription, alert_name
@@ -31,8 +31,23 @@ class Offer:
     def describe_groups(self, at_most: int = 8) -> str:
         """The groups by name, the first few."""
         names = [name_of(NamedGroup, group) for group in self.supported_groups[:at_most]]
-        more = len(self.supported_groups) - len(names)
-        return ", ".join(names) + (f" and {more} more" if more else "") or "none"
+        if len(self.supported_groups) > at_most:
+            names.append("and more")
+        return ", ".join(names) or "none"
+
+    def excerpt(self, at_most: int = 32) -> Offer:
+        """The same with its lists cut: what a connection keeps for as long as it lives.
+
+        A hello may list tens of thousands of code points, over a megabyte once they are ints.
+        """
+        return replace(
+            self,
+            supported_versions=self.supported_versions[:at_most],
+            supported_groups=self.supported_groups[:at_most],
+            key_shares=self.key_shares[:at_most],
+            signature_schemes=self.signature_schemes[:at_most],
+            alpn_protocols=self.alpn_protocols[:at_most],
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class WaitClientHello:
         select_version(hello)
         offer = read_offer(hello)
         answer = AnswerClientHello(self.context, message, hello, offer)
-        return Step(answer, (ReportOffer(offer), Proceed(answer)))
+        return Step(answer, (ReportOffer(offer.excerpt()), Proceed(answer)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class AnswerClientHello(Proceeding):
         if ExtensionType.EARLY_DATA in self.hello.extensions:
             flight.do(SkipEarlyData(skip=True))
         next_state = WaitSecondClientHello(
-            self.context, flight.transcript, self.hello, self.offer, selection
+            self.context, flight.transcript, self.message, self.offer.excerpt(), selection
         )
         return Step(next_state, tuple(flight.actions))
 
@@ -159,7 +159,7 @@ class WaitSecondClientHello:
 
     context: ServerContext
     transcript: Transcript
-    first_hello: ClientHello
+    first: HandshakeMessage  # as bytes: a hello read can be ten times as large
     offer: Offer
     selection: Selection
     expects: ClassVar[frozenset[HandshakeType]] = frozenset({HandshakeType.CLIENT_HELLO})
@@ -169,6 +169,7 @@ class WaitSecondClientHello:
         hello = ClientHello.read(message.body)
         select_version(hello)
         check_client_hello(hello)
-        share = check_second_client_hello(self.first_hello, hello, self.selection.group)
+        first_hello = ClientHello.read(self.first.body)
+        share = check_second_client_hello(first_hello, hello, self.selection.group)
         answer = Answer(self.context, hello, self.offer, self.selection, after_retry=True)
         return answer.send(self.transcript.plus(message), share)

@@ -40,9 +40,17 @@ def test_groups_are_described_by_name_and_unknown_ones_by_number():
 
 
 def test_a_long_list_of_groups_is_cut():
-    assert offer(*range(0x1000, 0x1000 + 30_000)).describe_groups(at_most=2) == (
-        "0x1000, 0x1001 and 29998 more"
-    )
+    long = offer(*range(0x1000, 0x1000 + 30_000))
+
+    assert long.describe_groups(at_most=2) == "0x1000, 0x1001, and more"
+    assert long.excerpt().describe_groups() == long.describe_groups()
+
+
+def test_an_excerpt_keeps_what_is_short_and_cuts_what_is_long():
+    short = offer(0x11EC, 0x001D)
+
+    assert short.excerpt() == short
+    assert len(offer(*range(30_000)).excerpt().supported_groups) == 32
 
 
 def test_an_offer_of_no_group_says_so():
