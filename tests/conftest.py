@@ -4,10 +4,20 @@ import pytest
 
 from tests.support.peers import PeerTable, reason_to_skip
 
+# Whoever uses the fixture talks to the peer behind it.
+PEER_OF_FIXTURE = {"model": "llama.cpp"}
+
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "peer(name): needs a peer of tests.support.peers")
     config.pluginmanager.register(PeerTable(), "peer-table")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        for fixture, name in PEER_OF_FIXTURE.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.peer(name))
 
 
 def pytest_runtest_setup(item):

@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from pqproxy.tls import ClientAuthentication, Truncated
+from pqproxy.tls import MAX_FRAGMENT, ClientAuthentication, Truncated, record
 from tests.interop.matrix import (
     HYBRID,
     SERVER_NAME,
@@ -20,7 +20,7 @@ from tests.interop.matrix import (
     server_leaf,
 )
 from tests.support import pki
-from tests.support.loopback import Endpoint, pump
+from tests.support.loopback import Endpoint, pieces, pump
 from tests.support.openssl_peer import OpenSslEndpoint
 
 pytestmark = [pytest.mark.interop, pytest.mark.peer("openssl")]
@@ -307,3 +307,45 @@ def test_both_sides_log_the_same_secrets(retry):
     theirs = [line for line in client.settings.key_log if not line.startswith("EXPORTER")]
     assert sorted(line.strip() for line in ours if "EXPORTER" not in line) == sorted(theirs)
     assert len(theirs) == 4
+
+
+@pytest.mark.parametrize("group", HYBRID)
+def test_openssl_follows_our_key_updates(group, monkeypatch):
+    """Sent before a key has protected more records than is safe: here, after every second."""
+    monkeypatch.setattr(record, "REKEY_AFTER", 2)
+    server = Endpoint.server(server_leaf(), groups=code_points(group))
+    client = OpenSslEndpoint.client(trust=pki.root(), groups=(group,))
+    pump(client, server)
+
+    sent = os.urandom(13 * MAX_FRAGMENT)
+    server.send(sent)
+    records = server.take()
+    client.feed(records)
+
+    assert record_count(records) == 13 + 6  # the data, and an update after every second
+    assert client.error is None
+    assert client.received == sent
+
+
+def record_count(stream):
+    """How many records these bytes are."""
+    count, position = 0, 0
+    while position < len(stream):
+        position += 5 + int.from_bytes(stream[position + 3 : position + 5], "big")
+        count += 1
+    return count
+
+
+@pytest.mark.parametrize("size", [1, 5, 100])
+def test_a_hello_cut_over_many_records_is_read(size):
+    server = Endpoint.server(server_leaf())
+    client = OpenSslEndpoint.client(trust=pki.root())
+    hello = client.take()
+    message, header = hello[5:], hello[:3]
+
+    for piece in pieces(message, size):
+        server.feed(header + len(piece).to_bytes(2, "big") + piece)
+    pump(client, server)
+
+    assert client.error is None
+    assert_both_ways(client, server, size=100)

@@ -1,8 +1,9 @@
 """Other people's TLS: where each peer of the interop tests is found, and the table of what ran.
 
-A test says whom it needs with `@pytest.mark.peer("node")`. A peer that is not there skips the test
-and says what is missing; the table at the end of the run shows every peer, ran or skipped, so that
-a skip is seen. With `PQPROXY_REQUIRE_PEERS=1` a peer that pip can install must have run.
+A test says whom it needs with `@pytest.mark.peer("node")`. A peer that is not there skips the
+test and says what is missing; the table at the end of the run shows every peer, ran or skipped,
+so that a skip is seen. With `PQPROXY_REQUIRE_PEERS=1` a peer that pip can install must have run,
+and no test may be skipped for a package that could not be imported.
 """
 
 import importlib.metadata
@@ -108,6 +109,7 @@ PEERS = {
     "curl_cffi": Peer("curl_cffi (BoringSSL)", _distributions("curl_cffi")),
     "grpcio": Peer("grpcio (BoringSSL)", _distributions("grpcio")),
     "tlslite": Peer("tlslite-ng", _distributions("tlslite-ng", "kyber-py")),
+    "llama.cpp": Peer("llama.cpp (xllamacpp)", _distributions("xllamacpp", "gguf")),
     "openssl-cli": Peer(
         "openssl s_client, s_server",
         lambda: _version(_output(openssl_command(), "version")),
@@ -135,8 +137,13 @@ class PeerTable:
         self._passed = Counter()
         self._failed = Counter()
         self._skipped = Counter()
+        self._not_imported = set()  # packages that tests were skipped for
+
+    def pytest_collectreport(self, report):
+        self._note_import(report)
 
     def pytest_runtest_logreport(self, report):
+        self._note_import(report)
         for key, name in report.user_properties:
             if key != "peer":
                 continue
@@ -148,27 +155,28 @@ class PeerTable:
                 self._passed[name] += 1
 
     def pytest_sessionfinish(self, session):
-        if session.exitstatus == 0 and self.missed():
+        if session.exitstatus == 0 and self.complaints():
             session.exitstatus = 1
 
     def pytest_terminal_summary(self, terminalreporter):
-        if not (self._passed or self._failed or self._skipped):
+        if not (self._passed or self._failed or self._skipped or self._not_imported):
             return
         terminalreporter.section("peers")
         for row in self.rows():
             terminalreporter.line(row)
-        for name in self.missed():
-            terminalreporter.line(f"{REQUIRE} is set: {PEERS[name].title} must run", red=True)
+        for complaint in self.complaints():
+            terminalreporter.line(f"{REQUIRE}=1: {complaint}", red=True)
 
-    def missed(self):
-        """The peers that had to run and did not, or not in all tests."""
+    def complaints(self):
+        """Where the run must fail: what pip can install and what did not run."""
         if os.environ.get(REQUIRE) != "1":
             return []
-        return [
-            name
+        idle = [
+            f"{peer.title} must run in every test that names it"
             for name, peer in PEERS.items()
             if peer.from_pip and (self._skipped[name] or not self._passed[name])
         ]
+        return idle + [f"a test needs the package {name}" for name in sorted(self._not_imported)]
 
     def rows(self):
         """One line a peer."""
@@ -176,9 +184,11 @@ class PeerTable:
             try:
                 version = peer.find()
             except Missing as missing:
-                yield f"{peer.title:28} {'-':10} skipped: {missing}"
+                yield f"{peer.title:28} {'-':16} skipped: {missing}"
                 continue
-            yield f"{peer.title:28} {version:10} {self._verdict(name)}"
+            yield f"{peer.title:28} {version:16} {self._verdict(name)}"
+        for package in sorted(self._not_imported):
+            yield f"{package:28} {'-':16} skipped: pip install {package}"
 
     def _verdict(self, name):
         counts = {
@@ -188,6 +198,12 @@ class PeerTable:
         }
         told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
         return f"ran: {told}" if told else "no test of it was chosen"
+
+    def _note_import(self, report):
+        if report.skipped and (
+            match := re.search(r"could not import '(\w+)", str(report.longrepr))
+        ):
+            self._not_imported.add(match[1])
 
 
 @cache
