@@ -10,9 +10,13 @@ import struct
 from collections.abc import Callable
 from typing import TypeVar
 
-from pqproxy.tls.alerts import decode_error
+from pqproxy.tls.alerts import decode_error, illegal_parameter
 
 Element = TypeVar("Element")
+
+# Of a vector whose elements are read one by one. No honest peer comes near, and a hello of
+# thousands of shares or names would keep us busy for many milliseconds.
+MAX_ELEMENTS = 256
 
 
 class Reader:
@@ -53,6 +57,8 @@ class Reader:
         elements = Reader(self.opaque(prefix), self.name)
         found = []
         while not elements.at_end:
+            if len(found) == MAX_ELEMENTS:
+                raise illegal_parameter(f"{self.name} lists over {MAX_ELEMENTS} elements")
             found.append(read(elements))
         if len(found) < at_least:
             raise decode_error(f"{self.name} holds an empty vector")

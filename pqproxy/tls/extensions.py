@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from pqproxy.tls.alerts import AlertDescription, FatalAlert, decode_error, illegal_parameter
-from pqproxy.tls.codec import Reader, Writer
+from pqproxy.tls.codec import MAX_ELEMENTS, Reader, Writer
 from pqproxy.tls.codepoints import ExtensionType, name_of
 
 Extensions = Mapping[int, bytes]  # in wire order
@@ -66,6 +66,8 @@ def read_extensions(reader: Reader) -> Extensions:
     found: dict[int, bytes] = {}
     block = Reader(reader.opaque(2), reader.name)
     while not block.at_end:
+        if len(found) == MAX_ELEMENTS:
+            raise illegal_parameter(f"{reader.name} has over {MAX_ELEMENTS} extensions")
         extension_type = block.uint(2)
         if extension_type in found:
             raise illegal_parameter(

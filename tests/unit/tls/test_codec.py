@@ -70,6 +70,14 @@ def test_an_empty_vector_is_refused_where_the_type_wants_an_element():
     )
 
 
+def test_a_vector_read_one_by_one_has_256_elements_at_most():
+    """Thousands of key shares in one hello would stall everybody else."""
+    assert len(Reader(b"\1\0" + bytes(256), "x").vector(2, lambda r: r.uint(1))) == 256
+    with pytest.raises(FatalAlert) as caught:
+        Reader(b"\1\1" + bytes(257), "x").vector(2, lambda r: r.uint(1))
+    assert caught.value.description is AlertDescription.ILLEGAL_PARAMETER
+
+
 def test_half_an_element_is_refused():
     assert "half an element" in refusal(lambda: Reader(b"\0\3abc", "x").uint16_vector(2))
 
