@@ -14,7 +14,13 @@ from collections.abc import Callable
 from itertools import count
 
 from pqproxy.crypto import Provider
-from pqproxy.tls.alerts import AlertDescription, FatalAlert, alert_name, decode_error
+from pqproxy.tls.alerts import (
+    AlertDescription,
+    FatalAlert,
+    alert_name,
+    decode_error,
+    unexpected_message,
+)
 from pqproxy.tls.events import (
     ApplicationData,
     ChainReceived,
@@ -32,6 +38,7 @@ from pqproxy.tls.handshake import (
     Action,
     HandshakeComplete,
     LimitRecords,
+    Over,
     Proceed,
     ReportOffer,
     SendChangeCipherSpec,
@@ -52,6 +59,10 @@ from pqproxy.tls.input import APPLICATION_DATA, HANDSHAKE, Input
 from pqproxy.tls.output import Output
 from pqproxy.tls.record import MAX_FRAGMENT
 from pqproxy.tls.signatures import SCHEMES
+
+CLOSURES = (AlertDescription.CLOSE_NOTIFY, AlertDescription.USER_CANCELED)  # no errors (§6.1)
+
+TOO_EARLY = "application data before the handshake is complete"
 
 KeyLog = Callable[[str], None]  # takes lines of the SSLKEYLOGFILE format (RFC 9850)
 
@@ -195,11 +206,15 @@ class Connection:
             out: the record is appended to it, behind a KeyUpdate if one is due.
         """
         if not self._failed and self._sending:
+            if self.negotiated is None:
+                raise RuntimeError(TOO_EARLY)
             self._output.protect(buffer, start, length, out)
 
     def send_data(self, data: bytes) -> None:
         """Queue application data: `protect` for those who do not mind a copy."""
         if not self._failed and self._sending:
+            if self.negotiated is None:
+                raise RuntimeError(TOO_EARLY)
             self._output.send_data(data)
 
     def send_close_notify(self) -> None:
@@ -237,11 +252,16 @@ class Connection:
         self._events.append(failed)
 
     def _die(self, description: AlertDescription | None) -> None:
-        if description is not None and self._sending:
+        if description is None:
+            self._output.take()  # after the peer's alert it is told nothing more (§6)
+        elif self._sending:
             self._output.send_alert(description)
         self._failed = True
         self._events.clear()
-        self._input.records.drop()
+        # The keys of a connection that failed are forgotten (§6), though its owner may keep it.
+        self._state = Over()
+        self._input.forget()
+        self._output.forget()
 
     # Records, alerts and handshake messages
 
@@ -256,6 +276,8 @@ class Connection:
         if len(fragment) != 2:
             raise decode_error(f"alert of {len(fragment)} bytes")
         description = fragment[1]
+        if description in CLOSURES and not self._input.messages.is_empty:
+            raise unexpected_message("closure alert within a handshake message")  # §5.1
         if description == AlertDescription.USER_CANCELED:
             self._input.floods.warning()  # close_notify follows (§6.1)
             return

@@ -198,6 +198,10 @@ class _NoMessages:
         raise AssertionError(f"handshake type {message.type} was read while waiting")
 
 
+class Over(_NoMessages):
+    """The connection failed; nothing that was secret is left."""
+
+
 class Proceeding(_NoMessages):
     """A state that is left at once: `Proceed` carries it along."""
 

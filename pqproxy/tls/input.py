@@ -88,6 +88,12 @@ class Input:
         if self._protection is not None:
             self._change(self._protection.next_generation())
 
+    def forget(self) -> None:
+        """Let go of keys and of everything received: nothing more will be read."""
+        self._protection = None
+        self.messages = MessageReader()
+        self.records.drop()
+
     def _change(self, protection: ReceiveProtection) -> None:
         """Turn a key on.
 

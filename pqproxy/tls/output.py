@@ -98,6 +98,11 @@ class Output:
         self._queue.clear()
         return taken
 
+    def forget(self) -> None:
+        """Let go of the keys: nothing more will be sent but what is queued as records."""
+        self._close_records()
+        self._protection = None
+
     def _update_key(self, protection: SendProtection) -> None:
         """Send KeyUpdate under the old key, then go on to the next (§4.7.3).
 

@@ -1,0 +1,275 @@
+import pytest
+
+from pqproxy import tls
+from pqproxy.tls.handshake import Over
+from tests.support.deviation import Scene, assert_inert
+from tests.support.hostile import GROUPS, leaf
+from tests.support.loopback import Endpoint, pump
+
+ALERT, HANDSHAKE, DATA = 21, 22, 23
+INTERNAL_ERROR, ACCESS_DENIED = 80, 49
+
+
+class Slow(Endpoint):
+    """Whoever is asked for a signature or a verdict keeps the question."""
+
+    def _drain(self):
+        while (event := self.connection.next_event()) is not None:
+            self.events.append(event)
+
+    @property
+    def asked(self):
+        wanted = (tls.SignatureRequested, tls.ChainReceived)
+        return [event for event in self.events if isinstance(event, wanted)]
+
+
+def meet(server=Slow, client=Endpoint, **config):
+    """Both, and the server has heard the hello."""
+    serving = server.server(leaf(), groups=GROUPS, **config)
+    calling = client.client(groups=GROUPS)
+    serving.feed(calling.take())
+    return serving, calling
+
+
+def connected():
+    client, server = Endpoint.client(groups=GROUPS), Endpoint.server(leaf(), groups=GROUPS)
+    pump(client, server)
+    assert client.handshake_complete
+    assert server.handshake_complete
+    return client, server
+
+
+# Answers
+
+
+def test_the_flight_up_to_the_signature_may_leave_before_the_signature_is_there():
+    server, client = meet()
+    client.feed(server.take())
+
+    (request,) = server.asked
+    assert not client.handshake_complete
+    server.connection.provide(request.token, request.sign())
+    pump(client, server)
+    assert client.handshake_complete
+
+
+def test_input_waits_unparsed_while_an_answer_is_awaited():
+    server, _client = meet()
+
+    server.feed(b"\x16\3\3\0\4junk")
+
+    assert server.failure is None
+    assert server.connection.held == 9
+
+
+def test_what_came_meanwhile_is_read_once_the_answer_is_there():
+    server, _client = meet()
+    server.feed(b"\x16\3\3\0\4junk")
+    (request,) = server.asked
+
+    server.connection.provide(request.token, request.sign())
+    server._drain()
+
+    assert server.failure.alert == tls.AlertDescription.UNEXPECTED_MESSAGE
+
+
+def test_an_answer_with_another_token_is_ignored():
+    server, _client = meet()
+    (request,) = server.asked
+    server.take()
+
+    server.connection.provide(request.token + 1, b"forged")
+    server.connection.provide(0, b"forged")
+
+    assert server.take() == b""
+    assert server.failure is None
+    server.connection.provide(request.token, request.sign())
+    assert server.take()
+
+
+def test_an_answer_given_twice_counts_once():
+    server, _client = meet()
+    (request,) = server.asked
+    server.connection.provide(request.token, request.sign())
+    server.take()
+
+    server.connection.provide(request.token, b"another")
+    server._drain()
+
+    assert server.take() == b""
+    assert server.failure is None
+
+
+@pytest.mark.parametrize(
+    "result",
+    [RuntimeError("pkcs11: pin 1234 is wrong"), tls.Verdict.accept(), None, "text", 7],
+)
+def test_an_answer_that_is_none_is_our_own_bug_and_the_peer_learns_nothing(result):
+    scene = Scene("server")
+    scene.subject = Slow(scene.subject.connection)
+    scene.until_our_flight()
+    (request,) = scene.subject.asked
+
+    scene.subject.connection.provide(request.token, result)
+    scene.subject._drain()
+    scene.hear()
+
+    failed = scene.failure
+    assert failed.alert == INTERNAL_ERROR
+    assert "1234" not in failed.reason
+    assert "1234" not in repr(failed)
+    assert isinstance(failed.cause, Exception)
+    assert scene.alerts == [(2, INTERNAL_ERROR)]
+    assert_inert(scene.subject.connection)
+
+
+def test_a_verdict_that_carries_an_alert_is_the_end_with_that_alert():
+    scene = Scene("client", judge=lambda _: tls.Verdict.reject(ACCESS_DENIED, "not expected"))
+    scene.play()
+
+    assert scene.failure.reason == "not expected"
+    assert scene.failure.cause is None
+    assert scene.alerts == [(2, ACCESS_DENIED)]
+
+
+def test_a_fatal_alert_as_an_answer_is_that_alert():
+    refusal = tls.FatalAlert(tls.AlertDescription.UNKNOWN_CA, "unknown root")
+    scene = Scene("client", judge=lambda _: refusal).play()
+
+    assert scene.failure.reason == "unknown root"
+    assert scene.alerts == [(2, tls.AlertDescription.UNKNOWN_CA)]
+
+
+@pytest.mark.parametrize("late", ["accept", "reject", "error"])
+def test_an_answer_after_the_end_is_ignored(late):
+    server, _client = meet()
+    (request,) = server.asked
+    server.connection.abort(tls.AlertDescription.INTERNAL_ERROR)
+    server.take()
+    results = {"accept": request.sign(), "reject": tls.Verdict.accept(), "error": OSError()}
+
+    server.connection.provide(request.token, results[late])
+
+    assert server.take() == b""
+    assert_inert(server.connection)
+
+
+# Failing
+
+
+def test_a_failed_connection_forgets_its_keys():
+    """§6: the secrets of a failed connection are forgotten, whoever still holds the object."""
+    client, _server = connected()
+    client.feed(b"\x17\3\3\0\x20" + bytes(32))
+    client.take()
+
+    assert client.failure
+    assert isinstance(client.connection._state, Over)
+    assert client.connection._input._protection is None
+    assert client.connection._output._protection is None
+    assert client.negotiated is not None  # for the log
+
+
+def test_what_was_negotiated_and_offered_outlives_a_failure():
+    _client, server = connected()
+    server.feed(b"\x17\3\3\0\x20" + bytes(32))
+
+    assert server.negotiated.group == GROUPS[0]
+    assert server.connection.offer.supported_groups == GROUPS
+
+
+def test_after_the_peer_s_alert_nothing_more_is_said():
+    """Not even what was queued before: whoever sent a fatal alert reads no more (§6)."""
+    client, server = connected()
+    client.send(b"too late")
+    server.connection.abort(tls.AlertDescription.INTERNAL_ERROR)
+
+    client.feed(server.take())
+
+    assert client.failure.by_peer
+    assert client.failure.authenticated
+    assert client.take() == b""
+    assert_inert(client.connection)
+
+
+def test_an_alert_without_keys_is_told_apart():
+    client = Endpoint.client(groups=GROUPS)
+    client.feed(b"\x15\3\3\0\2\2\x28")
+
+    assert client.failure.by_peer
+    assert not client.failure.authenticated
+    assert client.failure.reason == "peer said handshake_failure (unauthenticated)"
+
+
+@pytest.mark.parametrize("level", [0, 1, 2, 255])
+@pytest.mark.parametrize("description", [10, 40, 116, 200])
+def test_every_alert_but_two_is_the_end_whatever_its_level(level, description):
+    scene = Scene("client").play()
+    scene.says(ALERT, bytes((level, description)), stage="application")
+
+    assert scene.failure.alert == description
+    assert scene.failure.by_peer
+    assert scene.alerts == []
+    assert_inert(scene.subject.connection)
+
+
+def test_our_own_bug_is_internal_error_with_its_cause(monkeypatch):
+    scene = Scene("server")
+    monkeypatch.setattr("pqproxy.tls.handshake_server.read_offer", lambda _: 1 // 0)
+    scene.until_our_flight()
+
+    assert isinstance(scene.failure.cause, ZeroDivisionError)
+    assert scene.failure.reason == "internal error: ZeroDivisionError"
+    assert scene.alerts == [(2, INTERNAL_ERROR)]
+
+
+def test_abort_says_one_alert_and_reports_nothing():
+    client, server = connected()
+    server.connection.abort(tls.AlertDescription.ACCESS_DENIED)
+
+    client.feed(server.take())
+    assert client.failure.alert == ACCESS_DENIED
+    assert server.failure is None
+    assert_inert(server.connection)
+
+
+# Data
+
+
+@pytest.mark.parametrize("before", ["at first", "under handshake keys"])
+def test_data_before_the_handshake_is_complete_is_our_own_bug(before):
+    """It would go out under handshake keys, to whoever is there."""
+    server, client = meet()
+    connection = client.connection
+    if before == "under handshake keys":
+        client.feed(server.take())
+        connection = server.connection
+
+    with pytest.raises(RuntimeError, match="before the handshake"):
+        connection.send_data(b"secret")
+    with pytest.raises(RuntimeError, match="before the handshake"):
+        connection.protect(memoryview(bytearray(600)), 5, 6, [])
+
+
+def test_data_may_be_held_and_walked_later():
+    client, server = connected()
+    client.send(b"one")
+    client.send(b"two")
+    buffer = bytearray(client.take())
+    server.connection.receive_data(buffer)
+
+    first = server.connection.next_event()
+    assert bytes(first.fragment) == b"one"
+    server.connection.hold()
+    buffer[:] = bytes(len(buffer))
+    assert server.connection.held
+    second = server.connection.next_event()
+    assert bytes(second.fragment) == b"two"
+
+
+def test_a_connection_that_lives_is_not_closed():
+    client, server = connected()
+
+    assert not client.connection.closed
+    assert client.connection.next_event() is None
+    assert server.connection.max_fragment == tls.MAX_FRAGMENT
