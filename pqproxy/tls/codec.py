@@ -55,7 +55,7 @@ class Reader:
     ) -> tuple[Element, ...]:
         """Read a length-prefixed vector of elements, each by `read`, until it is used up."""
         elements = Reader(self.opaque(prefix), self.name)
-        found = []
+        found: list[Element] = []
         while not elements.at_end:
             if len(found) == MAX_ELEMENTS:
                 raise illegal_parameter(f"{self.name} lists over {MAX_ELEMENTS} elements")
