@@ -1,9 +1,12 @@
-"""Each group with each kind of certificate, and the names they go by."""
+"""Each group with each kind of certificate, the names they go by, and what each pair must do."""
+
+import os
 
 import pytest
 
 from pqproxy.tls import NamedGroup
 from tests.support import pki
+from tests.support.loopback import pump
 
 HYBRID = ("X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024")
 CLASSICAL = ("x25519", "secp256r1", "secp384r1")
@@ -36,3 +39,21 @@ def server_leaf(algorithm="ecdsa-p256"):
 
 def client_leaf(algorithm="ecdsa-p256"):
     return pki.root(algorithm).issue(uris=("spiffe://corp/ns/apps/sa/client",), name="client")
+
+
+def assert_both_ways(client, server, size):
+    """Send bytes both ways, then close one direction after the other."""
+    question, answer = os.urandom(size), os.urandom(size)
+    client.send(question)
+    pump(client, server)
+    client.close()
+    pump(client, server)
+    assert server.peer_closed
+
+    server.send(answer)
+    server.close()
+    pump(client, server)
+
+    assert server.received == question
+    assert client.received == answer
+    assert client.peer_closed

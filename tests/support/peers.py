@@ -208,7 +208,11 @@ class PeerTable:
 
 @cache
 def _output(*command):
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    """What a program says; one that does not start is as good as missing."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise Missing(f"{command[0]} does not run: {error}") from None
 
 
 def _version(text):
