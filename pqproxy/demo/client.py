@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from pqproxy.telemetry.log import printable
+from pqproxy.demo.terminal import harmless
 
 # From the last byte that came. A model may be silent for minutes before its first token.
 _PATIENCE = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=300)
@@ -103,7 +103,7 @@ async def stream_completion(
 async def _refuse_errors(response: aiohttp.ClientResponse) -> None:
     if response.status != 200:
         text = (await response.content.read(300)).decode(errors="replace").strip()
-        raise CompletionError(f"{response.url} answered {response.status}: {printable(text)}")
+        raise CompletionError(f"{response.url} answered {response.status}: {harmless(text)}")
 
 
 async def _tokens(content: aiohttp.StreamReader) -> AsyncIterator[str]:

@@ -18,6 +18,7 @@ from pqproxy.demo.client import Completion, Prompt, first_model, new_session, st
 from pqproxy.demo.measure import compare
 from pqproxy.demo.processes import Children
 from pqproxy.demo.sidecars import Pair, start_pair
+from pqproxy.demo.terminal import harmless
 
 # A byte is a token of the generated model, and as many as these make it about as slow as a large
 # one: see model.py.
@@ -125,12 +126,7 @@ async def _stream(url: str, prompt: Prompt) -> Completion:
 
 
 def _show(token: str) -> None:
-    # A model may say anything, escape sequences of a terminal included.
-    safe = (
-        char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}"
-        for char in token
-    )
-    sys.stdout.write("".join(safe))
+    sys.stdout.write(harmless(token))
     sys.stdout.flush()
 
 

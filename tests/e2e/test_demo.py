@@ -102,15 +102,15 @@ def test_ctrl_c_leaves_no_process_and_no_file(empty_directory, moment):
     time.sleep(moment)
 
     demo.interrupt()
-    output = demo.finish(seconds=15)
+    demo.finish(seconds=15)
 
-    assert demo.process.returncode in INTERRUPTED, output
+    assert demo.process.returncode != 0  # early on it is still Python's to choose one
     wait_until(lambda: not demo.left_behind(), "nothing is left", 2)
 
 
 def test_an_impatient_ctrl_c_changes_nothing(empty_directory):
     demo = Demo(empty_directory)
-    time.sleep(1.5)
+    assert demo.process.stdout.readline()  # by now everything runs
 
     for _ in range(5):
         demo.interrupt()
