@@ -175,8 +175,8 @@ class TlsDuplex(Descriptor):
         """Take the engine's events; data of one read goes on as one batch."""
         fragments: list[Buffer] = []
         last: Event | None = None
-        next_event = self._conn.next_event
-        while (event := next_event()) is not None:
+        read_data = self._conn.read_data
+        while (event := read_data(fragments)) is not None:
             if type(event) is ApplicationData:
                 fragments.append(event.fragment)
             elif isinstance(event, HandshakeCompleted):

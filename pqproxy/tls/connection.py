@@ -155,6 +155,20 @@ class Connection:
                 self._fail(error)
         return self._events.popleft()
 
+    def read_data(self, fragments: list[bytes | memoryview]) -> Event | None:
+        """`next_event` for one who wants all data that a read brought in one piece.
+
+        Application data is appended to `fragments`, views into the lent buffer, up to the next
+        event of another kind, which is returned. (An `ApplicationData` may still be.)
+        """
+        if self._receiving and not self._failed and not self._events:
+            try:
+                if self._input.take_data(fragments) and not self._at_eof:
+                    return None
+            except Exception as error:
+                self._fail(error)
+        return self.next_event()
+
     def hold(self) -> None:
         """Stop walking: what was not looked at is copied out, and the lent buffer is free again.
 

@@ -12,7 +12,7 @@ from pqproxy.tls.codepoints import ContentType
 from pqproxy.tls.floods import Floods
 from pqproxy.tls.key_schedule import SuiteParameters
 from pqproxy.tls.messages import MessageReader
-from pqproxy.tls.record import HEADER_LENGTH, ReceiveProtection, RecordReader
+from pqproxy.tls.record import HEADER_LENGTH, MAX_RECORD, ReceiveProtection, RecordReader
 from pqproxy.tls.secrets import Secret
 
 # Plain ints: comparing enum members costs as much as decrypting a small record.
@@ -37,6 +37,7 @@ class Input:
 
     __slots__ = (
         "_protection",
+        "_waiting",
         "floods",
         "handshake_complete",
         "hello_seen",
@@ -53,11 +54,45 @@ class Input:
         self.hello_seen = hello_seen
         self.handshake_complete = False
         self.skips_early_data = False
+        self._waiting: Content | None = None  # what ended `take_data`
 
     @property
     def is_protected(self) -> bool:
         """Whether keys are on."""
         return self._protection is not None
+
+    def take_data(self, fragments: list[bytes | memoryview]) -> bool:
+        """Append what comes as application data to `fragments`, as views into what was lent.
+
+        Every byte that is proxied passes here, so the loop calls nothing it can do without; what
+        is not a whole record of data is left to `next_content`.
+
+        Returns:
+            Whether that was all there is.
+
+        Raises:
+            FatalAlert: a record does not decrypt.
+        """
+        protection, records = self._protection, self.records
+        if protection is None or not self.handshake_complete or not self.messages.is_empty:
+            return False
+        unprotect = protection.unprotect
+        view, position = records.view, records.position
+        end = len(view)
+        while end - position >= HEADER_LENGTH and view[position] == APPLICATION_DATA:
+            after = position + HEADER_LENGTH + (view[position + 3] << 8 | view[position + 4])
+            if after > end or after - position > MAX_RECORD:
+                break
+            content_type, fragment = unprotect(view[position:after])
+            position = after
+            if content_type != APPLICATION_DATA or not fragment:
+                self._waiting = content_type, fragment
+                break
+            fragments.append(fragment)
+        records.position = position
+        if fragments:
+            self.floods.data_came()
+        return 0 < end == position and self._waiting is None
 
     def next_content(self) -> Content | None:
         """Return what the next record holds, or None when more input is needed.
@@ -66,18 +101,23 @@ class Input:
             FatalAlert: the record may not stand here, or does not decrypt.
         """
         while True:
-            protection = self._protection
-            record = self.records.next_record(protected=protection is not None)
-            if record is None:
-                return None
-            if protection is None or record[0] != APPLICATION_DATA:
-                content = self._plaintext(record[0], record[HEADER_LENGTH:])
-            elif self.skips_early_data:
-                content = self._unprotect_after_early_data(protection, record)
-            else:
-                content = protection.unprotect(record)
+            content, self._waiting = self._waiting, None
+            if content is None:
+                record = self.records.next_record(protected=self._protection is not None)
+                if record is None:
+                    return None
+                content = self._open(record)
             if content is not None and self._is_meaningful(*content):
                 return content
+
+    def _open(self, record: memoryview) -> Content | None:
+        """What the record holds, or None when it is to be passed over."""
+        protection = self._protection
+        if protection is None or record[0] != APPLICATION_DATA:
+            return self._plaintext(record[0], record[HEADER_LENGTH:])
+        if self.skips_early_data:
+            return self._unprotect_after_early_data(protection, record)
+        return protection.unprotect(record)
 
     def use_secret(self, suite: SuiteParameters, traffic_secret: Secret) -> None:
         """Expect what comes from here on to be protected."""
@@ -90,7 +130,7 @@ class Input:
 
     def forget(self) -> None:
         """Let go of keys and of everything received: nothing more will be read."""
-        self._protection = None
+        self._protection = self._waiting = None
         self.messages = MessageReader()
         self.records.drop()
 

@@ -88,11 +88,15 @@ class Output:
         if self._queue and out is not self._queue:
             out += self._queue
             self._queue.clear()
-        padding = padding_length(length, self._padding, self.max_fragment)
+        padding = 0
+        if length < PADDED_BELOW:
+            padding = padding_length(length, self._padding, self.max_fragment)
         out.append(self._protection.protect(_APPLICATION_DATA, buffer, start, length, padding))
 
     def take(self) -> bytes:
         """Everything queued."""
+        if not self._handshake and not self._queue:
+            return b""
         self._close_records()
         taken = b"".join(self._queue)
         self._queue.clear()

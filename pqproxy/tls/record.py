@@ -36,6 +36,7 @@ REKEY_AFTER = 2**23
 
 _header = Struct(">BHH")
 _ZEROS = bytes(MAX_FRAGMENT)
+_NOTHING = memoryview(b"")
 _CONTENT_TYPES = frozenset(ContentType)
 _APPLICATION_DATA = int(ContentType.APPLICATION_DATA)
 
@@ -95,10 +96,11 @@ class SendProtection:
             buffer[end : end + padding] = _ZEROS[:padding]
             end += padding
         header = _header.pack(_APPLICATION_DATA, LEGACY_VERSION, end - start + TAG_LENGTH)
-        buffer[start - HEADER_LENGTH : start] = header
-        nonce = (self._iv ^ self._sequence_number).to_bytes(12, "big")  # §5.3
-        self._sequence_number += 1
+        sequence_number = self._sequence_number
+        self._sequence_number = sequence_number + 1
+        nonce = (self._iv ^ sequence_number).to_bytes(12, "big")  # §5.3
         protected = buffer[start - HEADER_LENGTH : end + TAG_LENGTH]
+        protected[:HEADER_LENGTH] = header
         self._encrypt_into(nonce, buffer[start:end], header, protected[HEADER_LENGTH:])
         return protected
 
@@ -154,21 +156,27 @@ class ReceiveProtection:
 
 
 class RecordReader:
-    """Cuts a byte stream into records, without a copy but for the incomplete one at its end."""
+    """Cuts a byte stream into records, without a copy but for the incomplete one at its end.
 
-    __slots__ = ("_kept", "_position", "_seen", "_view", "is_tls")
+    Attributes:
+        view: what was lent.
+        position: how much of it was cut.
+        is_tls: False when the first byte was none that a record starts with.
+    """
+
+    __slots__ = ("_kept", "_seen", "is_tls", "position", "view")
 
     def __init__(self) -> None:
-        self._view = memoryview(b"")
-        self._position = 0
+        self.view = _NOTHING
+        self.position = 0
         self._kept = b""
         self._seen = False  # a first record was cut
-        self.is_tls = True  # False: the first byte was none that a record starts with
+        self.is_tls = True
 
     @property
     def held(self) -> int:
         """Bytes lent or kept that no record was cut from yet."""
-        return len(self._kept) + len(self._view) - self._position
+        return len(self._kept) + len(self.view) - self.position
 
     def lend(self, data: bytes | bytearray | memoryview, room: int) -> None:
         """Take over the next bytes of the stream, for as long as `next_record` walks them.
@@ -177,25 +185,27 @@ class RecordReader:
             data: if writable, records are handed out as views into it.
             room: how many bytes at its start are free; what was kept goes there if it fits.
         """
-        self.keep()
-        view = memoryview(data)
+        if self.position < len(self.view):
+            self.keep()
+        view = data if type(data) is memoryview else memoryview(data)
         kept = len(self._kept)
         if view.readonly or kept > room:
-            self._view, self._position = memoryview(bytearray(self._kept + view[room:])), 0
+            self.view, self.position = memoryview(bytearray(self._kept + view[room:])), 0
         else:
-            view[room - kept : room] = self._kept
-            self._view, self._position = view, room - kept
+            if kept:
+                view[room - kept : room] = self._kept
+            self.view, self.position = view, room - kept
         self._kept = b""
 
     def keep(self) -> None:
         """Copy out what was not walked yet, so that the lender has its buffer back."""
-        if self._position < len(self._view):
-            self._kept += self._view[self._position :].tobytes()
-        self._view, self._position = memoryview(b""), 0
+        if self.position < len(self.view):
+            self._kept += self.view[self.position :].tobytes()
+        self.view, self.position = _NOTHING, 0
 
     def drop(self) -> None:
         """Forget everything: nothing more will be walked."""
-        self._view, self._position, self._kept = memoryview(b""), 0, b""
+        self.view, self.position, self._kept = _NOTHING, 0, b""
 
     def next_record(self, *, protected: bool) -> memoryview | None:
         """Return the next whole record, header included, or None; then the rest is kept.
@@ -206,28 +216,27 @@ class RecordReader:
         Raises:
             FatalAlert: record_overflow or unexpected_message, as soon as the header is there.
         """
-        if self._kept and not len(self._view):
-            self._view, self._position = memoryview(bytearray(self._kept)), 0
+        if self._kept and not len(self.view):
+            self.view, self.position = memoryview(bytearray(self._kept)), 0
             self._kept = b""
-        view, position = self._view, self._position
+        view, position = self.view, self.position
         available = len(view) - position
-        if available:
-            self._check_type(view[position])
+        if available and view[position] not in _CONTENT_TYPES:
+            self._refuse_type(view[position])
         if available >= HEADER_LENGTH:
             length = view[position + 3] << 8 | view[position + 4]
             is_protected = protected or view[position] == _APPLICATION_DATA
             if length > (MAX_CIPHERTEXT if is_protected else MAX_FRAGMENT):
                 raise FatalAlert(AlertDescription.RECORD_OVERFLOW, f"record of {length} bytes")
             if available >= HEADER_LENGTH + length:
-                self._position = position + HEADER_LENGTH + length
+                self.position = position + HEADER_LENGTH + length
                 self._seen = True
-                return view[position : self._position]
+                return view[position : self.position]
         self.keep()
         return None
 
-    def _check_type(self, content_type: int) -> None:
-        if content_type not in _CONTENT_TYPES:
-            if self._seen:
-                raise unexpected_message(f"record of unknown type {content_type}")
-            self.is_tls = False
-            raise unexpected_message(f"not TLS: the first byte is {content_type:#04x}")
+    def _refuse_type(self, content_type: int) -> None:
+        if self._seen:
+            raise unexpected_message(f"record of unknown type {content_type}")
+        self.is_tls = False
+        raise unexpected_message(f"not TLS: the first byte is {content_type:#04x}")

@@ -7,6 +7,7 @@ from tests.support.hostile import GROUPS, leaf
 from tests.support.loopback import Endpoint, pump
 
 ALERT, HANDSHAKE, DATA = 21, 22, 23
+UNEXPECTED_MESSAGE, BAD_RECORD_MAC = 10, 20
 INTERNAL_ERROR, ACCESS_DENIED = 80, 49
 
 
@@ -37,6 +38,96 @@ def connected():
     assert client.handshake_complete
     assert server.handshake_complete
     return client, server
+
+
+# Data of a whole read
+
+
+def read_all(connection, data):
+    """Walk one read as a proxy does: data in pieces, and every other event."""
+    connection.receive_data(bytearray(data))
+    fragments, events = [], []
+    while (event := connection.read_data(fragments)) is not None:
+        if isinstance(event, tls.ApplicationData):
+            fragments.append(event.fragment)
+        else:
+            events.append(event)
+    return [bytes(fragment) for fragment in fragments], events
+
+
+def sent(client, *pieces):
+    for piece in pieces:
+        client.send(piece)
+    return client.take()
+
+
+def test_the_records_of_one_read_come_as_so_many_fragments_and_no_event():
+    client, server = connected()
+
+    assert read_all(server.connection, sent(client, b"one", b"two")) == ([b"one", b"two"], [])
+
+
+def test_a_record_cut_by_the_end_of_a_read_comes_with_the_next():
+    client, server = connected()
+    data = sent(client, b"one", b"two")
+
+    assert read_all(server.connection, data[:-1]) == ([b"one"], [])
+    assert read_all(server.connection, data[-1:]) == ([b"two"], [])
+
+
+def test_data_on_both_sides_of_a_key_update_keeps_its_order():
+    client, server = connected()
+    data = sent(client, b"one")
+    client.connection._output.key_update_owed = True
+    data += sent(client, b"two", b"three")
+
+    assert read_all(server.connection, data) == ([b"one", b"two", b"three"], [])
+
+
+def test_data_before_the_end_of_a_direction_comes_before_it():
+    client, server = connected()
+    data = sent(client, b"one")
+    client.close()
+
+    assert read_all(server.connection, data + client.take()) == ([b"one"], [tls.PeerClosed()])
+
+
+def test_the_end_of_the_stream_is_noticed_behind_data():
+    client, server = connected()
+    server.connection.receive_eof()
+
+    assert read_all(server.connection, sent(client, b"one")) == ([b"one"], [tls.Truncated()])
+
+
+def test_data_before_a_record_that_does_not_decrypt_is_kept_and_the_rest_is_not_looked_at():
+    client, server = connected()
+    data = bytearray(sent(client, b"one", b"two", b"three"))
+    data[len(data) // 2] ^= 1
+
+    fragments, (failed,) = read_all(server.connection, data)
+
+    assert fragments == [b"one"]
+    assert failed.alert == BAD_RECORD_MAC
+
+
+def test_a_plaintext_record_between_data_is_refused():
+    client, server = connected()
+
+    fragments, (failed,) = read_all(server.connection, sent(client, b"one") + b"\x14\3\3\0\1\1")
+
+    assert fragments == [b"one"]
+    assert failed.alert == UNEXPECTED_MESSAGE
+
+
+def test_data_within_a_handshake_message_is_refused_in_a_whole_read_too():
+    client, server = connected()
+    output = client.connection._output
+    output._append(HANDSHAKE, b"\x18\0")
+
+    fragments, (failed,) = read_all(server.connection, sent(client, b"one"))
+
+    assert fragments == []
+    assert failed.alert == UNEXPECTED_MESSAGE
 
 
 # Answers
