@@ -14,6 +14,7 @@ from tests.handshake.deviations.scenes import (
     CCS,
     FINISHED,
     HANDSHAKE,
+    NOT_FOR_SIGNING,
     REQUIRE,
     Row,
     by_client,
@@ -124,7 +125,6 @@ ROWS = [
     Row("a hello of TLS 1.2", VERSION, offering({Ext.SUPPORTED_VERSIONS: None})),
     Row("versions without 1.3", VERSION, offering({Ext.SUPPORTED_VERSIONS: b"\4\3\3\3\2"})),
     Row("a hello of SSL 3.0", VERSION, offering(legacy_version=0x0300)),
-    Row("a legacy_version of TLS 1.3", VERSION, offering(legacy_version=0x0304)),
     Row("no common suite", FAILURE, offering(cipher_suites=(0x1303, 0xC02F))),
     Row("no common scheme", FAILURE, offering({Ext.SIGNATURE_ALGORITHMS: b"\0\2\x08\x07"})),
     Row(
@@ -184,6 +184,11 @@ ROWS = [
         "seven certificates",
         Alert.BAD_CERTIFICATE,
         changing(Type.CERTIFICATE, rewritten(Certificate, chain=(b"0",) * 7)),
+    ),
+    Row(
+        "a certificate that may not sign",
+        Alert.UNSUPPORTED_CERTIFICATE,
+        changing(Type.CERTIFICATE, rewritten(Certificate, chain=NOT_FOR_SIGNING)),
     ),
     Row("a scheme not asked for", ILLEGAL, proving(algorithm=0x0807)),
     Row("a scheme of another key", ILLEGAL, proving(algorithm=0x0905)),

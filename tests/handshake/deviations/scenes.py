@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass, replace
 
+from cryptography import x509
+
 from pqproxy.tls import AlertDescription, ClientAuthentication
 from pqproxy.tls.codepoints import ExtensionType
+from tests.support import pki
 from tests.support.deviation import Scene
 from tests.support.hostile import seal
 from tests.support.playbook import client_hello, server_hello, shares
@@ -12,6 +15,10 @@ CCS, ALERT, HANDSHAKE, DATA = 20, 21, 22, 23
 REQUIRE = {"client_authentication": ClientAuthentication.REQUIRE}
 FINISHED = b"\x14\0\0\x30" + bytes(48)
 KEY_UPDATE = b"\x18\0\0\1\0"
+ENCRYPTING = x509.KeyUsage(False, False, True, False, False, False, False, False, False)
+NOT_FOR_SIGNING = (
+    pki.root().issue(name="encrypting", key_usage=False, extra=((ENCRYPTING, True),)).chain_der
+)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from pqproxy.tls.messages import (
 from tests.handshake.deviations.scenes import (
     FINISHED,
     HANDSHAKE,
+    NOT_FOR_SIGNING,
     Row,
     answer,
     by_server,
@@ -174,6 +175,11 @@ ROWS = [
     Row("a stapled extension", UNSUPPORTED, changing(Type.CERTIFICATE, stapled(5))),
     Row("an unknown extension stapled", UNSUPPORTED, changing(Type.CERTIFICATE, stapled(0x5A5A))),
     Row("key_share stapled", ILLEGAL, changing(Type.CERTIFICATE, stapled(Ext.KEY_SHARE))),
+    Row(
+        "a certificate that may not sign",
+        Alert.UNSUPPORTED_CERTIFICATE,
+        changing(Type.CERTIFICATE, rewritten(Certificate, chain=NOT_FOR_SIGNING)),
+    ),
     Row("no proof", UNEXPECTED, changing(Type.CERTIFICATE_VERIFY, left_out)),
     Row("a proof with leftovers", DECODE, changing(Type.CERTIFICATE_VERIFY, lambda b: b + b"\0")),
     Row("a scheme not offered", ILLEGAL, proving(algorithm=0x0807)),
