@@ -4,13 +4,11 @@ All connections of a worker read into the same two buffers, one shaped in slots 
 one flat for TLS: a read is handed on and sent within the same call, so the next one may overwrite
 it. Only what the kernel did not take is kept longer, and then the buffer itself is lent (no copy)
 and the next reader takes another from a small pool. The pool is capped: past the cap the remainder
-is copied out, so that a few slow readers never hold every buffer. Copies have a budget: from half
-of it on a read brings one slot only, past it readers wait.
+is copied out, so that a few slow readers never hold every buffer. Copies have a budget, past it a
+read brings one slot only: a slow reader then costs its connection 16 KB, and nobody else anything.
 
 Nothing here knows sockets or TLS beyond the room that a record needs around its payload.
 """
-
-from collections.abc import Callable
 
 # Room before the payload of a slot: a frame header (8) that comes with tunnels, in front of it
 # the record header (5). Behind it: the content type (1) and the tag (16). Padding of small records
@@ -177,30 +175,22 @@ class BufferPool:
         "_free_records",
         "_free_slots",
         "_lent",
-        "_waiting",
         "copied",
-        "exhausted",
         "pressed",
         "records",
         "slots",
     )
 
-    def __init__(self, cap: int = 8, budget: int = 64 << 20) -> None:
+    def __init__(self, cap: int = 8, budget: int = 32 << 20) -> None:
         self._cap, self._budget = cap, budget
         self._free_slots: list[SlotBatch] = []
         self._free_records: list[RecordBatch] = []
         self._lent = 0
-        self._waiting: dict[Callable[[], None], None] = {}  # in order, each once
         self.copied = 0
-        # Attributes, not properties: every read looks at them.
-        self.pressed = False  # half of the budget is used: read one slot at a time
-        self.exhausted = False  # all of it is used: read nothing, see `when_relieved`
+        # An attribute, not a property: every read looks at it.
+        self.pressed = False  # the budget is used up: read one slot at a time
         self.slots = SlotBatch(self)
         self.records = RecordBatch(self)
-
-    def when_relieved(self, callback: Callable[[], None]) -> None:
-        """Call back once the kept bytes are under the budget again."""
-        self._waiting[callback] = None
 
     def keep(self, batch: Batch, unsent: list[Buffer]) -> Kept:
         """Lend `batch` out as it is, or copy `unsent` where that is cheaper or the cap is met."""
@@ -226,11 +216,6 @@ class BufferPool:
             self._free_records.append(batch)
 
     def count(self, size: int) -> None:
-        """Put copied bytes on the budget or, below zero, take them off: readers may go on then."""
+        """Put copied bytes on the budget or, below zero, take them off."""
         self.copied += size
-        self.pressed = self.copied * 2 >= self._budget
-        self.exhausted = self.copied >= self._budget
-        if self._waiting and not self.exhausted:
-            waiting, self._waiting = self._waiting, {}
-            for callback in waiting:
-                callback()
+        self.pressed = self.copied >= self._budget

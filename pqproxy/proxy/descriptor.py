@@ -287,8 +287,3 @@ class Descriptor:
         if not self._queued:
             self._queued = True
             self._poller.again(self)
-
-    def _wait_for_relief(self) -> None:
-        """Too many bytes wait for slow readers: go on when there are fewer."""
-        self._readable = True
-        self._pool.when_relieved(self._ask_for_turn)

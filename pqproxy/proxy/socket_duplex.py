@@ -30,9 +30,6 @@ class SocketDuplex(Descriptor):
         try:
             if bulk:
                 received, room = self._sock.recvmsg_into(batch.payloads)[0], BULK
-            elif pool.exhausted:
-                self._wait_for_relief()
-                return
             else:
                 received, room = self._sock.recv_into(batch.first), PAYLOAD
         except BlockingIOError:

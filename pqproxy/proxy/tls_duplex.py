@@ -45,6 +45,8 @@ Judge = Callable[[tuple[bytes, ...]], Verdict]
 
 # While many bytes wait for slow readers a read brings no more than about one record.
 _PRESSED_READ = 16_384
+# A hello cut into records of one byte costs about 3 us a record: a read stays within a turn's time.
+_SHAKING_READ = 4_096
 
 _log = logging.getLogger(__name__)
 
@@ -146,11 +148,12 @@ class TlsDuplex(Descriptor):
 
     def _read(self) -> None:
         pool = self._pool
-        if pool.exhausted and not self._shaking:
-            self._wait_for_relief()
-            return
         batch = pool.records
-        landing = batch.landing[:_PRESSED_READ] if pool.pressed else batch.landing
+        landing = batch.landing
+        if self._shaking:
+            landing = landing[:_SHAKING_READ]
+        elif pool.pressed:
+            landing = landing[:_PRESSED_READ]
         try:
             received = self._sock.recv_into(landing)
         except BlockingIOError:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pqproxy.tls.alerts import AlertDescription, FatalAlert, decode_error, illegal_parameter
-from pqproxy.tls.codepoints import LEGACY_VERSION, ExtensionType, HandshakeType
+from pqproxy.tls.codepoints import ExtensionType, HandshakeType
 from pqproxy.tls.events import Offer
 from pqproxy.tls.extensions import (
     Block,
@@ -123,11 +123,6 @@ class AnswerClientHello(Proceeding):
 
 def check_client_hello(hello: ClientHello) -> None:
     """What a TLS 1.3 ClientHello must be, whatever it offers (§4.2.2, §9.2)."""
-    if hello.legacy_version != LEGACY_VERSION:
-        raise FatalAlert(
-            AlertDescription.PROTOCOL_VERSION,
-            f"ClientHello has legacy_version 0x{hello.legacy_version:04x}",
-        )
     if hello.legacy_compression_methods != b"\0":
         raise illegal_parameter("ClientHello offers compression")
     extensions = hello.extensions

@@ -12,9 +12,6 @@ import hashlib
 import hmac
 from dataclasses import dataclass, field
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
-
 from pqproxy.tls.codepoints import CipherSuite
 from pqproxy.tls.secrets import Secret
 
@@ -27,7 +24,6 @@ class SuiteParameters:
 
     suite: CipherSuite
     hash_name: str
-    hash_algorithm: hashes.HashAlgorithm
     hash_length: int
     key_length: int
 
@@ -38,10 +34,10 @@ class SuiteParameters:
 
 SUITES = {
     CipherSuite.TLS_AES_256_GCM_SHA384: SuiteParameters(
-        CipherSuite.TLS_AES_256_GCM_SHA384, "sha384", hashes.SHA384(), 48, 32
+        CipherSuite.TLS_AES_256_GCM_SHA384, "sha384", 48, 32
     ),
     CipherSuite.TLS_AES_128_GCM_SHA256: SuiteParameters(
-        CipherSuite.TLS_AES_128_GCM_SHA256, "sha256", hashes.SHA256(), 32, 16
+        CipherSuite.TLS_AES_128_GCM_SHA256, "sha256", 32, 16
     ),
 }
 
@@ -62,18 +58,22 @@ def hkdf_extract(suite: SuiteParameters, salt: bytes, input_keying_material: byt
 def hkdf_expand_label(
     suite: SuiteParameters, secret: Secret, label: bytes, context: bytes, length: int
 ) -> bytes:
-    """HKDF-Expand-Label (§7.1): the info is length, "tls13 " + label, and context."""
+    """HKDF-Expand-Label (§7.1): the info is length, "tls13 " + label, and context.
+
+    Nothing that TLS derives is longer than a hash, so HKDF-Expand (RFC 5869 §2.3) is its first
+    block, one HMAC over info and the block's number. A handshake derives sixteen times.
+    """
+    if length > suite.hash_length:
+        raise ValueError(f"{length} bytes are longer than a hash")
     full_label = b"tls13 " + label
-    info = b"".join(
-        (
-            length.to_bytes(2, "big"),
-            bytes((len(full_label),)),
-            full_label,
-            bytes((len(context),)),
-            context,
-        )
+    info = b"%b%c%b%c%b" % (
+        length.to_bytes(2, "big"),
+        len(full_label),
+        full_label,
+        len(context),
+        context,
     )
-    return HKDFExpand(suite.hash_algorithm, length, info).derive(secret.expose())
+    return hmac.digest(secret.expose(), info + b"\x01", suite.hash_name)[:length]
 
 
 def derive_secret(

@@ -60,7 +60,11 @@ def read_offer(hello: ClientHello) -> Offer:
 
 
 def select_version(hello: ClientHello) -> None:
-    """Insist on TLS 1.3 (§4.3.1), before anything else of the hello is judged."""
+    """Insist on TLS 1.3 (§4.3.1), before anything else of the hello is judged.
+
+    A legacy_version of SSL 3.0 or less is no TLS at all. §4.2.2 would have every value but 0x0303
+    refused; like other servers we let the others pass, as they choose nothing and harm nobody.
+    """
     data = hello.extensions.get(ExtensionType.SUPPORTED_VERSIONS)
     if hello.legacy_version <= 0x0300:
         versions: tuple[int, ...] = (hello.legacy_version,)

@@ -35,13 +35,23 @@ def expand_by_hand(suite, secret, label, context, length):
 
 
 @BOTH
-@pytest.mark.parametrize("length", [1, 12, 16, 32, 48, 100])
+@pytest.mark.parametrize("length", [1, 12, 16, 32])
 def test_expand_label_is_what_the_standard_writes(suite, length):
     secret, context = bytes(range(suite.hash_length)), b"context"
 
     assert hkdf_expand_label(suite, Secret(secret), b"key", context, length) == (
         expand_by_hand(suite, secret, b"key", context, length)
     )
+
+
+@BOTH
+def test_expand_label_refuses_more_than_it_can_make(suite):
+    secret = Secret(bytes(suite.hash_length))
+    longest = hkdf_expand_label(suite, secret, b"key", b"", suite.hash_length)
+
+    assert longest == expand_by_hand(suite, secret.expose(), b"key", b"", suite.hash_length)
+    with pytest.raises(ValueError, match="longer than a hash"):
+        hkdf_expand_label(suite, secret, b"key", b"", suite.hash_length + 1)
 
 
 @BOTH
