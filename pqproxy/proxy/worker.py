@@ -12,8 +12,11 @@ import signal
 import socket
 import sys
 import time
+import warnings
 from datetime import UTC, datetime
 from typing import Any, cast
+
+from cryptography.utils import CryptographyDeprecationWarning
 
 from pqproxy.config.values import Settings
 from pqproxy.crypto import CryptoError, load_provider
@@ -221,6 +224,8 @@ def _read_exactly(channel: socket.socket, count: int) -> bytes | None:
 def main(arguments: list[str]) -> int:
     """The process, from its first line to its exit status."""
     harden()
+    # A peer's certificate with an odd serial number would otherwise write to our stderr.
+    warnings.simplefilter("ignore", CryptographyDeprecationWarning)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the supervisor's to relay
     channel = socket.socket(fileno=int(arguments[0]))
     start = read_start(channel)

@@ -36,6 +36,7 @@ from pqproxy.tls.events import (
 )
 from pqproxy.tls.handshake import (
     Action,
+    ExpectAnswer,
     HandshakeComplete,
     LimitRecords,
     Over,
@@ -357,6 +358,8 @@ class Connection:
                 self._output.max_fragment = min(max_fragment, MAX_FRAGMENT)
             case SkipEarlyData(skip):
                 self._input.skips_early_data = skip
+            case ExpectAnswer():
+                self._input.expect_boundary()
             case ReportOffer(offer):
                 self.offer, self.client_random = offer, offer.client_random
             case Proceed(state):

@@ -103,6 +103,11 @@ class SkipEarlyData:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpectAnswer:
+    """The peer has nothing to say before it saw what we just sent: refuse what it said already."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReportOffer:
     """Tell the operator what the client offered, whatever becomes of it."""
 
@@ -156,6 +161,7 @@ Action = (
     | UseReceiveSecret
     | LimitRecords
     | SkipEarlyData
+    | ExpectAnswer
     | ReportOffer
     | Proceed
     | Sign

@@ -22,6 +22,7 @@ from pqproxy.tls.extensions import (
     read_client_shares,
 )
 from pqproxy.tls.handshake import (
+    ExpectAnswer,
     Flight,
     Proceed,
     Proceeding,
@@ -111,6 +112,7 @@ class AnswerClientHello(Proceeding):
         )
         flight = Flight(transcript.replaced_by_hash())
         flight.add(retry.message())
+        flight.do(ExpectAnswer())
         if self.hello.legacy_session_id:
             flight.do(SendChangeCipherSpec())
         if ExtensionType.EARLY_DATA in self.hello.extensions:

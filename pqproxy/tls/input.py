@@ -128,6 +128,11 @@ class Input:
         if self._protection is not None:
             self._change(self._protection.next_generation())
 
+    def expect_boundary(self) -> None:
+        """The peer can say nothing more before it has our answer: refuse what it said already."""
+        if not self.messages.is_empty:
+            raise unexpected_message("handshake data follows a hello that is to be sent again")
+
     def forget(self) -> None:
         """Let go of keys and of everything received: nothing more will be read."""
         self._protection = self._waiting = None

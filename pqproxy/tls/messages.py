@@ -305,10 +305,16 @@ class MessageReader:
             wanted = " or ".join(sorted(kind.name for kind in expects)) or "no handshake message"
             raise unexpected_message(f"got handshake type {message_type}, wants {wanted}")
         if length > MAX_BODY[message_type]:
-            name = HandshakeType(message_type).name
-            raise illegal_parameter(f"{name} of {length} bytes, at most {MAX_BODY[message_type]}")
+            raise _too_long(HandshakeType(message_type), length)
         if len(self._buffer) < 4 + length:
             return None
         body = bytes(self._buffer[4 : 4 + length])
         del self._buffer[: 4 + length]
         return HandshakeMessage(message_type, body)
+
+
+def _too_long(kind: HandshakeType, length: int) -> FatalAlert:
+    reason = f"{kind.name} of {length} bytes, at most {MAX_BODY[kind]}"
+    if kind in (HandshakeType.FINISHED, HandshakeType.KEY_UPDATE):  # of one length only
+        return decode_error(reason)
+    return illegal_parameter(reason)

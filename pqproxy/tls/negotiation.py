@@ -22,6 +22,8 @@ from pqproxy.tls.codepoints import (
 from pqproxy.tls.config import Credential, ServerConfig
 from pqproxy.tls.events import Offer
 from pqproxy.tls.extensions import (
+    PLACES,
+    Extensions,
     KeyShareEntry,
     read_alpn,
     read_client_shares,
@@ -204,6 +206,14 @@ MAY_CHANGE = frozenset(
 )
 
 
+def _unchangeable(hello: ClientHello) -> Extensions:
+    return {
+        extension: data
+        for extension, data in hello.extensions.items()
+        if extension in PLACES and extension not in MAY_CHANGE
+    }
+
+
 def check_second_client_hello(first: ClientHello, second: ClientHello, group: int) -> KeyShareEntry:
     """Check what came after our HelloRetryRequest, and return its one share (§4.2.4)."""
     same = (
@@ -215,11 +225,13 @@ def check_second_client_hello(first: ClientHello, second: ClientHello, group: in
     )
     if not same:
         raise illegal_parameter("the second ClientHello changes a field of the first")
-    for extension in ExtensionType:
-        if extension in MAY_CHANGE:
-            continue
-        if first.extensions.get(extension) != second.extensions.get(extension):
-            raise illegal_parameter(f"the second ClientHello changes {extension.name}")
+    kept = _unchangeable(first)
+    if list(kept) != list(_unchangeable(second)):
+        raise illegal_parameter("the second ClientHello adds, drops or reorders extensions")
+    for extension, data in kept.items():
+        if second.extensions[extension] != data:
+            name = name_of(ExtensionType, extension)
+            raise illegal_parameter(f"the second ClientHello changes {name}")
     if ExtensionType.EARLY_DATA in second.extensions:
         raise illegal_parameter("the second ClientHello offers early data")
     shares = read_client_shares(second.extensions[ExtensionType.KEY_SHARE])

@@ -10,7 +10,14 @@ from tests.handshake.deviations.scenes import HANDSHAKE, hello, hellos
 from tests.support.deviation import Scene, assert_inert
 from tests.support.hostile import leaf
 from tests.support.loopback import Endpoint, pump
-from tests.support.playbook import PEER_KEY, RETRY_RANDOM, public, server_hello, shares
+from tests.support.playbook import (
+    PEER_KEY,
+    RETRY_RANDOM,
+    client_hello,
+    public,
+    server_hello,
+    shares,
+)
 
 HYBRID, X25519, P256 = NamedGroup.X25519MLKEM768, NamedGroup.x25519, NamedGroup.secp256r1
 ALL = (HYBRID, NamedGroup.SecP256r1MLKEM768, NamedGroup.SecP384r1MLKEM1024, X25519, P256)
@@ -160,6 +167,15 @@ def test_the_share_that_was_asked_for_must_be_sound(length):
 def test_a_third_hello_is_not_expected():
     scene = hellos(SHARE)
     scene.says(HANDSHAKE, b"\1\0\0\0")
+
+    assert_alert(scene, UNEXPECTED_MESSAGE)
+
+
+def test_nothing_follows_a_hello_that_is_to_be_sent_again():
+    """Whoever packs a second hello behind the first has not seen what it answers."""
+    scene = Scene("server", ours={"groups": (X25519,)})
+    first = client_hello({Ext.KEY_SHARE: shares()}).message().encode()
+    scene.says_plainly(HANDSHAKE, first + b"\1")
 
     assert_alert(scene, UNEXPECTED_MESSAGE)
 

@@ -7,6 +7,7 @@ from pqproxy.tls.codepoints import ExtensionType, HandshakeType, NamedGroup
 from pqproxy.tls.events import Negotiated, Offer
 from pqproxy.tls.extensions import write_alpn, write_uint16_list
 from pqproxy.tls.handshake import (
+    ExpectAnswer,
     HandshakeComplete,
     LimitRecords,
     Proceed,
@@ -181,7 +182,7 @@ def test_a_hello_without_a_share_for_our_group_is_asked_for_one():
         0x1302,
         {ExtensionType.SUPPORTED_VERSIONS: VERSION, ExtensionType.KEY_SHARE: b"\x00\x1d"},
     )
-    assert answer == (SendHandshake(retry.message()), SendChangeCipherSpec())
+    assert answer == (SendHandshake(retry.message()), ExpectAnswer(), SendChangeCipherSpec())
     assert isinstance(play.state, WaitSecondClientHello)
 
 

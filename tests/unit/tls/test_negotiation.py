@@ -261,6 +261,14 @@ def test_a_second_hello_changes_nothing_else(changes):
     refused(lambda: check_second_client_hello(first, changed, HYBRID), ILLEGAL_PARAMETER)
 
 
+def test_a_second_hello_keeps_the_order_of_extensions():
+    first = client_hello((X25519, HYBRID))
+    again = second(first)
+    shuffled = replace(again, extensions=dict(reversed(again.extensions.items())))
+
+    refused(lambda: check_second_client_hello(first, shuffled, HYBRID), ILLEGAL_PARAMETER)
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
