@@ -16,7 +16,7 @@ from pqproxy.config.values import Address, Egress, Ingress
 from pqproxy.crypto import Provider
 from pqproxy.proxy.admission import Admission, Place
 from pqproxy.proxy.attendance import Attendance
-from pqproxy.proxy.descriptor import CLIENT, Engine, Side
+from pqproxy.proxy.descriptor import Engine
 from pqproxy.proxy.dialer import DialFailed, dial
 from pqproxy.proxy.duplex import Duplex
 from pqproxy.proxy.listener import Listener
@@ -164,18 +164,16 @@ class Service:
             raise
         finally:
             visit.place.handshake_over()
-            self._count_handshake(visit, tls.side, result, time.monotonic() - started)
+            self._count_handshake(visit, result, time.monotonic() - started)
         self.counters.decision(Decision.ACCEPTED)
 
-    def _count_handshake(
-        self, visit: Visit, side: Side, result: HandshakeResult, seconds: float
-    ) -> None:
+    def _count_handshake(self, visit: Visit, result: HandshakeResult, seconds: float) -> None:
         negotiated = visit.negotiated
         group = None
         if negotiated is not None:
-            group, visit.peer_signature = negotiated.group_name, negotiated.peer_signature_name
-            if side is CLIENT:
-                visit.own_signature = negotiated.signature_name
+            group = negotiated.group_name
+            visit.own_signature = negotiated.signature_name
+            visit.peer_signature = negotiated.peer_signature_name
         self.counters.handshake(
             group, visit.own_signature, visit.peer_signature, False, result, seconds
         )

@@ -140,20 +140,17 @@ class TlsDuplex(Descriptor):
             self._go_on_shaking()
         elif not self._paused:
             self._holding = False
-            self._walk(None)
+            self._walk(self._conn.next_event(), [], None)
             if self._readable and not self._paused and not self.closed:
                 self._ask_for_turn()
 
     # Reading.
 
     def _read(self) -> None:
-        pool = self._pool
-        batch = pool.records
+        batch = self._pool.records
         landing = batch.landing
-        if self._shaking:
-            landing = landing[:_SHAKING_READ]
-        elif pool.pressed:
-            landing = landing[:_PRESSED_READ]
+        if self._shaking or self._pool.pressed:
+            landing = landing[: _SHAKING_READ if self._shaking else _PRESSED_READ]
         try:
             received = self._sock.recv_into(landing)
         except BlockingIOError:
@@ -164,24 +161,29 @@ class TlsDuplex(Descriptor):
         except OSError:
             self._vanish(self.side.left)
             return
+        data: list[Buffer] = []
         if received:
             self._readable = received == len(landing) or self._hangup or self._broken
-            self._conn.receive_data(batch.buffer[: RECORD_ROOM + received], RECORD_ROOM)
+            event = self._conn.receive(batch.buffer[: RECORD_ROOM + received], RECORD_ROOM, data)
         else:
             self._readable = False
             self._conn.receive_eof()
-        self._walk(batch)
+            event = self._conn.next_event()
+        if event is None and data:  # nearly always
+            batch.fill(data)
+            self._sink.on_data(batch)
+        else:
+            self._walk(event, data, batch)
         if self._readable and not self.closed and (self._shaking or not self._paused):
             self._ask_for_turn()
 
-    def _walk(self, batch: RecordBatch | None) -> None:
-        """Take the engine's events; data of one read goes on as one batch."""
-        fragments: list[Buffer] = []
+    def _walk(self, event: Event | None, data: list[Buffer], batch: RecordBatch | None) -> None:
+        """Take the engine's events from `event` on; all data goes on as one batch."""
         last: Event | None = None
-        read_data = self._conn.read_data
-        while (event := read_data(fragments)) is not None:
-            if type(event) is ApplicationData:
-                fragments.append(event.fragment)
+        next_event = self._conn.next_event
+        while event is not None:
+            if isinstance(event, ApplicationData):
+                data.append(event.fragment)
             elif isinstance(event, HandshakeCompleted):
                 # What came along with the client's last flight waits until somebody wants it.
                 self._conn.hold()
@@ -195,8 +197,9 @@ class TlsDuplex(Descriptor):
                 self._answer_to(event)
             else:
                 last = event
-        if fragments:
-            self._hand_on(fragments, batch)
+            event = next_event()
+        if data:
+            self._hand_on(data, batch)
         if self.closed:
             return
         if last is not None:
@@ -205,11 +208,11 @@ class TlsDuplex(Descriptor):
         elif self._shaking:
             self._send_output()
 
-    def _hand_on(self, fragments: list[Buffer], batch: RecordBatch | None) -> None:
+    def _hand_on(self, data: list[Buffer], batch: RecordBatch | None) -> None:
         if batch is None:  # held by the engine until now, in a buffer of its own
-            self._sink.on_data(LooseBatch(self._pool, fragments))
+            self._sink.on_data(LooseBatch(self._pool, data))
         else:
-            batch.fill(fragments)
+            batch.fill(data)
             self._sink.on_data(batch)
 
     def _end_with(self, event: Event) -> None:
@@ -243,7 +246,7 @@ class TlsDuplex(Descriptor):
             (token, signature), self._answer = self._answer, None
             self._asked = False
             self._conn.provide(token, signature)
-            self._walk(None)
+            self._walk(self._conn.next_event(), [], None)
             if self._readable and not self.closed and self._shaking:
                 self._ask_for_turn()
         elif self._readable and not self._asked:

@@ -198,7 +198,6 @@ class WaitCertificateVerify:
         ).verify(verify.algorithm, verify.signature)
         negotiated = replace(
             self.progress.negotiated,
-            signature_scheme=verify.algorithm,
             peer_signature_scheme=verify.algorithm,
             peer_chain=self.chain,
         )
@@ -259,7 +258,9 @@ class WaitClientSignature(WaitSignature):
         """Send it, and finish."""
         flight = Flight(self.progress.transcript)
         flight.add(CertificateVerify(self.scheme, signature).message())
-        return _finish(self.progress, flight, self.finished_hash)
+        negotiated = replace(self.progress.negotiated, signature_scheme=self.scheme)
+        progress = replace(self.progress, negotiated=negotiated)
+        return _finish(progress, flight, self.finished_hash)
 
 
 def _finish(progress: Progress, flight: Flight, finished_hash: bytes) -> Step:

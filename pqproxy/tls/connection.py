@@ -156,15 +156,20 @@ class Connection:
                 self._fail(error)
         return self._events.popleft()
 
-    def read_data(self, fragments: list[bytes | memoryview]) -> Event | None:
-        """`next_event` for one who wants all data that a read brought in one piece.
+    def receive(self, view: memoryview, start: int, data: list[bytes | memoryview]) -> Event | None:
+        """`receive_data` and the first `next_event` in one, for all that a read brought.
 
-        Application data is appended to `fragments`, views into the lent buffer, up to the next
-        event of another kind, which is returned. (An `ApplicationData` may still be.)
+        Application data is appended to `data` and makes no event of its own, up to whatever else
+        came; what comes behind that is left to `next_event`.
+
+        Args:
+            view: decrypted where it lies; its first `start` bytes are free, see `receive_data`.
+            start: where the bytes begin.
+            data: views into the lent buffer.
         """
-        if self._receiving and not self._failed and not self._events:
+        if self._receiving and not self._failed:
             try:
-                if self._input.take_data(fragments) and not self._at_eof:
+                if self._input.take_data(view, start, data):
                     return None
             except Exception as error:
                 self._fail(error)
@@ -355,7 +360,7 @@ class Connection:
                 self._input.update_secret()
                 self._output.key_update_owed |= update_requested
             case LimitRecords(max_fragment):
-                self._output.max_fragment = min(max_fragment, MAX_FRAGMENT)
+                self._output.limit(min(max_fragment, MAX_FRAGMENT))
             case SkipEarlyData(skip):
                 self._input.skips_early_data = skip
             case ExpectAnswer():

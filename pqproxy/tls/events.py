@@ -56,7 +56,7 @@ class Negotiated:
 
     group: int
     cipher_suite: CipherSuite
-    signature_scheme: int  # of the server's CertificateVerify
+    signature_scheme: int | None  # of our CertificateVerify; None where we showed no certificate
     peer_signature_scheme: int | None  # of the peer's; None where a client showed no certificate
     peer_chain: tuple[bytes, ...]  # DER, leaf first
     server_name: str | None
@@ -69,16 +69,18 @@ class Negotiated:
         return name_of(NamedGroup, self.group)
 
     @property
-    def signature_name(self) -> str:
-        """The name of the scheme the server signed with."""
-        return name_of(SignatureScheme, self.signature_scheme)
+    def signature_name(self) -> str | None:
+        """The name of the scheme we signed with."""
+        return _scheme_name(self.signature_scheme)
 
     @property
     def peer_signature_name(self) -> str | None:
         """The name of the scheme the peer signed with."""
-        if self.peer_signature_scheme is None:
-            return None
-        return name_of(SignatureScheme, self.peer_signature_scheme)
+        return _scheme_name(self.peer_signature_scheme)
+
+
+def _scheme_name(scheme: int | None) -> str | None:
+    return None if scheme is None else name_of(SignatureScheme, scheme)
 
 
 @dataclass(frozen=True, slots=True)

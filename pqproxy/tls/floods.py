@@ -15,26 +15,41 @@ MAX_EARLY_DATA = 32 * 1024  # bytes of early data passed over
 
 
 class Floods:
-    """The counts of one connection."""
+    """The counts of one connection.
 
-    __slots__ = ("_change_cipher_specs", "_early_data", "_empty", "_post_handshake", "_warnings")
+    Attributes:
+        counting: there are counts that end with application data.
+    """
+
+    __slots__ = (
+        "_change_cipher_specs",
+        "_early_data",
+        "_empty",
+        "_post_handshake",
+        "_warnings",
+        "counting",
+    )
 
     def __init__(self) -> None:
+        self.counting = False
         self._empty = self._post_handshake = self._warnings = 0
         self._change_cipher_specs = self._early_data = 0
 
     def data_came(self) -> None:
         """Application data: the peer is doing its work."""
         self._empty = self._post_handshake = self._warnings = 0
+        self.counting = False
 
     def empty_record(self) -> None:
         """A record without content."""
+        self.counting = True
         self._empty += 1
         if self._empty > MAX_EMPTY_RECORDS:
             raise unexpected_message(f"over {MAX_EMPTY_RECORDS} empty records in a row")
 
     def post_handshake_message(self) -> None:
         """A KeyUpdate or a NewSessionTicket."""
+        self.counting = True
         self._post_handshake += 1
         if self._post_handshake > MAX_POST_HANDSHAKE_MESSAGES:
             raise unexpected_message(
@@ -43,6 +58,7 @@ class Floods:
 
     def warning(self) -> None:
         """A warning alert."""
+        self.counting = True
         self._warnings += 1
         if self._warnings > MAX_WARNINGS:
             raise unexpected_message(f"over {MAX_WARNINGS} warning alerts in a row")

@@ -145,7 +145,7 @@ class WaitServerHello:
         negotiated = Negotiated(
             group=share.group,
             cipher_suite=suite,
-            signature_scheme=0,
+            signature_scheme=None,
             peer_signature_scheme=None,
             peer_chain=(),
             server_name=self.context.config.server_name,

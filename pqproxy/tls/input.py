@@ -12,7 +12,7 @@ from pqproxy.tls.codepoints import ContentType
 from pqproxy.tls.floods import Floods
 from pqproxy.tls.key_schedule import SuiteParameters
 from pqproxy.tls.messages import MessageReader
-from pqproxy.tls.record import HEADER_LENGTH, MAX_RECORD, ReceiveProtection, RecordReader
+from pqproxy.tls.record import HEADER_LENGTH, Content, ReceiveProtection, RecordReader
 from pqproxy.tls.secrets import Secret
 
 # Plain ints: comparing enum members costs as much as decrypting a small record.
@@ -20,8 +20,6 @@ APPLICATION_DATA = int(ContentType.APPLICATION_DATA)
 ALERT = int(ContentType.ALERT)
 HANDSHAKE = int(ContentType.HANDSHAKE)
 CHANGE_CIPHER_SPEC = int(ContentType.CHANGE_CIPHER_SPEC)
-
-Content = tuple[int, memoryview]  # the content type, and the content as a view
 
 
 class Input:
@@ -61,38 +59,34 @@ class Input:
         """Whether keys are on."""
         return self._protection is not None
 
-    def take_data(self, fragments: list[bytes | memoryview]) -> bool:
-        """Append what comes as application data to `fragments`, as views into what was lent.
+    def take_data(self, view: memoryview, start: int, data: list[bytes | memoryview]) -> bool:
+        """Take over the next bytes of the stream, and what they bring of application data at once.
 
-        Every byte that is proxied passes here, so the loop calls nothing it can do without; what
-        is not a whole record of data is left to `next_content`.
+        Args:
+            view: decrypted where it lies; its first `start` bytes are free.
+            start: where the bytes begin.
+            data: what comes as application data is appended to it, as views.
 
         Returns:
-            Whether that was all there is.
+            Whether that was all there is: if not, `next_content` goes on.
 
         Raises:
             FatalAlert: a record does not decrypt.
         """
         protection, records = self._protection, self.records
         if protection is None or not self.handshake_complete or not self.messages.is_empty:
+            records.lend(view, start)
             return False
-        unprotect = protection.unprotect
-        view, position = records.view, records.position
+        if records.kept or records.view:
+            view, start = records.join(view, start)
         end = len(view)
-        while end - position >= HEADER_LENGTH and view[position] == APPLICATION_DATA:
-            after = position + HEADER_LENGTH + (view[position + 3] << 8 | view[position + 4])
-            if after > end or after - position > MAX_RECORD:
-                break
-            content_type, fragment = unprotect(view[position:after])
-            position = after
-            if content_type != APPLICATION_DATA or not fragment:
-                self._waiting = content_type, fragment
-                break
-            fragments.append(fragment)
-        records.position = position
-        if fragments:
+        start, self._waiting = protection.unprotect_data(view, start, end, data)
+        if data and self.floods.counting:
             self.floods.data_came()
-        return 0 < end == position and self._waiting is None
+        if start == end and self._waiting is None:
+            return True
+        records.lend(view, start)
+        return False
 
     def next_content(self) -> Content | None:
         """Return what the next record holds, or None when more input is needed.

@@ -31,6 +31,7 @@ class Output:
     __slots__ = (
         "_handshake",
         "_initial_version",
+        "_padded_below",
         "_padding",
         "_protection",
         "_queue",
@@ -44,8 +45,14 @@ class Output:
         self._protection: SendProtection | None = None
         self._handshake: list[bytes] = []  # messages that wait to share a record
         self._queue: list[bytes | memoryview] = []
-        self.max_fragment = MAX_FRAGMENT
         self.key_update_owed = False
+        self.limit(MAX_FRAGMENT)
+
+    def limit(self, max_fragment: int) -> None:
+        """Send no longer fragments (RFC 8449)."""
+        self.max_fragment = max_fragment
+        has_room = self._padding and max_fragment >= PADDED_BELOW + self._padding
+        self._padded_below = PADDED_BELOW if has_room else 0
 
     def send_handshake(self, message: HandshakeMessage) -> None:
         """Queue one handshake message."""
@@ -88,8 +95,9 @@ class Output:
         if self._queue and out is not self._queue:
             out += self._queue
             self._queue.clear()
-        padding = 0
-        if length < PADDED_BELOW:
+        if length < self._padded_below:  # `padding_length` without its call
+            padding = -(length + 1) % self._padding
+        else:
             padding = padding_length(length, self._padding, self.max_fragment)
         out.append(self._protection.protect(_APPLICATION_DATA, buffer, start, length, padding))
 

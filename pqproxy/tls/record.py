@@ -34,11 +34,18 @@ PADDED_BELOW = 1024  # fragments shorter than this are padded; see SECURITY.md o
 # AES-GCM allows 2^24.5 full records under one key (§5.5); this is long before.
 REKEY_AFTER = 2**23
 
-_header = Struct(">BHH")
+_header = Struct(">BHH").pack
+_read_header = Struct(">BHH").unpack_from
+# Named slices of a record.
+_HEADER = slice(HEADER_LENGTH)
+_BODY = slice(HEADER_LENGTH, None)
+_CONTENT = slice(HEADER_LENGTH, -TAG_LENGTH)
 _ZEROS = bytes(MAX_FRAGMENT)
 _NOTHING = memoryview(b"")
 _CONTENT_TYPES = frozenset(ContentType)
 _APPLICATION_DATA = int(ContentType.APPLICATION_DATA)
+
+Content = tuple[int, memoryview]  # the content type, and the content as a view
 
 
 def padding_length(length: int, multiple: int, limit: int) -> int:
@@ -56,7 +63,7 @@ def padding_length(length: int, multiple: int, limit: int) -> int:
 
 def plaintext_record(content_type: ContentType, fragment: bytes, version: int) -> bytes:
     """A TLSPlaintext (§5.1)."""
-    return _header.pack(content_type, version, len(fragment)) + fragment
+    return _header(content_type, version, len(fragment)) + fragment
 
 
 class SendProtection:
@@ -95,14 +102,13 @@ class SendProtection:
         if padding:
             buffer[end : end + padding] = _ZEROS[:padding]
             end += padding
-        header = _header.pack(_APPLICATION_DATA, LEGACY_VERSION, end - start + TAG_LENGTH)
-        sequence_number = self._sequence_number
-        self._sequence_number = sequence_number + 1
-        nonce = (self._iv ^ sequence_number).to_bytes(12, "big")  # §5.3
-        protected = buffer[start - HEADER_LENGTH : end + TAG_LENGTH]
-        protected[:HEADER_LENGTH] = header
-        self._encrypt_into(nonce, buffer[start:end], header, protected[HEADER_LENGTH:])
-        return protected
+        record = buffer[start - HEADER_LENGTH : end + TAG_LENGTH]
+        header = _header(_APPLICATION_DATA, LEGACY_VERSION, end - start + TAG_LENGTH)
+        record[_HEADER] = header
+        nonce = (self._iv ^ self._sequence_number).to_bytes(12, "big")  # §5.3
+        self._sequence_number += 1
+        self._encrypt_into(nonce, record[_CONTENT], header, record[_BODY])
+        return record
 
 
 class ReceiveProtection:
@@ -123,8 +129,8 @@ class ReceiveProtection:
             self._suite, next_application_traffic_secret(self._suite, self._traffic_secret)
         )
 
-    def unprotect(self, record: memoryview) -> tuple[int, memoryview]:
-        """Decrypt a record where it lies.
+    def unprotect(self, record: memoryview) -> Content:
+        """Decrypt one record where it lies.
 
         Returns:
             The content type, and the content as a view into `record`.
@@ -133,26 +139,70 @@ class ReceiveProtection:
             FatalAlert: bad_record_mac, the record's bytes being garbage then, never to be read;
                 record_overflow, unexpected_message.
         """
-        end = len(record) - TAG_LENGTH
-        if end <= HEADER_LENGTH:
-            raise FatalAlert(AlertDescription.BAD_RECORD_MAC, "record is too short for its tag")
-        nonce = (self._iv ^ self._sequence_number).to_bytes(12, "big")
-        content = record[HEADER_LENGTH:end]
-        try:
-            self._decrypt_into(nonce, record[HEADER_LENGTH:], record[:HEADER_LENGTH], content)
-        except InvalidTag:
-            raise FatalAlert(AlertDescription.BAD_RECORD_MAC, "record fails to decrypt") from None
-        self._sequence_number += 1
-        last = len(content) - 1
-        if last > MAX_FRAGMENT:  # padding counts too (§5.4, RFC 8449 §4)
-            raise FatalAlert(AlertDescription.RECORD_OVERFLOW, f"record holds {last} bytes")
-        content_type = content[last]
-        if not content_type:  # padded (§5.4): the type is the last byte that is not zero
-            last = len(content.tobytes().rstrip(b"\0")) - 1
-            if last < 0:
-                raise unexpected_message("record is all padding")
+        data: list[bytes | memoryview] = []
+        _, other = self.unprotect_data(record, 0, len(record), data)
+        if other is not None:
+            return other
+        if not data:
+            raise FatalAlert(AlertDescription.BAD_RECORD_MAC, "record is not what its header says")
+        return _APPLICATION_DATA, memoryview(data[0])
+
+    def unprotect_data(
+        self, view: memoryview, position: int, end: int, data: list[bytes | memoryview]
+    ) -> tuple[int, Content | None]:
+        """Decrypt whole records where they lie, for as long as they hold application data.
+
+        Every byte that is proxied comes through this loop, a small record at a time: hence the
+        locals and the named slices, and no call that can be done without.
+
+        Args:
+            view: where the records are, from `position` to `end`.
+            data: what they hold is appended to it, as views.
+
+        Returns:
+            Where it stopped: at the end, at a record that is not whole, or at one that is not
+            protected. And what the last record held, if that was not data.
+
+        Raises:
+            FatalAlert: as `unprotect`.
+        """
+        decrypt_into, iv = self._decrypt_into, self._iv
+        while end - position >= HEADER_LENGTH:
+            outer_type, _, length = _read_header(view, position)
+            after = position + HEADER_LENGTH + length
+            if outer_type != _APPLICATION_DATA or after > end:
+                break
+            if not TAG_LENGTH < length <= MAX_CIPHERTEXT:
+                raise _impossible_length(length)
+            record = view[position:after]
+            content = record[_CONTENT]
+            nonce = (iv ^ self._sequence_number).to_bytes(12, "big")
+            try:
+                decrypt_into(nonce, record[_BODY], record[_HEADER], content)
+            except InvalidTag:
+                reason = "record fails to decrypt"
+                raise FatalAlert(AlertDescription.BAD_RECORD_MAC, reason) from None
+            self._sequence_number += 1
+            position = after
+            last = length - TAG_LENGTH - 1
+            if last > MAX_FRAGMENT:  # padding counts too (§5.4, RFC 8449 §4)
+                raise FatalAlert(AlertDescription.RECORD_OVERFLOW, f"record holds {last} bytes")
             content_type = content[last]
-        return content_type, content[:last]
+            if not content_type:  # padded (§5.4): the type is the last byte that is not zero
+                last = len(content.tobytes().rstrip(b"\0")) - 1
+                if last < 0:
+                    raise unexpected_message("record is all padding")
+                content_type = content[last]
+            if content_type != _APPLICATION_DATA or not last:
+                return position, (content_type, content[:last])
+            data.append(content[:last])
+        return position, None
+
+
+def _impossible_length(length: int) -> FatalAlert:
+    if length > MAX_CIPHERTEXT:
+        return FatalAlert(AlertDescription.RECORD_OVERFLOW, f"record of {length} bytes")
+    return FatalAlert(AlertDescription.BAD_RECORD_MAC, "record is too short for its tag")
 
 
 class RecordReader:
@@ -161,22 +211,23 @@ class RecordReader:
     Attributes:
         view: what was lent.
         position: how much of it was cut.
+        kept: bytes of an incomplete record, copied out.
         is_tls: False when the first byte was none that a record starts with.
     """
 
-    __slots__ = ("_kept", "_seen", "is_tls", "position", "view")
+    __slots__ = ("_seen", "is_tls", "kept", "position", "view")
 
     def __init__(self) -> None:
         self.view = _NOTHING
         self.position = 0
-        self._kept = b""
+        self.kept = b""
         self._seen = False  # a first record was cut
         self.is_tls = True
 
     @property
     def held(self) -> int:
         """Bytes lent or kept that no record was cut from yet."""
-        return len(self._kept) + len(self.view) - self.position
+        return len(self.kept) + len(self.view) - self.position
 
     def lend(self, data: bytes | bytearray | memoryview, room: int) -> None:
         """Take over the next bytes of the stream, for as long as `next_record` walks them.
@@ -188,24 +239,31 @@ class RecordReader:
         if self.position < len(self.view):
             self.keep()
         view = data if type(data) is memoryview else memoryview(data)
-        kept = len(self._kept)
+        kept = len(self.kept)
         if view.readonly or kept > room:
-            self.view, self.position = memoryview(bytearray(self._kept + view[room:])), 0
+            self.view, self.position = memoryview(bytearray(self.kept + view[room:])), 0
         else:
             if kept:
-                view[room - kept : room] = self._kept
+                view[room - kept : room] = self.kept
             self.view, self.position = view, room - kept
-        self._kept = b""
+        self.kept = b""
+
+    def join(self, view: memoryview, room: int) -> tuple[memoryview, int]:
+        """Put what is held in front of the next bytes; returns where they lie and from where on."""
+        self.lend(view, room)
+        view, position = self.view, self.position
+        self.drop()
+        return view, position
 
     def keep(self) -> None:
         """Copy out what was not walked yet, so that the lender has its buffer back."""
         if self.position < len(self.view):
-            self._kept += self.view[self.position :].tobytes()
+            self.kept += self.view[self.position :].tobytes()
         self.view, self.position = _NOTHING, 0
 
     def drop(self) -> None:
         """Forget everything: nothing more will be walked."""
-        self.view, self.position, self._kept = _NOTHING, 0, b""
+        self.view, self.position, self.kept = _NOTHING, 0, b""
 
     def next_record(self, *, protected: bool) -> memoryview | None:
         """Return the next whole record, header included, or None; then the rest is kept.
@@ -216,9 +274,9 @@ class RecordReader:
         Raises:
             FatalAlert: record_overflow or unexpected_message, as soon as the header is there.
         """
-        if self._kept and not len(self.view):
-            self.view, self.position = memoryview(bytearray(self._kept)), 0
-            self._kept = b""
+        if self.kept and not len(self.view):
+            self.view, self.position = memoryview(bytearray(self.kept)), 0
+            self.kept = b""
         view, position = self.view, self.position
         available = len(view) - position
         if available and view[position] not in _CONTENT_TYPES:

@@ -57,11 +57,12 @@ class WaitServerSignature(WaitSignature):
     sending: TrafficSecret
     receiving: TrafficSecret
     negotiated: Negotiated
+    scheme: int
 
     def on_signature(self, signature: bytes) -> Step:
         """Send CertificateVerify and Finished, and go on to application keys."""
         flight = Flight(self.transcript)
-        flight.add(CertificateVerify(self.negotiated.signature_scheme, signature).message())
+        flight.add(CertificateVerify(self.scheme, signature).message())
         verify_data = finished_verify_data(
             self.secret.suite, self.sending.secret, flight.transcript.hash()
         )

@@ -111,7 +111,13 @@ class Answer:
         content = certificate_verify_content(SERVER_CONTEXT, flight.transcript.hash())
         flight.do(Sign(choice.credential, choice.scheme, content))
         next_state = WaitServerSignature(
-            self.context, flight.transcript, secret, sending, receiving, self._negotiated()
+            self.context,
+            flight.transcript,
+            secret,
+            sending,
+            receiving,
+            self._negotiated(),
+            choice.scheme,
         )
         return Step(next_state, tuple(flight.actions))
 

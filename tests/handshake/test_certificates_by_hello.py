@@ -34,7 +34,7 @@ def test_a_client_that_knows_one_kind_of_key_gets_a_certificate_of_that_kind(alg
     client, server = meets([ALGORITHMS[algorithm]])
 
     assert client.negotiated.peer_chain == LEAVES[algorithm].chain_der
-    assert client.negotiated.signature_scheme == ALGORITHMS[algorithm]
+    assert client.negotiated.peer_signature_scheme == ALGORITHMS[algorithm]
     assert server.negotiated.signature_scheme == ALGORITHMS[algorithm]
 
 
@@ -57,7 +57,7 @@ def test_of_several_schemes_for_one_key_the_client_s_order_decides(offered, prov
     """rsa_pkcs1 may stand in the list; it never proves a handshake (§4.3.3)."""
     client, _server = meets(offered)
 
-    assert client.negotiated.signature_scheme == proven
+    assert client.negotiated.peer_signature_scheme == proven
 
 
 @pytest.mark.parametrize("schemes", [(0x0807,), (0x0401, 0x0501), (0x0904,), (0x0806, 0x0603)])

@@ -55,7 +55,7 @@ def test_our_client_is_served_by_openssl(group, algorithm):
 
     assert server.error is None
     assert client.negotiated.group_name == server.group == group
-    assert client.negotiated.signature_name == SIGNATURES[algorithm]
+    assert client.negotiated.peer_signature_name == SIGNATURES[algorithm]
     assert client.negotiated.peer_chain == leaf.chain_der
     assert_both_ways(client, server, size=20_000)
 

@@ -99,7 +99,7 @@ def test_our_client_is_served_by_the_peer(command, group, algorithm, tmp_path):
     assert report["serverName"] == SERVER_NAME
     assert client.negotiated.group_name == group
     assert client.negotiated.alpn_protocol == b"http/1.1"
-    assert client.negotiated.signature_name == SIGNATURES[algorithm]
+    assert client.negotiated.peer_signature_name == SIGNATURES[algorithm]
     assert client.negotiated.peer_chain[0] == leaf.chain_der[0]
 
 

@@ -119,7 +119,7 @@ def test_our_client_is_served_by_tlslite(group, algorithm):
 
     assert server.error is None
     assert client.negotiated.group_name == group
-    assert client.negotiated.signature_name == SIGNATURES[algorithm]
+    assert client.negotiated.peer_signature_name == SIGNATURES[algorithm]
     assert client.negotiated.peer_chain == leaf.chain_der
 
 

@@ -326,7 +326,7 @@ def test_small_records_are_padded(world):
 
 def test_a_peer_that_takes_small_records_gets_small_records(world):
     duplex, _, peer = connected(world)
-    duplex._conn._output.max_fragment = 1000
+    duplex._conn._output.limit(1000)
     duplex._slots_fit = False
     data = os.urandom(50_000)
     duplex.write(slots(world, data))

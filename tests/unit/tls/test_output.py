@@ -104,7 +104,7 @@ def test_a_message_over_16_kb_spans_records(keys):
 
 def test_records_keep_to_the_limit_of_the_peer():
     made = output(padding=256)
-    made.max_fragment = 63
+    made.limit(63)
     made.send_handshake(HandshakeMessage(HandshakeType.CERTIFICATE, bytes(200)))
     made.send_data(bytes(200))
     made.send_alert(AlertDescription.CLOSE_NOTIFY)

@@ -59,7 +59,7 @@ def refused(call):
 def test_after_the_signature_a_certificate_is_awaited_where_one_was_asked_for(asks, expected):
     handshake = EarlySecret.without_psk(SUITE).handshake_secret(tls.Secret(bytes(32)))
     state = WaitServerSignature(
-        context(asks), Transcript(SUITE), handshake, secret("S"), secret("C"), NEGOTIATED
+        context(asks), Transcript(SUITE), handshake, secret("S"), secret("C"), NEGOTIATED, 0x0403
     )
 
     step = state.on_signature(b"signature")
