@@ -20,6 +20,7 @@ from pqproxy.tls.extensions import (
     check_places,
     check_pre_shared_key,
     read_client_shares,
+    read_record_size_limit,
 )
 from pqproxy.tls.handshake import (
     ExpectAnswer,
@@ -142,6 +143,9 @@ def check_client_hello(hello: ClientHello) -> None:
     ):
         if required not in extensions:
             raise _missing(required.name.lower())
+    limit = extensions.get(ExtensionType.RECORD_SIZE_LIMIT)
+    if limit is not None:
+        read_record_size_limit(limit)
     if extensions.get(ExtensionType.EARLY_DATA):
         raise decode_error("early_data in a ClientHello is not empty")
 

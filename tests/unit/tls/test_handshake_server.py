@@ -112,3 +112,13 @@ def test_the_checks_leave_the_hello_as_it_is():
 
     assert hello == before
     assert hello.message().type == HandshakeType.CLIENT_HELLO
+
+
+@pytest.mark.parametrize(("limit", "passes"), [(64, True), (63, False)])
+def test_a_record_size_limit_is_judged_before_any_cryptography(limit, passes):
+    hello = client_hello({ExtensionType.RECORD_SIZE_LIMIT: limit.to_bytes(2, "big")})
+
+    if passes:
+        check_client_hello(hello)
+    else:
+        assert refused(hello).description is ILLEGAL_PARAMETER
