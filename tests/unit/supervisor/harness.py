@@ -1,10 +1,12 @@
 """A supervisor in its own process, with a fake worker, on ports of its own."""
 
 import asyncio
+import contextlib
 import http.client
 import os
 import pickle
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -113,6 +115,11 @@ class Supervisor:
         return self.process.wait(timeout=30)
 
     def close(self):
+        """End it, and the worker that hangs and would not notice."""
         if self.process.poll() is None:
+            workers = self.workers()
             self.process.kill()
+            for pid in workers:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         self.process.wait()
