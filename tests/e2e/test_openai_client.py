@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 
-pytest.importorskip("openai")
+pytestmark = pytest.mark.peer("openai")
 
 CHAT = textwrap.dedent("""
     import sys

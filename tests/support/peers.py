@@ -110,6 +110,7 @@ PEERS = {
     "grpcio": Peer("grpcio (BoringSSL)", _distributions("grpcio")),
     "tlslite": Peer("tlslite-ng", _distributions("tlslite-ng", "kyber-py")),
     "llama.cpp": Peer("llama.cpp (xllamacpp)", _distributions("xllamacpp", "gguf")),
+    "openai": Peer("openai (Python client)", _distributions("openai")),
     "openssl-cli": Peer(
         "openssl s_client, s_server",
         lambda: _version(_output(openssl_command(), "version")),
