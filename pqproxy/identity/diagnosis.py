@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from pqproxy.crypto.keys import SMALLEST_RSA, key_algorithm
+from pqproxy.crypto.keys import SMALLEST_RSA, has_long_exponent
 from pqproxy.identity.errors import (
     BAD_CERTIFICATE,
     CERTIFICATE_EXPIRED,
@@ -101,6 +101,8 @@ def unfit_key(certificate: x509.Certificate) -> Refused:
     reason = ReasonCode.UNTRUSTED
     if isinstance(key, rsa.RSAPublicKey):
         detail = f"an RSA key of {key.key_size} bits"
+        if has_long_exponent(key):
+            detail += " with a long exponent"
         if key.key_size < SMALLEST_RSA:
             reason = ReasonCode.WEAK_AUTHENTICATION
     elif isinstance(key, ec.EllipticCurvePublicKey):
@@ -141,17 +143,6 @@ def _out_of_date(evidence: Evidence) -> Refused | None:
         else:
             continue
         return Refused(ReasonCode.EXPIRED, CERTIFICATE_EXPIRED, detail, fix)
-    return None
-
-
-def _unfit_key_in_path(evidence: Evidence) -> Refused | None:
-    for certificate in evidence.path():
-        try:
-            algorithm = key_algorithm(certificate.public_key())
-        except MALFORMED:
-            algorithm = "unsupported"
-        if algorithm == "unsupported":
-            return unfit_key(certificate)
     return None
 
 
@@ -221,7 +212,6 @@ def _missing_extension(evidence: Evidence) -> Refused | None:
 _FINDINGS: tuple[Callable[[Evidence], Refused | None], ...] = (
     _authority_as_leaf,
     _out_of_date,
-    _unfit_key_in_path,
     _unknown_issuer,
     _namesake,
     _wrong_usage,

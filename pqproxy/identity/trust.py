@@ -68,8 +68,9 @@ class Trust:
         """
         certificates = _parse_chain(chain, purpose)
         leaf = certificates[0]
+        # Before a signature is checked: an RSA key can be made so that this takes long.
+        algorithm, *_ = map(_key_algorithm, certificates)
         path = self._build_path(certificates, purpose, now)
-        algorithm = _leaf_algorithm(leaf)
         names = _names(leaf)
         return PeerIdentity(
             uris=names.uris,
@@ -157,14 +158,17 @@ def _distinct(certificates: list[x509.Certificate]) -> list[x509.Certificate]:
     return [leaf, *issuers]
 
 
-def _leaf_algorithm(leaf: x509.Certificate) -> str:
-    """Name the key that will sign the handshake. The path verifier does not judge this one."""
+def _key_algorithm(certificate: x509.Certificate) -> str:
+    """Name the kind of its key, refusing those that no chain may hold.
+
+    The path verifier does not judge the key of a leaf, and accepts some that we never offer.
+    """
     try:
-        algorithm = key_algorithm(leaf.public_key())
+        algorithm = key_algorithm(certificate.public_key())
     except MALFORMED:
         algorithm = "unsupported"
     if algorithm == "unsupported":
-        raise unfit_key(leaf)
+        raise unfit_key(certificate)
     return algorithm
 
 

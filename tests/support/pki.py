@@ -33,12 +33,29 @@ CLIENT_AUTH = ExtendedKeyUsageOID.CLIENT_AUTH
 
 ALGORITHMS = ("ecdsa-p256", "ecdsa-p384", "rsa-2048", "mldsa44", "mldsa65", "mldsa87")
 
+
+def _rsa_with_a_long_exponent():
+    """A sound key whose public exponent, not the private one, is nearly as long as the modulus."""
+    numbers = rsa.generate_private_key(65537, 2048).private_numbers()
+    p, q, modulus = numbers.p, numbers.q, numbers.public_numbers.n
+    return rsa.RSAPrivateNumbers(
+        p,
+        q,
+        d=65537,
+        dmp1=65537,
+        dmq1=65537,
+        iqmp=numbers.iqmp,
+        public_numbers=rsa.RSAPublicNumbers(numbers.d, modulus),
+    ).private_key()
+
+
 _GENERATORS = {
     "ecdsa-p256": lambda: ec.generate_private_key(ec.SECP256R1()),
     "ecdsa-p384": lambda: ec.generate_private_key(ec.SECP384R1()),
     "ecdsa-p521": lambda: ec.generate_private_key(ec.SECP521R1()),
     "rsa-1024": lambda: rsa.generate_private_key(65537, 1024),  # noqa: S505 - to be refused
     "rsa-2048": lambda: rsa.generate_private_key(65537, 2048),
+    "rsa-long-exponent": _rsa_with_a_long_exponent,
     "ed25519": ed25519.Ed25519PrivateKey.generate,
     "mldsa44": mldsa.MLDSA44PrivateKey.generate,
     "mldsa65": mldsa.MLDSA65PrivateKey.generate,
@@ -50,6 +67,7 @@ _HASHES = {
     "ecdsa-p521": hashes.SHA512(),
     "rsa-1024": hashes.SHA256(),
     "rsa-2048": hashes.SHA256(),
+    "rsa-long-exponent": hashes.SHA256(),
 }
 
 

@@ -1,7 +1,7 @@
 import base64
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, mlkem, x25519
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, mlkem, rsa, x25519
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -56,6 +56,13 @@ def test_a_private_key_and_its_public_key_have_one_name(made, name):
 )
 def test_other_keys_are_unsupported(key):
     assert key_algorithm(key) == "unsupported"
+
+
+@pytest.mark.parametrize(("exponent", "name"), [(2**64 - 1, "rsa"), (2**64 + 1, "unsupported")])
+def test_an_rsa_key_that_takes_long_to_verify_with_is_unsupported(exponent, name):
+    modulus = pki.key("rsa-2048").public_key().public_numbers().n
+
+    assert key_algorithm(rsa.RSAPublicNumbers(exponent, modulus).public_key()) == name
 
 
 @pytest.mark.parametrize(
