@@ -138,14 +138,17 @@ class RecordBatch(Batch):
         self.fragments: list[Buffer] = []
 
     def fill(self, fragments: list[Buffer]) -> None:
-        """Say which pieces of the buffer are payload."""
+        """Say which pieces of the buffer are payload; many small ones are joined into one."""
+        if len(fragments) == 1:
+            self.length = len(fragments[0])
+        else:
+            self.length = sum(map(len, fragments))
+            if len(fragments) > _MAX_VIEWS:
+                fragments = [b"".join(fragments)]
         self.fragments = fragments
-        self.length = len(fragments[0]) if len(fragments) == 1 else sum(map(len, fragments))
 
     def views(self) -> list[Buffer]:
-        """The fragments; many small ones are joined into one."""
-        if len(self.fragments) > _MAX_VIEWS:
-            return [b"".join(self.fragments)]
+        """The fragments."""
         return self.fragments
 
 

@@ -92,7 +92,7 @@ class Descriptor:
         self.closed = False
         self._paused = True
         self._readable = False  # an edge was reported and the queue is not known to be empty
-        self._hangup = False  # a FIN is on its way: read on until it is found
+        self._hangup = False  # a FIN or a failure is on its way: read on until it is found
         self._broken = False  # a send failed or the peer reset: to be reported in a turn
         self._queued = False  # a turn was asked for
         self._in_ended = self._out_ended = False
@@ -136,12 +136,11 @@ class Descriptor:
 
     def on_events(self, mask: int) -> None:
         """Readiness."""
-        if mask == IN and not self._paused and not self._in_ended:  # nearly always
-            self._readable = True
+        if mask == IN and not self._paused:  # nearly always
             self._read()
             return
         if mask & ERROR and self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            self._broken = self._readable = True
+            self._broken = self._hangup = self._readable = True
             if self._paused or self._in_ended:
                 self._vanish(self.side.left)
                 return
@@ -199,18 +198,16 @@ class Descriptor:
             for view in views:
                 self._unsent.append(bytes(view))
             return False
+        view = views[0]
         try:
-            if len(views) == 1:
-                view = views[0]
-                sent = self._sock.send(view)
-                if sent == len(view):
-                    return True
-            else:
+            if len(views) > 1:
                 sent = self._sock.sendmsg(views)
+            elif (sent := self._sock.send(view)) == len(view):
+                return True
         except BlockingIOError:
             sent = 0
         except OSError:
-            self._broken = self._readable = True
+            self._broken = self._hangup = self._readable = True
             self._ask_for_turn()
             return False
         for position, view in enumerate(views):
@@ -238,7 +235,7 @@ class Descriptor:
         except BlockingIOError:
             return
         except OSError:
-            self._broken = self._readable = True
+            self._broken = self._hangup = self._readable = True
             self._ask_for_turn()
             return
         if not unsent.advance(sent):

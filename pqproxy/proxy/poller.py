@@ -42,6 +42,24 @@ class Pollable(Protocol):
         """A call above raised: end the connection."""
 
 
+class _Nobody:
+    """The handler of a descriptor that is not watched any more."""
+
+    __slots__ = ()
+
+    def on_events(self, mask: int) -> None:
+        """A stale event."""
+
+    def on_turn(self) -> None:
+        """Never asked for."""
+
+    def crashed(self) -> None:
+        """Never."""
+
+
+_NOBODY = _Nobody()
+
+
 class Poller:
     """Watches the connected sockets of one worker."""
 
@@ -119,14 +137,13 @@ class Poller:
         # and a new one may have got its number. Handlers therefore believe only what the socket
         # itself says, and treat an event as a hint.
         self._in_turn = True
-        handlers = self._handlers
+        handler_of = self._handlers.get
         for fd, mask in self._epoll.poll(0, _MAX_EVENTS):
-            handler = handlers.get(fd)
-            if handler is not None:
-                try:
-                    handler.on_events(mask)
-                except Exception:
-                    self._crashed(handler)
+            handler = handler_of(fd, _NOBODY)
+            try:
+                handler.on_events(mask)
+            except Exception:
+                self._crashed(handler)
         if self._again:
             waiting, self._again = self._again, []
             for handler in waiting:

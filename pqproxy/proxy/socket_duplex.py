@@ -48,7 +48,7 @@ class SocketDuplex(Descriptor):
             return
         # A short read has emptied the queue: the next byte is a new edge. A FIN or a failure that
         # was already reported is not, so then we read on until it is found.
-        self._readable = received == room or self._hangup or self._broken
+        self._readable = received == room or self._hangup
         self._bulk = received > PAYLOAD or received == room
         batch.length = received
         self._sink.on_data(batch)

@@ -106,19 +106,17 @@ class TlsDuplex(Descriptor):
         """Encrypt and send. False: accepted, but send no more until `on_writable`."""
         if self.closed:
             return False
-        conn = self._conn
         records: list[Buffer] = []
-        if type(batch) is SlotBatch and self._slots_fit:
-            protect, buffer = conn.protect, batch.buffer
-            if batch.length <= PAYLOAD:  # one request, one token: nothing to add up
-                protect(buffer, HEADROOM, batch.length, records)
-            else:
-                for start, length in batch.spans():
-                    protect(buffer, start, length, records)
-        else:
+        if type(batch) is not SlotBatch or not self._slots_fit:
             for view in batch.views():
-                conn.send_data(bytes(view))
-            records.append(conn.take_output())
+                self._conn.send_data(bytes(view))
+            records.append(self._conn.take_output())
+        elif batch.length <= PAYLOAD:  # one request, one token: nothing to add up
+            self._conn.protect(batch.buffer, HEADROOM, batch.length, records)
+        else:
+            protect, buffer = self._conn.protect, batch.buffer
+            for start, length in batch.spans():
+                protect(buffer, start, length, records)
         if self._send(records, batch):
             return True
         self._owes_writable = True
@@ -163,8 +161,9 @@ class TlsDuplex(Descriptor):
             return
         data: list[Buffer] = []
         if received:
-            self._readable = received == len(landing) or self._hangup or self._broken
-            event = self._conn.receive(batch.buffer[: RECORD_ROOM + received], RECORD_ROOM, data)
+            self._readable = received == len(landing) or self._hangup
+            end = RECORD_ROOM + received
+            event = self._conn.receive(batch.buffer, RECORD_ROOM, end, data)
         else:
             self._readable = False
             self._conn.receive_eof()

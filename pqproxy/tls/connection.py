@@ -156,23 +156,25 @@ class Connection:
                 self._fail(error)
         return self._events.popleft()
 
-    def receive(self, view: memoryview, start: int, data: list[bytes | memoryview]) -> Event | None:
+    def receive(
+        self, view: memoryview, start: int, end: int, data: list[bytes | memoryview]
+    ) -> Event | None:
         """`receive_data` and the first `next_event` in one, for all that a read brought.
 
         Application data is appended to `data` and makes no event of its own, up to whatever else
         came; what comes behind that is left to `next_event`.
 
         Args:
-            view: decrypted where it lies; its first `start` bytes are free, see `receive_data`.
-            start: where the bytes begin.
-            data: views into the lent buffer.
+            view: decrypted where it lies; the bytes before `start` are free, see `receive_data`.
+            start: where what was read begins.
+            end: where it ends.
+            data: gets views into the lent buffer.
         """
-        if self._receiving and not self._failed:
-            try:
-                if self._input.take_data(view, start, data):
-                    return None
-            except Exception as error:
-                self._fail(error)
+        try:
+            if self._input.take_data(view, start, end, data):
+                return None
+        except Exception as error:
+            self._fail(error)
         return self.next_event()
 
     def hold(self) -> None:
@@ -303,7 +305,7 @@ class Connection:
             return
         if description == AlertDescription.CLOSE_NOTIFY and self.handshake_complete:
             self._receiving = False
-            self._input.records.drop()
+            self._input.forget()
             self._events.append(PeerClosed())
             return
         authenticated = self._input.is_protected

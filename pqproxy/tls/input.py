@@ -34,6 +34,8 @@ class Input:
     """
 
     __slots__ = (
+        "_flowing",
+        "_forgotten",
         "_protection",
         "_waiting",
         "floods",
@@ -52,19 +54,24 @@ class Input:
         self.hello_seen = hello_seen
         self.handshake_complete = False
         self.skips_early_data = False
+        self._flowing: ReceiveProtection | None = None  # set while plain data may come next
         self._waiting: Content | None = None  # what ended `take_data`
+        self._forgotten = False  # nothing more will be read
 
     @property
     def is_protected(self) -> bool:
         """Whether keys are on."""
         return self._protection is not None
 
-    def take_data(self, view: memoryview, start: int, data: list[bytes | memoryview]) -> bool:
+    def take_data(
+        self, view: memoryview, start: int, end: int, data: list[bytes | memoryview]
+    ) -> bool:
         """Take over the next bytes of the stream, and what they bring of application data at once.
 
         Args:
-            view: decrypted where it lies; its first `start` bytes are free.
+            view: decrypted where it lies; what is before `start` may be overwritten.
             start: where the bytes begin.
+            end: where they end.
             data: what comes as application data is appended to it, as views.
 
         Returns:
@@ -73,19 +80,20 @@ class Input:
         Raises:
             FatalAlert: a record does not decrypt.
         """
-        protection, records = self._protection, self.records
-        if protection is None or not self.handshake_complete or not self.messages.is_empty:
-            records.lend(view, start)
+        protection = self._flowing
+        if protection is None:
+            if not self._forgotten:
+                self.records.lend(view[:end], start)
             return False
-        if records.kept or records.view:
-            view, start = records.join(view, start)
-        end = len(view)
-        start, self._waiting = protection.unprotect_data(view, start, end, data)
-        if data and self.floods.counting:
+        if self.records.kept:
+            view, start, end = self.records.join(view[:end], start)
+        start, other = protection.unprotect_data(view, start, end, data)
+        if self.floods.counting and data:
             self.floods.data_came()
-        if start == end and self._waiting is None:
+        if start == end and other is None:
             return True
-        records.lend(view, start)
+        self._waiting = other
+        self.records.lend(view[:end], start)
         return False
 
     def next_content(self) -> Content | None:
@@ -99,6 +107,8 @@ class Input:
             if content is None:
                 record = self.records.next_record(protected=self._protection is not None)
                 if record is None:
+                    between_messages = self.handshake_complete and self.messages.is_empty
+                    self._flowing = self._protection if between_messages else None
                     return None
                 content = self._open(record)
             if content is not None and self._is_meaningful(*content):
@@ -129,7 +139,8 @@ class Input:
 
     def forget(self) -> None:
         """Let go of keys and of everything received: nothing more will be read."""
-        self._protection = self._waiting = None
+        self._protection = self._flowing = self._waiting = None
+        self._forgotten = True
         self.messages = MessageReader()
         self.records.drop()
 

@@ -190,10 +190,10 @@ class ReceiveProtection:
             content_type = content[last]
             if not content_type:  # padded (§5.4): the type is the last byte that is not zero
                 last = len(content.tobytes().rstrip(b"\0")) - 1
-                if last < 0:
-                    raise unexpected_message("record is all padding")
                 content_type = content[last]
             if content_type != _APPLICATION_DATA or not last:
+                if not content_type:
+                    raise unexpected_message("record is all padding")
                 return position, (content_type, content[:last])
             data.append(content[:last])
         return position, None
@@ -248,12 +248,12 @@ class RecordReader:
             self.view, self.position = view, room - kept
         self.kept = b""
 
-    def join(self, view: memoryview, room: int) -> tuple[memoryview, int]:
-        """Put what is held in front of the next bytes; returns where they lie and from where on."""
+    def join(self, view: memoryview, room: int) -> tuple[memoryview, int, int]:
+        """Put what is kept in front of the next bytes; returns where, its start and its end."""
         self.lend(view, room)
         view, position = self.view, self.position
         self.drop()
-        return view, position
+        return view, position, len(view)
 
     def keep(self) -> None:
         """Copy out what was not walked yet, so that the lender has its buffer back."""

@@ -47,7 +47,8 @@ def read_all(connection, data):
     """Walk one read as a proxy does: data in pieces, and every other event."""
     fragments, events = [], []
     room = tls.MAX_RECORD
-    event = connection.receive(memoryview(bytearray(room) + data), room, fragments)
+    view = memoryview(bytearray(room) + data + b"something else")
+    event = connection.receive(view, room, room + len(data), fragments)
     while event is not None:
         if isinstance(event, tls.ApplicationData):
             fragments.append(event.fragment)
