@@ -2,8 +2,8 @@
 
 Text for a person on a terminal, one JSON object a line for a machine. What a peer chose (names,
 what it offered) is bounded and escaped here, so that it can forge no line and no field. A log
-that nobody reads never stops the proxy: a line that stderr does not take at once is dropped
-and counted.
+that nobody reads never stops the proxy: a line that stderr does not take at once is dropped, and
+the next one that it takes is preceded by how many were.
 """
 
 import json
@@ -24,12 +24,28 @@ LONGEST_TRACEBACK = 1200
 
 logger = logging.getLogger("pqproxy")
 
+# Ends that somebody has to do something about, unlike a client that leaves.
+_TROUBLE = frozenset(
+    {
+        EndReason.CLIENT_ALERT,
+        EndReason.UPSTREAM_ALERT,
+        EndReason.HANDSHAKE_TIMEOUT,
+        EndReason.UPSTREAM_DOWN,
+        EndReason.PROTOCOL_ERROR,
+        EndReason.INTERNAL_ERROR,
+    }
+)
+
 
 class Line:
     """A log record with named fields; the base of the two below."""
 
     event: ClassVar[str]
-    level: ClassVar[int]
+
+    @property
+    def level(self) -> int:
+        """Of `logging`: a warning is something that an operator should act on."""
+        return logging.WARNING
 
     def values(self) -> dict[str, object]:
         """The fields that hold something, in order, made safe to print."""
@@ -47,7 +63,6 @@ class ConnectionLine(Line):
     """Who talked, under which protection, how much, and why it ended."""
 
     event: ClassVar[str] = "connection"
-    level: ClassVar[int] = logging.INFO
 
     listener: str
     peer: str  # the address that connected to us
@@ -66,6 +81,13 @@ class ConnectionLine(Line):
     upstream: str | None = None  # the address that we dialled
     reason: ReasonCode | None = None  # where the connection could not be served
     detail: str | None = None  # what happened, for the operator
+    fix: str | None = None
+
+    @property
+    def level(self) -> int:
+        """A warning when it could not be served, or broke."""
+        in_trouble = self.reason is not None or self.end_reason in _TROUBLE
+        return logging.WARNING if in_trouble else logging.INFO
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +95,6 @@ class RefusalLine(Line):
     """Who was refused, what it offered, why, and what would fix it."""
 
     event: ClassVar[str] = "refused"
-    level: ClassVar[int] = logging.WARNING
 
     listener: str
     peer: str
@@ -83,6 +104,7 @@ class RefusalLine(Line):
     identity: str | None = None
     server_name: str | None = None
     offered: str | None = None
+    upstream: str | None = None  # where it is the server that was refused
 
 
 def write(line: Line) -> None:
@@ -94,17 +116,21 @@ def configure(log_format: str = "auto", connections: bool = True, tty: bool | No
     """Send every logger of this process to stderr.
 
     `log_format` is auto, text or json; auto is text when `tty` (None: look whether stderr is
-    one). Without `connections` the lines of ended connections are left out, refusals are not.
+    one). Without `connections` the lines of connections that went well are left out.
     """
     if log_format == "auto":
         log_format = "text" if (stderr_is_terminal() if tty is None else tty) else "json"
     handler = StderrHandler()
     handler.setFormatter(TextFormatter() if log_format == "text" else JsonFormatter())
     if not connections:
-        handler.addFilter(lambda record: not isinstance(record.msg, ConnectionLine))
+        handler.addFilter(_is_no_routine)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
+
+
+def _is_no_routine(record: logging.LogRecord) -> bool:
+    return record.levelno > logging.INFO or not isinstance(record.msg, ConnectionLine)
 
 
 def stderr_is_terminal() -> bool:
@@ -155,7 +181,7 @@ class StderrHandler(logging.Handler):
 
     def __init__(self, descriptor: int = 2) -> None:
         super().__init__()
-        self.dropped = 0
+        self.dropped = 0  # since the last line that was written
         self._descriptor = descriptor
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLOUT)
@@ -163,15 +189,26 @@ class StderrHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line, or count it as dropped."""
         try:
-            line = self.format(record).encode()
-            if not self._takes_a_line():
-                raise BlockingIOError
-            os.write(self._descriptor, line + b"\n")
+            if self.dropped:
+                self._write(_dropped(self.dropped))
+                self.dropped = 0
+            self._write(record)
         except Exception:  # a log line is never worth a connection
             self.dropped += 1
 
+    def _write(self, record: logging.LogRecord) -> None:
+        line = self.format(record).encode()
+        if not self._takes_a_line():
+            raise BlockingIOError
+        os.write(self._descriptor, line + b"\n")
+
     def _takes_a_line(self) -> bool:
         return any(events & select.POLLOUT for _, events in self._poll.poll(0))
+
+
+def _dropped(count: int) -> logging.LogRecord:
+    text = "%d log lines were dropped here: stderr did not take them"
+    return logging.LogRecord(logger.name, logging.WARNING, "", 0, text, (count,), None)
 
 
 def _safe(value: object) -> object:

@@ -97,6 +97,25 @@ def test_connection_lines_can_be_left_out_and_refusals_not(stderr):
     assert [line.split()[2] for line in stderr().splitlines()] == ["refused"]
 
 
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (EndReason.UPSTREAM_DOWN, ReasonCode.UPSTREAM_DOWN),
+        (EndReason.UPSTREAM_ALERT, None),  # the other side refuses us
+        (EndReason.CLIENT_ALERT, None),
+        (EndReason.INTERNAL_ERROR, None),
+        (EndReason.UPSTREAM_LEFT, ReasonCode.UPSTREAM_DOWN),
+    ],
+)
+def test_a_connection_in_trouble_is_a_warning_that_is_never_left_out(stderr, end, reason):
+    log.configure("json", connections=False)
+
+    log.write(log.ConnectionLine("llm", "192.0.2.1:1", end, 0.0, reason=reason))
+
+    entry = json.loads(stderr())
+    assert (entry["level"], entry["end_reason"]) == ("warning", end)
+
+
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_a_name_chosen_by_a_peer_forges_neither_line_nor_field(stderr, log_format):
     log.configure(log_format)
@@ -178,6 +197,25 @@ def test_a_reader_that_does_not_read_costs_lines_and_no_waiting():
     os.close(reading)
     os.close(writing)
     assert 0 < handler.dropped < 1000
+
+
+def test_how_many_lines_were_dropped_is_said_as_soon_as_lines_are_read_again():
+    reading, writing = os.pipe()
+    handler = log.StderrHandler(writing)
+    handler.setFormatter(log.TextFormatter())
+    while not handler.dropped:
+        handler.emit(record("x" * 700))
+    handler.emit(record("lost too"))
+
+    os.read(reading, 1 << 20)
+    handler.emit(record("back"))
+    shown = os.read(reading, 1 << 20).decode()
+
+    os.close(reading)
+    os.close(writing)
+    assert "warning 2 log lines were dropped" in shown.splitlines()[0]
+    assert shown.splitlines()[1].endswith("back")
+    assert handler.dropped == 0
 
 
 def test_a_message_that_cannot_be_formatted_stops_nothing():
