@@ -29,6 +29,7 @@ from cryptography.x509.verification import (
 )
 
 from pqproxy.config.values import TrustFiles
+from pqproxy.crypto.certificate_size import is_too_large
 from pqproxy.crypto.keys import key_algorithm
 from pqproxy.identity.diagnosis import Evidence, explain, malformed, unfit_key
 from pqproxy.identity.errors import (
@@ -135,6 +136,12 @@ def _parse_chain(chain: Sequence[bytes], purpose: Purpose) -> list[x509.Certific
             f"the chain has {len(chain)} certificates, at most {MAX_CERTIFICATES} are read",
             "send the leaf and its intermediates only",
         )
+    for position, der in enumerate(chain):
+        if is_too_large(der, authority=position > 0):
+            raise malformed(
+                f"certificate {position + 1} of the chain is far too large",
+                "issue it with fewer names and extensions",
+            )
     try:
         return _distinct([x509.load_der_x509_certificate(bytes(der)) for der in chain])
     except MALFORMED:

@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from pqproxy.crypto import InvalidSignature, Provider, PublicKey, key_algorithm
+from pqproxy.crypto.certificate_size import is_too_large
 from pqproxy.tls.alerts import AlertDescription, FatalAlert, illegal_parameter
 from pqproxy.tls.codepoints import SignatureScheme, name_of
 
@@ -111,6 +112,10 @@ def leaf_public_key(certificate: bytes) -> PublicKey:
     Raises:
         FatalAlert: bad_certificate or unsupported_certificate.
     """
+    if is_too_large(certificate, authority=False):
+        raise FatalAlert(
+            AlertDescription.BAD_CERTIFICATE, "the peer's certificate is far too large"
+        )
     try:
         parsed = x509.load_der_x509_certificate(certificate)
         may_sign = _may_sign(parsed)

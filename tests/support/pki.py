@@ -201,6 +201,14 @@ def trust_files(*authorities, name="mesh"):
     return TrustFiles(name, tuple(a.certificate_pem for a in authorities), f"{name}.pem")
 
 
+def named(subject, issuer):
+    """A certificate in DER with these names, which nobody in particular signed."""
+    private = key("ecdsa-p256", "nobody in particular")
+    builder = x509.CertificateBuilder(issuer, subject, private.public_key(), 1)
+    builder = builder.not_valid_before(NOT_BEFORE).not_valid_after(NOT_AFTER)
+    return builder.sign(private, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
 def _build(wanted, private, issuer):
     """Sign one certificate. Without an issuer it is self-signed."""
     signer_key = issuer.key if issuer else private

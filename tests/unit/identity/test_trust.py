@@ -199,6 +199,19 @@ def test_a_leaf_with_a_key_that_signs_no_handshake_is_refused(algorithm):
     assert refused.alert == "unsupported_certificate"
 
 
+@pytest.mark.parametrize("position", [0, 1])
+def test_a_certificate_of_thousands_of_names_is_refused_unparsed(position):
+    """To look at 50 KB of names was 90 ms of work for a stranger."""
+    names = tuple(f"a{number}" for number in range(1000 if position else 2000))
+    large = ROOT.issue(dns=names).chain_der[0]
+    chain = [*LEAF.chain_der[:position], large]
+
+    refused = refusal(chain)
+
+    assert (refused.reason, refused.alert) == ("untrusted", "bad_certificate")
+    assert refused.detail == f"certificate {position + 1} of the chain is far too large"
+
+
 def test_name_constraints_on_dns_names_hold():
     constraint = x509.NameConstraints([x509.DNSName("corp.test")], None)
     root = pki.root(name="constrained", extra=((constraint, True),))

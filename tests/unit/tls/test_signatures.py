@@ -245,3 +245,13 @@ Wc0ZPRupwjNHg6ZGBhcQVWHPiCAjb7HSCl1TUZGjQ/KNAht9TFUBhgMzedf9iO1t
 i1YULWFRs+24ALo=
 -----END CERTIFICATE-----
 """
+
+
+def test_a_certificate_of_thousands_of_names_is_refused_unparsed():
+    """Parsing them takes ten milliseconds, which a client may not have of us for the asking."""
+    names = tuple(f"a{number}" for number in range(2000))
+
+    refused(
+        lambda: leaf_public_key(pki.root().issue(dns=names).chain_der[0]),
+        AlertDescription.BAD_CERTIFICATE,
+    )
