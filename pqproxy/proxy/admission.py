@@ -24,18 +24,23 @@ class Admission:
 
     def ask(self, source: str) -> "Place | None":
         """A place for a connection, or None when there is none."""
-        limits = self._limits
-        under_way = self._per_source.get(source, 0)
-        if (
-            self.connections >= limits.connections
-            or self.handshakes >= limits.handshakes
-            or under_way >= limits.handshakes_per_source
-        ):
+        if self.full(source) is not None:
             return None
         self.connections += 1
         self.handshakes += 1
-        self._per_source[source] = under_way + 1
+        self._per_source[source] = self._per_source.get(source, 0) + 1
         return Place(self, source)
+
+    def full(self, source: str) -> str | None:
+        """The limit that keeps a source out, as the configuration calls it, with its value."""
+        limits = self._limits
+        if self.connections >= limits.connections:
+            return f"connections: {limits.connections}"
+        if self.handshakes >= limits.handshakes:
+            return f"handshakes: {limits.handshakes}"
+        if self._per_source.get(source, 0) >= limits.handshakes_per_source:
+            return f"handshakes_per_source: {limits.handshakes_per_source}"
+        return None
 
     def _handshake_over(self, source: str) -> None:
         self.handshakes -= 1

@@ -7,6 +7,7 @@ queue keeps who is waiting.
 import asyncio
 import errno
 import logging
+import resource
 import socket
 from collections.abc import Callable
 
@@ -32,7 +33,7 @@ class Listener:
         poller: Poller,
         admission: Admission,
         welcome: Welcome,
-        turn_away: Callable[[str], None],
+        turn_away: Callable[[str, str | None], None],
     ) -> None:
         # Accepted TCP sockets inherit these options: five system calls less for each of them.
         configure(sock)
@@ -82,17 +83,23 @@ class Listener:
         self._pause = _FIRST_PAUSE
         sock.setblocking(False)
         host, peer = _names(address)
-        place = self._admission.ask(source_of(host))
+        source = source_of(host)
+        place = self._admission.ask(source)
         if place is None:
             sock.close()
-            self._turn_away(peer)
+            self._turn_away(peer, self._admission.full(source))
         else:
             self._welcome(sock, peer, place)
         return True
 
     def _back_off(self, error: OSError) -> None:
         if self._pause == _FIRST_PAUSE:
-            _log.error("cannot accept: %s; trying again", error.strerror)
+            _log.error(
+                "cannot accept at %s: %s; whoever connects waits (descriptors: ulimit -n is %d)",
+                shown_address(self._sock.getsockname()),
+                error.strerror,
+                resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+            )
         self._poller.remove(self._sock.fileno())
         self._paused = self._poller.loop.call_later(self._pause, self._try_again)
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
@@ -106,5 +113,12 @@ def _names(address: object) -> tuple[str, str]:
     """(host, what the log shows) of a peer's address."""
     if not isinstance(address, tuple):
         return "unix", "unix"
-    host, port = str(address[0]), address[1]
-    return host, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return str(address[0]), shown_address(address)
+
+
+def shown_address(address: object) -> str:
+    """As a person writes it; IPv4 that came through an IPv6 socket is IPv4."""
+    if not isinstance(address, tuple):
+        return f"unix:{address}"
+    host = str(address[0]).removeprefix("::ffff:")
+    return f"[{host}]:{address[1]}" if ":" in host else f"{host}:{address[1]}"

@@ -1,7 +1,8 @@
 """What a failed handshake is called: reason code, words for the operator, and what would fix it."""
 
 from pqproxy.identity.errors import Refused
-from pqproxy.proxy.descriptor import Side
+from pqproxy.proxy.descriptor import UPSTREAM, Side
+from pqproxy.proxy.peer_alerts import NO_COMMON_GROUP, fix_for_alert
 from pqproxy.proxy.visit import Ended
 from pqproxy.telemetry.labels import HandshakeResult
 from pqproxy.telemetry.reasons import EndReason, ReasonCode
@@ -23,6 +24,13 @@ _REASONS: dict[int, tuple[ReasonCode, str]] = {
         " client_auth: none",
     ),
 }
+_SERVER_FIXES = {  # where the fix above is for a client
+    ReasonCode.TLS_VERSION: "the server must speak TLS 1.3; put `pqproxy serve` in front of it",
+    ReasonCode.NO_PQ_GROUP: NO_COMMON_GROUP,
+    ReasonCode.PLAINTEXT: (
+        "connect to a port that speaks TLS; a plaintext server needs `pqproxy serve` in front of it"
+    ),
+}
 _PLAINTEXT_FIX = "the client must speak TLS to this port: https://, or `pqproxy connect` beside it"
 _OTHER_FIX = "see what the peer is: it broke TLS, or is not meant for this port"
 
@@ -30,16 +38,18 @@ _OTHER_FIX = "see what the peer is: it broke TLS, or is not meant for this port"
 def why_it_failed(failed: Failed | None, refusal: Refused | None, side: Side) -> Ended:
     """Judge a failed handshake with a peer on `side`; `refusal` is why we rejected its chain."""
     if failed is None:
-        return Ended(side.left, "the peer left during the handshake")
+        return _left(side)
     if refusal is not None:
         return Ended(EndReason.REFUSED, refusal.detail, refusal.reason, refusal.fix)
     if failed.cause is not None:
         return Ended(EndReason.INTERNAL_ERROR, failed.reason)
     if failed.by_peer:
-        return Ended(side.alert, failed.reason)
-    if failed.not_tls:
-        return Ended(EndReason.REFUSED, failed.reason, ReasonCode.PLAINTEXT, _PLAINTEXT_FIX)
+        return Ended(side.alert, failed.reason, fix=fix_for_alert(failed.alert, side))
     reason, fix = _REASONS.get(failed.alert, (ReasonCode.PROTOCOL_ERROR, _OTHER_FIX))
+    if failed.not_tls:
+        reason, fix = ReasonCode.PLAINTEXT, _PLAINTEXT_FIX
+    if side is UPSTREAM:
+        fix = _SERVER_FIXES.get(reason, fix)
     return Ended(EndReason.REFUSED, failed.reason, reason, fix)
 
 
@@ -48,3 +58,18 @@ def handshake_result(failed: Failed | None) -> HandshakeResult:
     if failed is None:
         return HandshakeResult.PEER_LEFT
     return HandshakeResult.PEER_ALERT if failed.by_peer else HandshakeResult.REFUSED
+
+
+def timeout_fix(side: Side) -> str:
+    """What helps against a handshake that never ends."""
+    if side is UPSTREAM:
+        return "see whether the server speaks TLS at this port; a plaintext one waits in silence"
+    return "see what the client is: it is slow or hostile, or waits for a plaintext greeting"
+
+
+def _left(side: Side) -> Ended:
+    detail = "the peer left during the handshake"
+    if side is not UPSTREAM:
+        return Ended(side.left, detail)
+    fix = "see the log of the server: it is overloaded or ending, or speaks no TLS at this port"
+    return Ended(side.left, detail, ReasonCode.UPSTREAM_DOWN, fix)

@@ -20,7 +20,7 @@ from pqproxy.proxy.descriptor import Engine
 from pqproxy.proxy.dialer import DialFailed, dial
 from pqproxy.proxy.duplex import Duplex
 from pqproxy.proxy.listener import Listener
-from pqproxy.proxy.refusals import handshake_result, why_it_failed
+from pqproxy.proxy.refusals import handshake_result, timeout_fix, why_it_failed
 from pqproxy.proxy.splice import Splice
 from pqproxy.proxy.tls_duplex import HandshakeFailed, TlsDuplex
 from pqproxy.proxy.visit import Ended, Visit
@@ -32,7 +32,7 @@ from pqproxy.tls import KeyLog
 
 _TRANSPORT = "tls"
 _OVERLOAD_LINE_EVERY = 10.0  # seconds: refusing must stay cheaper than asking
-_OVERLOAD_FIX = "raise limits, if these connections are meant; start with more workers"
+_OVERLOAD_FIX = "raise that limit of the listener, if these connections are meant"
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +62,7 @@ class Service:
         self._tasks: set[asyncio.Task[None]] = set()
         self._splices: dict[Splice, tuple[int, int]] = {}  # bytes that are counted already
         self._overload_line_at = -_OVERLOAD_LINE_EVERY
+        self._turned_away = 0  # since that line
 
     # What the worker calls.
 
@@ -111,15 +112,17 @@ class Service:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _turn_away(self, peer: str) -> None:
+    def _turn_away(self, peer: str, limit: str | None) -> None:
         self.counters.decision(Decision.REFUSED, ReasonCode.OVERLOAD)
         now = time.monotonic()
-        if now - self._overload_line_at >= _OVERLOAD_LINE_EVERY:
-            self._overload_line_at = now
-            admission = self.admission
-            detail = f"{admission.connections} connections, {admission.handshakes} handshakes open"
-            reason = ReasonCode.OVERLOAD
-            log.write(log.RefusalLine(self._name, peer, reason, detail, _OVERLOAD_FIX))
+        if now - self._overload_line_at < _OVERLOAD_LINE_EVERY:
+            self._turned_away += 1
+            return
+        detail = f"limits.{limit} is reached"
+        if self._turned_away:
+            detail += f"; {self._turned_away} more were turned away since the last such line"
+        self._overload_line_at, self._turned_away = now, 0
+        log.write(log.RefusalLine(self._name, peer, ReasonCode.OVERLOAD, detail, _OVERLOAD_FIX))
 
     async def _live(self, sock: socket.socket, visit: Visit) -> None:
         ended: Ended | None = None
@@ -154,8 +157,9 @@ class Service:
         except TimeoutError:
             result = HandshakeResult.TIMEOUT
             reason = ReasonCode.HANDSHAKE_TIMEOUT
-            detail = "the handshake took too long"
-            raise Ended(EndReason.HANDSHAKE_TIMEOUT, detail, reason) from None
+            detail = f"the handshake was not done after {self._timeouts.handshake:g} s"
+            fix = timeout_fix(tls.side)
+            raise Ended(EndReason.HANDSHAKE_TIMEOUT, detail, reason, fix) from None
         except HandshakeFailed as error:
             result = handshake_result(error.failed)
             raise why_it_failed(error.failed, visit.refusal, tls.side) from None

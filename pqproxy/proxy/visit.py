@@ -6,6 +6,7 @@ from pqproxy.identity.errors import Refused
 from pqproxy.identity.peer import PeerIdentity
 from pqproxy.proxy.admission import Place
 from pqproxy.proxy.duplex import Duplex
+from pqproxy.proxy.peer_alerts import fix_for_alert
 from pqproxy.proxy.splice import Splice
 from pqproxy.proxy.tls_duplex import TlsDuplex
 from pqproxy.telemetry.log import ConnectionLine, RefusalLine
@@ -50,6 +51,7 @@ class Visit:
             return self._refusal(ended, ended.reason)
         negotiated, splice = self.negotiated, self.splice
         first = None if splice is None else splice.from_b.first_byte
+        detail, fix = self._what_happened(ended)
         return ConnectionLine(
             listener=self.listener,
             peer=self.peer,
@@ -67,15 +69,19 @@ class Visit:
             alpn=_text(None if negotiated is None else negotiated.alpn_protocol),
             upstream=self.upstream,
             reason=None if ended is None else ended.reason,
-            detail=self._detail(ended),
+            detail=detail,
+            fix=fix,
         )
 
-    def _detail(self, ended: Ended | None) -> str | None:
+    def _what_happened(self, ended: Ended | None) -> tuple[str | None, str | None]:
+        """(detail, fix)."""
         if ended is not None:
-            return ended.detail
-        if self.tls is not None and self.tls.failed is not None:
-            return self.tls.failed.reason  # an alert, or nonsense, after the handshake
-        return None
+            return ended.detail, ended.fix
+        if self.tls is None or self.tls.failed is None:
+            return None, None
+        failed = self.tls.failed  # an alert, or nonsense, after the handshake
+        fix = fix_for_alert(failed.alert, self.tls.side) if failed.by_peer else None
+        return failed.reason, fix
 
     def _refusal(self, ended: Ended, reason: ReasonCode) -> RefusalLine:
         offer = None if self.tls is None else self.tls.offer
@@ -88,6 +94,7 @@ class Visit:
             identity=None if self.identity is None else self.identity.name,
             server_name=None if offer is None else offer.server_name,
             offered=None if offer is None else offer.describe_groups(),
+            upstream=self.upstream,
         )
 
 

@@ -226,7 +226,8 @@ def main(arguments: list[str]) -> int:
     harden()
     # A peer's certificate with an odd serial number would otherwise write to our stderr.
     warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the supervisor's to relay
+    for number in (signal.SIGINT, signal.SIGHUP):  # those of a terminal are the supervisor's
+        signal.signal(number, signal.SIG_IGN)
     channel = socket.socket(fileno=int(arguments[0]))
     start = read_start(channel)
     if start is None:

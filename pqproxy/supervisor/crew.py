@@ -178,7 +178,13 @@ class Crew:
                 raise _start_failure(worker)
             if self._clock() - born > self._patience.longest_pause:
                 pause = self._patience.first_pause
-            logger.error("worker %d %s; a new one starts in %g s", worker.pid, _end(worker), pause)
+            logger.error(
+                "worker %d %s and cut %d connections; a new one starts in %g s",
+                worker.pid,
+                _end(worker),
+                worker.active,
+                pause,
+            )
             if await self._leaving_within(pause):
                 return
             pause = min(pause * 2, self._patience.longest_pause)

@@ -2,7 +2,8 @@
 
     bind -> start workers -> say that we are ready -> wait for a signal -> drain -> exit
 
-The first SIGTERM or SIGINT drains, the second cuts what is still open.
+The first SIGTERM or SIGINT drains, the second cuts what is still open. SIGHUP ends nothing but
+what a closed terminal has left behind.
 """
 
 import asyncio
@@ -36,6 +37,7 @@ def run(settings: Settings, worker_module: str = WORKER_MODULE) -> int:
     """Serve until a signal; return the exit code. The settings have been checked."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold every private key
     _fill_standard_descriptors()
+    _allow_descriptors()
     log.configure(settings.log.format, settings.log.connections)
     code = EXIT_FAILURE
     try:
@@ -53,6 +55,13 @@ def _fill_standard_descriptors() -> None:
     os.close(descriptor)
 
 
+def _allow_descriptors() -> None:
+    """Take what the hard limit allows: the soft one is for programs that still call select()."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # then accepting says so when it runs out
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 async def _serve(settings: Settings, crew: Crew, bound: Bound) -> int:
     leave = asyncio.Event()
 
@@ -64,12 +73,19 @@ async def _serve(settings: Settings, crew: Crew, bound: Bound) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
+    # Of a terminal it means that the terminal is gone, of anybody else: reload.
+    on_hangup = on_signal if log.stderr_is_terminal() else _cannot_reload
+    loop.add_signal_handler(signal.SIGHUP, on_hangup)
     async with _admin(settings, crew, bound), asyncio.TaskGroup() as tasks:
         tasks.create_task(crew.run())
         announcement = tasks.create_task(_announce(settings, crew, bound))
         await leave.wait()
         announcement.cancel()
         return await _drain(settings, crew)
+
+
+def _cannot_reload() -> None:
+    logger.warning("SIGHUP: reloading is not yet available, nothing changed; restart instead")
 
 
 @contextlib.asynccontextmanager

@@ -37,6 +37,21 @@ def test_connections_are_capped_after_their_handshakes_too():
     assert admission.ask("b")
 
 
+def test_the_limit_that_keeps_somebody_out_is_named_by_its_key():
+    admission = Admission(LIMITS)
+    assert admission.full("a") is None
+    admission.ask("a")
+    admission.ask("a")
+    assert admission.full("a") == "handshakes_per_source: 2"
+    admission.ask("b")
+    assert admission.full("b") == "handshakes: 3"
+
+    places = Admission(LIMITS)
+    for _ in range(5):
+        places.ask("a").handshake_over()
+    assert places.full("c") == "connections: 5"
+
+
 def test_leaving_twice_frees_one_place():
     admission = Admission(LIMITS)
     place = admission.ask("a")

@@ -192,6 +192,7 @@ def test_too_many_of_one_source_are_closed_and_counted(world, model, lines):
 
     assert service.counters.decisions.counts == {("refused", ReasonCode.OVERLOAD): 5}
     assert [line.reason for line in lines] == [ReasonCode.OVERLOAD]  # one line, not five
+    assert lines[0].detail == "limits.handshakes_per_source: 2 is reached"
     assert silent
 
 

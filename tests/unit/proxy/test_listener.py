@@ -23,7 +23,7 @@ class Door:
             world.engine.poller,
             Admission(limits or ConnectionLimits()),
             lambda *who: self.welcomed.append(who),
-            self.turned_away.append,
+            lambda *who: self.turned_away.append(who),
         )
 
     def knock(self):
@@ -89,6 +89,17 @@ def test_past_the_cap_a_connection_is_closed_and_counted(world):
         assert refused.recv(1) == b""
 
     assert len(door.welcomed) == 1
+    assert [limit for _, limit in door.turned_away] == ["connections: 1"]
+    door.close()
+
+
+def test_ipv4_through_an_ipv6_socket_is_written_as_ipv4(world):
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("no dual-stack sockets")
+    door = Door(world, family=socket.AF_INET6, address=("::", 0))
+    with socket.create_connection(("127.0.0.1", door.address[1])):
+        world.until(lambda: door.welcomed)
+    assert door.welcomed[0][1].startswith("127.0.0.1:")
     door.close()
 
 
@@ -115,6 +126,8 @@ def test_out_of_resources_it_waits_without_spinning_and_goes_on(world, door, cap
         world.pass_time(0.3)
         assert 1 <= sock.calls <= 4
         assert caplog.text.count("cannot accept") == 1
+        assert f"127.0.0.1:{door.address[1]}" in caplog.text
+        assert "ulimit -n is" in caplog.text
 
         sock.trouble = None
         world.until(lambda: door.welcomed)  # the kernel's queue has kept who waited

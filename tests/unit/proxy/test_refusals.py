@@ -2,7 +2,7 @@ import pytest
 
 from pqproxy.identity.errors import Refused
 from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
-from pqproxy.proxy.refusals import handshake_result, why_it_failed
+from pqproxy.proxy.refusals import handshake_result, timeout_fix, why_it_failed
 from pqproxy.telemetry.labels import HandshakeResult
 from pqproxy.telemetry.reasons import EndReason, ReasonCode
 from pqproxy.tls import AlertDescription, Failed
@@ -51,6 +51,33 @@ def test_a_peer_that_leaves_or_says_no_is_no_refusal_of_ours(side, left, alert):
     assert why_it_failed(None, None, side).end is left
     assert why_it_failed(by_peer, None, side).end is alert
     assert why_it_failed(by_peer, None, side).reason is None
+    assert why_it_failed(by_peer, None, side).fix
+
+
+@pytest.mark.parametrize(
+    ("failed", "reason"),
+    [
+        (Failed(AlertDescription.UNEXPECTED_MESSAGE, "x", not_tls=True), ReasonCode.PLAINTEXT),
+        (Failed(AlertDescription.PROTOCOL_VERSION, "x"), ReasonCode.TLS_VERSION),
+        (Failed(AlertDescription.INSUFFICIENT_SECURITY, "x"), ReasonCode.NO_PQ_GROUP),
+    ],
+)
+def test_what_fixes_a_server_is_not_what_fixes_a_client(failed, reason):
+    server, client = why_it_failed(failed, None, UPSTREAM), why_it_failed(failed, None, CLIENT)
+
+    assert server.reason is client.reason is reason
+    assert "pqproxy serve" in server.fix
+    assert "pqproxy connect" in client.fix
+
+
+def test_a_server_that_hangs_up_is_down_and_a_client_has_just_left():
+    assert why_it_failed(None, None, UPSTREAM).reason is ReasonCode.UPSTREAM_DOWN
+    assert why_it_failed(None, None, CLIENT).reason is None
+
+
+def test_a_server_that_is_silent_may_be_a_plaintext_one():
+    assert "speaks TLS at this port" in timeout_fix(UPSTREAM)
+    assert "client" in timeout_fix(CLIENT)
 
 
 def test_our_own_bug_is_an_internal_error():

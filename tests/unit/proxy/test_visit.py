@@ -1,8 +1,10 @@
 from types import SimpleNamespace
 
+from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
 from pqproxy.proxy.visit import Ended, Visit
 from pqproxy.telemetry.log import ConnectionLine, RefusalLine
 from pqproxy.telemetry.reasons import EndReason, ReasonCode
+from pqproxy.tls import AlertDescription, Failed
 
 
 def visit(**known):
@@ -40,8 +42,24 @@ def test_the_first_byte_counts_from_accept():
     assert (line.first_byte, line.received, line.sent) == (0.25, 3, 3)
 
 
-def test_an_alert_after_the_handshake_is_told_in_its_own_words():
-    failed = SimpleNamespace(reason="peer said access_denied")
-    line = visit(tls=SimpleNamespace(failed=failed)).line(EndReason.UPSTREAM_ALERT, None, 11.0)
+def test_an_alert_after_the_handshake_is_told_in_its_own_words_with_what_would_fix_it():
+    failed = Failed(AlertDescription.ACCESS_DENIED, "peer said access_denied", by_peer=True)
+    tls = SimpleNamespace(failed=failed, side=UPSTREAM)
+    line = visit(tls=tls).line(EndReason.UPSTREAM_ALERT, None, 11.0)
 
     assert line.detail == "peer said access_denied"
+    assert "add our identity to its allow" in line.fix
+
+
+def test_an_alert_of_ours_after_the_handshake_needs_no_advice_to_ourselves():
+    failed = Failed(AlertDescription.BAD_RECORD_MAC, "record fails to decrypt")
+    tls = SimpleNamespace(failed=failed, side=CLIENT)
+
+    assert visit(tls=tls).line(EndReason.PROTOCOL_ERROR, None, 11.0).fix is None
+
+
+def test_a_refused_server_is_named_by_its_address():
+    ended = Ended(EndReason.REFUSED, "it is not", ReasonCode.UNTRUSTED, "trust it")
+    line = visit(upstream="gpu1:8443").line(EndReason.REFUSED, ended, 11.0)
+
+    assert line.upstream == "gpu1:8443"

@@ -127,6 +127,19 @@ def test_it_says_ready_and_serves(started):
     connected(worker).close()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_what_a_terminal_sends_to_all_its_processes_is_left_to_the_supervisor(started, number):
+    worker = started()
+    worker.hear()
+    client = connected(worker)
+
+    worker.process.send_signal(number)
+
+    client.sendall(b"still")
+    assert client.recv(5, socket.MSG_WAITALL) == b"still"
+    client.close()
+
+
 def test_a_snapshot_counts_connections_that_are_still_open(started):
     worker = started()
     worker.hear()

@@ -51,7 +51,13 @@ class Supervisor:
     """A started `run(settings)` and what it writes to stderr."""
 
     def __init__(
-        self, directory, settings, worker=FAKE_WORKER, without_stderr=False, **environment
+        self,
+        directory,
+        settings,
+        worker=FAKE_WORKER,
+        without_stderr=False,
+        terminal=None,
+        **environment,
     ):
         self._log = directory / "stderr.txt"
         file = directory / "settings.pickle"
@@ -61,7 +67,7 @@ class Supervisor:
             self.process = subprocess.Popen(
                 ["/bin/sh", "-c", 'exec "$@"' + " 2>&-" * without_stderr, "sh", *command],
                 cwd=ROOT,
-                stderr=stderr,
+                stderr=stderr if terminal is None else terminal,
                 env={**os.environ, **environment},
             )
 

@@ -1,6 +1,7 @@
 """The whole life of a run, each time in a process of its own."""
 
 import os
+import resource
 import signal
 import socket
 import time
@@ -128,6 +129,39 @@ def test_a_second_signal_forces_at_once(supervise):
     assert "1 connections were reset" in supervisor.log
 
 
+def test_a_hangup_changes_nothing_and_says_so(supervise):
+    """Whoever sends it means a reload: log rotation, `systemctl reload`, a habit."""
+    supervisor = supervise(settings()).ready()
+    with supervisor.connect() as connection:
+        talk(connection, b"token")
+
+        supervisor.signal(signal.SIGHUP)
+        supervisor.until(lambda: "reloading is not yet available" in supervisor.log, "ignored")
+
+        assert talk(connection, b"another") == b"another"
+
+
+def test_a_hangup_of_the_terminal_it_runs_in_ends_it(supervise):
+    reading, terminal = os.openpty()
+    supervisor = supervise(settings(), terminal=terminal)
+    shown = b""
+    while b"pqproxy is ready" not in shown:
+        shown += os.read(reading, 4096)
+
+    supervisor.signal(signal.SIGHUP)
+
+    assert supervisor.wait() == 0
+    os.close(reading)
+    os.close(terminal)
+
+
+def test_the_hard_limit_of_descriptors_is_used(supervise):
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    supervisor = supervise(settings()).ready()
+
+    assert resource.prlimit(supervisor.process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
+
+
 def test_a_hanging_worker_is_killed_by_a_forced_drain(supervise):
     supervisor = supervise(settings()).ready()
     (worker,) = supervisor.workers()
@@ -162,6 +196,7 @@ def test_a_dead_worker_is_replaced_and_its_counters_stay(supervise):
     assert before == 5
     assert supervisor.metric(RECEIVED) == before
     assert supervisor.metric(ENDED % "internal_error") == 1
+    assert "and cut 1 connections" in supervisor.log
     with supervisor.connect() as connection:
         talk(connection, b"more")
         assert supervisor.metric(RECEIVED) == before + 4

@@ -1,0 +1,55 @@
+"""What a peer means by an alert, and what would fix it: one word is all that TLS lets it say."""
+
+from pqproxy.proxy.descriptor import CLIENT, Side
+from pqproxy.tls import AlertDescription
+
+NO_COMMON_GROUP = (
+    "the server must speak X25519MLKEM768 (OpenSSL 3.5+, Go 1.24+, or `pqproxy serve` in front of"
+    " it), or accept classical ones with policy: prefer"
+)
+_CERTIFICATE_UNFIT = "the server refuses our certificate; its own log says why"
+_UNTRUSTED_BY_CLIENT = "the client does not trust our certificate: give it the root that signed it"
+
+_SAID_BY_SERVER: dict[int, str] = {
+    AlertDescription.ACCESS_DENIED: (
+        "the server knows who we are and does not allow it: add our identity to its allow"
+    ),
+    AlertDescription.CERTIFICATE_REQUIRED: (
+        "the server wants a client certificate: give this listener identities"
+    ),
+    AlertDescription.UNKNOWN_CA: (
+        "the server does not trust who signed our certificate: add our root to its trust, or send"
+        " the missing intermediate"
+    ),
+    AlertDescription.CERTIFICATE_EXPIRED: "our certificate has expired, or a clock is wrong",
+    AlertDescription.BAD_CERTIFICATE: _CERTIFICATE_UNFIT,
+    AlertDescription.CERTIFICATE_UNKNOWN: _CERTIFICATE_UNFIT,
+    AlertDescription.CERTIFICATE_REVOKED: _CERTIFICATE_UNFIT,
+    AlertDescription.UNSUPPORTED_CERTIFICATE: _CERTIFICATE_UNFIT,
+    AlertDescription.HANDSHAKE_FAILURE: NO_COMMON_GROUP,
+    AlertDescription.INSUFFICIENT_SECURITY: NO_COMMON_GROUP,
+    AlertDescription.PROTOCOL_VERSION: (
+        "the server speaks no TLS 1.3: put `pqproxy serve` in front of it"
+    ),
+    AlertDescription.UNRECOGNIZED_NAME: (
+        "the server has no certificate for the name we asked for: connect to the name it has"
+    ),
+    AlertDescription.NO_APPLICATION_PROTOCOL: "list in alpn what the server speaks",
+    AlertDescription.INTERNAL_ERROR: (
+        "the other side gave up (its upstream is down, a timeout, a drain); its log says which"
+    ),
+}
+_SAID_BY_CLIENT: dict[int, str] = {
+    AlertDescription.UNKNOWN_CA: _UNTRUSTED_BY_CLIENT,
+    AlertDescription.BAD_CERTIFICATE: _UNTRUSTED_BY_CLIENT,
+    AlertDescription.CERTIFICATE_UNKNOWN: _UNTRUSTED_BY_CLIENT,
+    AlertDescription.CERTIFICATE_EXPIRED: "our certificate has expired, or a clock is wrong",
+    AlertDescription.ACCESS_DENIED: (
+        "the client expects another server: compare its expect with the names in our certificate"
+    ),
+}
+
+
+def fix_for_alert(alert: int, side: Side) -> str:
+    """What helps when the peer on `side` sent this alert; empty where nobody can tell."""
+    return (_SAID_BY_CLIENT if side is CLIENT else _SAID_BY_SERVER).get(alert, "")

@@ -1,0 +1,31 @@
+import pytest
+
+from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
+from pqproxy.proxy.peer_alerts import fix_for_alert
+from pqproxy.telemetry.log import LONGEST_VALUE
+from pqproxy.tls import AlertDescription
+
+
+@pytest.mark.parametrize(
+    ("alert", "side", "words"),
+    [
+        (AlertDescription.ACCESS_DENIED, UPSTREAM, "its allow"),
+        (AlertDescription.ACCESS_DENIED, CLIENT, "its expect"),
+        (AlertDescription.CERTIFICATE_REQUIRED, UPSTREAM, "identities"),
+        (AlertDescription.UNKNOWN_CA, UPSTREAM, "our root"),
+        (AlertDescription.UNKNOWN_CA, CLIENT, "does not trust our certificate"),
+        (AlertDescription.HANDSHAKE_FAILURE, UPSTREAM, "policy: prefer"),
+    ],
+)
+def test_an_alert_means_something_else_from_a_server_than_from_a_client(alert, side, words):
+    assert words in fix_for_alert(alert, side)
+
+
+@pytest.mark.parametrize("side", [CLIENT, UPSTREAM])
+def test_what_helps_fits_into_a_log_line(side):
+    assert all(len(fix_for_alert(alert, side)) <= LONGEST_VALUE for alert in range(256))
+
+
+def test_an_alert_that_nobody_can_explain_gets_no_advice():
+    assert fix_for_alert(AlertDescription.DECODE_ERROR, UPSTREAM) == ""
+    assert fix_for_alert(255, CLIENT) == ""
