@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pqproxy.config.values import Settings
 
 MAX_FRAME = 16 << 20
+MAX_REPORT = 2 << 20  # of a worker: JSON may take thirty times its length to hold
 _PREFIX = 4
 
 
@@ -48,10 +49,11 @@ def encode_frame(payload: bytes) -> bytes:
 class FrameReader:
     """Cuts a byte stream into frames."""
 
-    __slots__ = ("_buffer",)
+    __slots__ = ("_buffer", "_longest")
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int = MAX_FRAME) -> None:
         self._buffer = bytearray()
+        self._longest = longest
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Take bytes and give the frames that are complete.
@@ -61,7 +63,7 @@ class FrameReader:
         self._buffer += data
         while len(self._buffer) >= _PREFIX:
             length = int.from_bytes(self._buffer[:_PREFIX], "big")
-            if length > MAX_FRAME:
+            if length > self._longest:
                 raise ValueError(f"frame of {length} bytes")
             if len(self._buffer) < _PREFIX + length:
                 return

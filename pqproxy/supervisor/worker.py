@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pqproxy
-from pqproxy.proxy.channel import FrameReader, WorkerStart, encode_frame
+from pqproxy.proxy.channel import MAX_REPORT, FrameReader, WorkerStart, encode_frame
 from pqproxy.telemetry.counters import WorkerCounters
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class WorkerProcess(asyncio.Protocol):
         self._owner = owner
         self._roles = roles
         self._clock = clock
-        self._frames = FrameReader()
+        self._frames = FrameReader(MAX_REPORT)
         self._transport: asyncio.Transport | None = None
         self._asked_at: float | None = None
         self._lag = 0.0
@@ -116,7 +116,7 @@ class WorkerProcess(asyncio.Protocol):
         try:
             for frame in self._frames.feed(data):
                 self._take(json.loads(frame))
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             logger.error("worker %d talks nonsense and is replaced: %s", self.pid, error)
             self.kill()
 
@@ -137,15 +137,18 @@ class WorkerProcess(asyncio.Protocol):
                 self._take_report(message)
             case "drained":
                 self.drained = (int(message["finished"]), int(message["reset"]))
+            case _:
+                raise ValueError("an event that there is not")
 
     def _take_report(self, message: dict[str, Any]) -> None:
+        if self._asked_at is None or message["id"] != self._question:
+            raise ValueError("a report that nobody asked for")
         counters = WorkerCounters(self._roles)
         counters.merge(message["counters"])
         self.counters = counters
-        if self._asked_at is not None and message["id"] == self._question:
-            self._lag = self._clock() - self._asked_at
-            self._asked_at = None
-            self.reported.set()
+        self._lag = self._clock() - self._asked_at
+        self._asked_at = None
+        self.reported.set()
 
     def _send(self, message: dict[str, Any]) -> None:
         if self._transport is not None and not self._transport.is_closing():

@@ -33,6 +33,14 @@ def test_a_frame_too_long_to_be_meant_is_refused_before_it_is_collected():
         encode_frame(bytes(MAX_FRAME + 1))
 
 
+def test_a_reader_may_be_less_patient():
+    reader = FrameReader(longest=5)
+
+    assert list(reader.feed(encode_frame(b"hello"))) == [b"hello"]
+    with pytest.raises(ValueError, match="frame of 6 bytes"):
+        list(reader.feed(encode_frame(b"hello!")))
+
+
 def test_the_start_of_a_worker_survives_the_channel():
     settings = Settings(identities=(), trust=(), ingress=(), egress=())
     start = WorkerStart(settings, {"llm": [7, 8]}, log_tty=True)

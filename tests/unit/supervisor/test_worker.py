@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -8,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pqproxy.proxy.channel import WorkerStart
+from pqproxy.proxy.channel import MAX_REPORT, WorkerStart, encode_frame
 from pqproxy.supervisor import worker as module
 from pqproxy.supervisor.worker import WorkerProcess
+from pqproxy.telemetry.counters import WorkerCounters
 from tests.unit.supervisor.harness import FAKE_WORKER, settings, soon
 
 
@@ -166,3 +168,42 @@ def test_an_installed_pqproxy_needs_no_search_path(monkeypatch):
     monkeypatch.delenv("PYTHONPATH", raising=False)
 
     assert "PYTHONPATH" not in module._environment()
+
+
+def report(**changes):
+    counters = WorkerCounters({"llm": "ingress"}).snapshot()
+    counters["llm"] |= changes
+    return {"event": "snapshot", "id": 0, "counters": counters}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [],
+        {"event": "drained", "finished": float("inf"), "reset": 0},
+        {"event": "snapshot", "id": 0},
+        {"event": "shutdown"},
+        report(),
+        "x" * MAX_REPORT,
+    ],
+    ids=["list", "endless", "no counters", "unknown", "not asked for", "too long"],
+)
+def test_a_worker_that_talks_nonsense_is_killed(monkeypatch, said):
+    """It faces the network, so it may be somebody else's by now."""
+    assert killed_by(monkeypatch, said)
+
+
+def test_a_report_of_a_number_that_no_clock_shows_is_nonsense(monkeypatch):
+    assert killed_by(monkeypatch, report(last_dial=[10**400, None]), asked=True)
+    assert not killed_by(monkeypatch, report(), asked=True)
+
+
+def killed_by(monkeypatch, said, asked=False):
+    """Whether a worker is killed for saying it."""
+    worker = WorkerProcess(Owner(), {"llm": "ingress"}, time.monotonic)
+    killed = []
+    monkeypatch.setattr(worker, "kill", lambda: killed.append(True))
+    if asked:
+        worker._asked_at = 0.0
+    worker.data_received(encode_frame(json.dumps(said).encode()))
+    return bool(killed)
