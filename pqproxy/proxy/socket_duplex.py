@@ -24,14 +24,12 @@ class SocketDuplex(Descriptor):
         return False
 
     def _read(self) -> None:
-        pool = self._pool
-        batch = pool.slots
-        bulk = self._bulk and not pool.pressed
+        batch, room = self._pool.slots, PAYLOAD
         try:
-            if bulk:
+            if self._bulk and not self._pool.pressed:
                 received, room = self._sock.recvmsg_into(batch.payloads)[0], BULK
             else:
-                received, room = self._sock.recv_into(batch.first), PAYLOAD
+                received = self._sock.recv_into(batch.first)
         except BlockingIOError:
             self._readable = False
             if self._broken:
@@ -49,7 +47,7 @@ class SocketDuplex(Descriptor):
         # A short read has emptied the queue: the next byte is a new edge. A FIN or a failure that
         # was already reported is not, so then we read on until it is found.
         self._readable = received == room or self._hangup
-        self._bulk = received > PAYLOAD or received == room
+        self._bulk = received >= PAYLOAD
         batch.length = received
         self._sink.on_data(batch)
         if self._readable and not self._paused and not self.closed:

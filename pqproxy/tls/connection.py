@@ -88,6 +88,7 @@ class Connection:
         "_provider",
         "_receiving",
         "_sending",
+        "_sends_data",
         "_state",
         "_tokens",
         "client_random",
@@ -109,6 +110,7 @@ class Connection:
         self._at_eof = False
         self._receiving = True  # False after the peer's close_notify, or the end of the stream
         self._sending = True  # False after our close_notify
+        self._sends_data = False  # True from the end of the handshake to that of our direction
         self._failed = False
         self.negotiated: Negotiated | None = None
         self.offer: Offer | None = None
@@ -227,22 +229,27 @@ class Connection:
             length: at most `max_fragment`.
             out: the record is appended to it, behind a KeyUpdate if one is due.
         """
-        if not self._failed and self._sending:
-            if self.negotiated is None:
-                raise RuntimeError(TOO_EARLY)
+        if self._sends_data:
             self._output.protect(buffer, start, length, out)
+        else:
+            self._refuse_data()
 
     def send_data(self, data: bytes) -> None:
         """Queue application data: `protect` for those who do not mind a copy."""
-        if not self._failed and self._sending:
-            if self.negotiated is None:
-                raise RuntimeError(TOO_EARLY)
+        if self._sends_data:
             self._output.send_data(data)
+        else:
+            self._refuse_data()
+
+    def _refuse_data(self) -> None:
+        """Inert after the end; before the handshake's end it is our own mistake."""
+        if self._sending and not self._failed:
+            raise RuntimeError(TOO_EARLY)
 
     def send_close_notify(self) -> None:
         """End our direction; the peer's goes on (§6.1)."""
         if not self._failed and self._sending:
-            self._sending = False
+            self._sending = self._sends_data = False
             self._output.send_alert(AlertDescription.CLOSE_NOTIFY)
 
     def abort(self, description: AlertDescription) -> None:
@@ -278,7 +285,7 @@ class Connection:
             self._output.take()  # after the peer's alert it is told nothing more (§6)
         elif self._sending:
             self._output.send_alert(description)
-        self._failed = True
+        self._failed, self._sends_data = True, False
         self._events.clear()
         # The keys of a connection that failed are forgotten (§6), though its owner may keep it.
         self._state = Over()
@@ -376,6 +383,7 @@ class Connection:
             case HandshakeComplete(negotiated):
                 self.negotiated = negotiated
                 self._input.handshake_complete = True
+                self._sends_data = self._sending
                 self._events.append(HandshakeCompleted(negotiated))
 
     def _ask(self, action: Sign | VerifyChain) -> None:
