@@ -255,11 +255,19 @@ class TlsDuplex(Descriptor):
         if isinstance(event, ChainReceived):
             self._conn.provide(event.token, self._judge(event.chain))
         elif event.algorithm.slow:
-            self._asked = True
-            token = event.token
-            self._signer.sign(event.sign, lambda signature: self._signed(token, signature))
+            self._sign_on_a_thread(event)
         else:
             self._conn.provide(event.token, attempt(event.sign))
+
+    def _sign_on_a_thread(self, event: SignatureRequested) -> None:
+        self._asked = True
+
+        def work() -> bytes:
+            if self.closed:  # or hellos of peers that leave at once would pile up signatures
+                raise HandshakeFailed(None)
+            return event.sign()
+
+        self._signer.sign(work, lambda signature: self._signed(event.token, signature))
 
     def _signed(self, token: int, signature: Signature) -> None:
         self._answer = (token, signature)

@@ -9,6 +9,7 @@ from pqproxy import tls
 from pqproxy.config.values import Timeouts
 from pqproxy.proxy.buffers import BULK, LooseBatch
 from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
+from pqproxy.proxy.signer import attempt
 from pqproxy.proxy.socket_duplex import SocketDuplex
 from pqproxy.proxy.splice import Splice
 from pqproxy.proxy.tls_duplex import HandshakeFailed, TlsDuplex
@@ -228,10 +229,12 @@ def test_a_peer_that_leaves_while_a_signature_is_made_costs_nothing_more(world):
     peer.reset()
     world.until(duplex.handshake.done)
     sign, done = work[0]
-    done(sign())
+    done(attempt(sign))
     world.turn(10)
 
     assert duplex.handshake.exception().failed is None
+    with pytest.raises(HandshakeFailed):  # whoever waits for a thread and has left is not served
+        sign()
 
 
 def test_a_signature_that_fails_ends_with_internal_error(world):
