@@ -19,7 +19,7 @@ def make_directory(directory: Path) -> None:
                 path.mkdir(_DIRECTORY_MODE, exist_ok=True)
     except OSError as error:
         raise IdentityError(
-            f"cannot make {directory}: {error.strerror}", "choose another place with --dir"
+            f"cannot make {directory}: {error.strerror}", "choose another directory"
         ) from None
 
 

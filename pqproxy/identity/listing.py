@@ -15,6 +15,8 @@ from pqproxy.identity.files import read
 from pqproxy.identity.names import MALFORMED, issuer_of, printable, read_names, subject_of
 from pqproxy.identity.pem import read_certificates
 
+_PRIVATE_KEY = b"PRIVATE KEY-----"  # a bundle holds it beside the certificates
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -47,19 +49,23 @@ def list_directory(directory: Path, now: datetime) -> tuple[Listed, ...]:
 
 def list_file(path: Path, now: datetime) -> tuple[Listed, ...]:
     """Describe every certificate of a PEM file."""
-    certificates = read_certificates(read(path), str(path))
+    text = read(path)
+    bundled = _PRIVATE_KEY in text
+    certificates = read_certificates(text, str(path))
     try:
-        return tuple(_describe(path, certificate, now) for certificate in certificates)
+        return tuple(_describe(path, certificate, bundled, now) for certificate in certificates)
     except MALFORMED as error:
         raise IdentityError(f"{path}: a certificate does not parse: {error}") from None
 
 
-def _describe(path: Path, certificate: x509.Certificate, now: datetime) -> Listed:
+def _describe(path: Path, certificate: x509.Certificate, bundled: bool, now: datetime) -> Listed:
+    is_authority = _is_authority(certificate)
+    key_file = path if bundled and not is_authority else path.with_suffix(".key")
     names = read_names(certificate)
     every_name = (*names.uris, *names.dns_names, *names.ip_addresses)
     return Listed(
         file=str(path),
-        kind="authority" if _is_authority(certificate) else "leaf",
+        kind="authority" if is_authority else "leaf",
         algorithm=_algorithm(certificate),
         subject=subject_of(certificate),
         issuer=issuer_of(certificate),
@@ -69,7 +75,7 @@ def _describe(path: Path, certificate: x509.Certificate, now: datetime) -> Liste
         days_left=(certificate.not_valid_after_utc - now).days,
         serial=f"{certificate.serial_number:x}",
         sha256=hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest(),
-        key=_key_state(path.with_suffix(".key")),
+        key=_key_state(key_file),
     )
 
 

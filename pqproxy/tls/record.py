@@ -297,4 +297,4 @@ class RecordReader:
         if self._seen:
             raise unexpected_message(f"record of unknown type {content_type}")
         self.is_tls = False
-        raise unexpected_message(f"not TLS: the first byte is {content_type:#04x}")
+        raise unexpected_message(f"not TLS: the first byte is {bytes((content_type,))!r}")

@@ -51,6 +51,18 @@ def test_keys_that_others_can_read_are_noticed(directory, change, state):
     assert list_directory(directory, pki.NOW)[1].key == state
 
 
+@pytest.mark.parametrize(("mode", "state"), [(0o600, "present"), (0o644, "exposed")])
+def test_a_bundle_holds_the_key_of_its_leaf_and_of_nobody_else(directory, mode, state):
+    bundle = directory / "client.pem"
+    parts = ("leaf/llm/rsa-2048.crt", "leaf/llm/rsa-2048.key", "ca/rsa-2048/ca.crt")
+    bundle.write_text("".join((directory / part).read_text() for part in parts))
+    bundle.chmod(mode)
+
+    listed = list_file(bundle, pki.NOW)
+
+    assert [(one.kind, one.key) for one in listed] == [("leaf", state), ("authority", "absent")]
+
+
 def test_every_certificate_of_a_file_is_listed(tmp_path):
     leaf = pki.root().intermediate().issue(dns=("a.test",))
     certificate, _ = leaf.write(tmp_path)

@@ -228,6 +228,14 @@ def test_what_is_not_tls_is_known_by_its_first_byte(first):
     assert not reader.is_tls
 
 
+def test_what_is_not_tls_is_shown_as_a_person_knows_it():
+    reader = RecordReader()
+    reader.lend(b"GET / HTTP/1.1", 0)
+
+    with pytest.raises(FatalAlert, match="not TLS: the first byte is b'G'"):
+        reader.next_record(protected=False)
+
+
 def test_an_unknown_type_later_on_is_still_tls():
     reader = RecordReader()
     reader.lend(plaintext_record(HANDSHAKE, b"abc", 0x0303) + b"\x18", 0)
