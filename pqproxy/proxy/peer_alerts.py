@@ -40,6 +40,9 @@ _SAID_BY_SERVER: dict[int, str] = {
     ),
 }
 _SAID_BY_CLIENT: dict[int, str] = {
+    # How a sidecar says that its own client left: nothing is wrong.
+    AlertDescription.INTERNAL_ERROR: "",
+    AlertDescription.USER_CANCELED: "",
     AlertDescription.UNKNOWN_CA: _UNTRUSTED_BY_CLIENT,
     AlertDescription.BAD_CERTIFICATE: _UNTRUSTED_BY_CLIENT,
     AlertDescription.CERTIFICATE_UNKNOWN: _UNTRUSTED_BY_CLIENT,
@@ -51,5 +54,7 @@ _SAID_BY_CLIENT: dict[int, str] = {
 
 
 def fix_for_alert(alert: int, side: Side) -> str:
-    """What helps when the peer on `side` sent this alert; empty where nobody can tell."""
-    return (_SAID_BY_CLIENT if side is CLIENT else _SAID_BY_SERVER).get(alert, "")
+    """What helps when the peer on `side` sent this alert; empty where no help is needed."""
+    if side is CLIENT:
+        return _SAID_BY_CLIENT.get(alert, "see the client's own log: our TLS did not suit it")
+    return _SAID_BY_SERVER.get(alert, "see the server's own log: our TLS did not suit it")

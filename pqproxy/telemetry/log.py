@@ -27,7 +27,6 @@ logger = logging.getLogger("pqproxy")
 # Ends that somebody has to do something about, unlike a client that leaves.
 _TROUBLE = frozenset(
     {
-        EndReason.CLIENT_ALERT,
         EndReason.UPSTREAM_ALERT,
         EndReason.HANDSHAKE_TIMEOUT,
         EndReason.UPSTREAM_DOWN,
@@ -49,7 +48,7 @@ class Line:
 
     def values(self) -> dict[str, object]:
         """The fields that hold something, in order, made safe to print."""
-        named = ((field.name, getattr(self, field.name)) for field in fields(self))  # type: ignore[arg-type]
+        named = ((field.name, getattr(self, field.name)) for field in fields(self))  # type: ignore[arg-type] # subclasses are dataclasses
         return {name: _safe(value) for name, value in named if value not in (None, "", ())}
 
     def __str__(self) -> str:
@@ -85,8 +84,8 @@ class ConnectionLine(Line):
 
     @property
     def level(self) -> int:
-        """A warning when it could not be served, or broke."""
-        in_trouble = self.reason is not None or self.end_reason in _TROUBLE
+        """A warning when it could not be served, or broke, or can be mended."""
+        in_trouble = self.reason is not None or self.end_reason in _TROUBLE or bool(self.fix)
         return logging.WARNING if in_trouble else logging.INFO
 
 

@@ -26,6 +26,11 @@ def test_what_helps_fits_into_a_log_line(side):
     assert all(len(fix_for_alert(alert, side)) <= LONGEST_VALUE for alert in range(256))
 
 
-def test_an_alert_that_nobody_can_explain_gets_no_advice():
-    assert fix_for_alert(AlertDescription.DECODE_ERROR, UPSTREAM) == ""
-    assert fix_for_alert(255, CLIENT) == ""
+def test_an_alert_without_a_rule_points_to_the_log_of_whoever_sent_it():
+    assert "the server's own log" in fix_for_alert(AlertDescription.DECODE_ERROR, UPSTREAM)
+    assert "the client's own log" in fix_for_alert(255, CLIENT)
+
+
+def test_a_sidecar_whose_client_left_needs_no_fix():
+    assert fix_for_alert(AlertDescription.INTERNAL_ERROR, CLIENT) == ""
+    assert fix_for_alert(AlertDescription.INTERNAL_ERROR, UPSTREAM)

@@ -98,22 +98,32 @@ def test_connection_lines_can_be_left_out_and_refusals_not(stderr):
 
 
 @pytest.mark.parametrize(
-    ("end", "reason"),
+    ("end", "more"),
     [
-        (EndReason.UPSTREAM_DOWN, ReasonCode.UPSTREAM_DOWN),
-        (EndReason.UPSTREAM_ALERT, None),  # the other side refuses us
-        (EndReason.CLIENT_ALERT, None),
-        (EndReason.INTERNAL_ERROR, None),
-        (EndReason.UPSTREAM_LEFT, ReasonCode.UPSTREAM_DOWN),
+        (EndReason.UPSTREAM_DOWN, {"reason": ReasonCode.UPSTREAM_DOWN}),
+        (EndReason.UPSTREAM_ALERT, {}),  # the other side refuses us
+        (EndReason.CLIENT_ALERT, {"fix": "give it our root"}),
+        (EndReason.INTERNAL_ERROR, {}),
+        (EndReason.UPSTREAM_LEFT, {"reason": ReasonCode.UPSTREAM_DOWN}),
     ],
 )
-def test_a_connection_in_trouble_is_a_warning_that_is_never_left_out(stderr, end, reason):
+def test_a_connection_in_trouble_is_a_warning_that_is_never_left_out(stderr, end, more):
     log.configure("json", connections=False)
 
-    log.write(log.ConnectionLine("llm", "192.0.2.1:1", end, 0.0, reason=reason))
+    log.write(log.ConnectionLine("llm", "192.0.2.1:1", end, 0.0, **more))
 
     entry = json.loads(stderr())
     assert (entry["level"], entry["end_reason"]) == ("warning", end)
+
+
+@pytest.mark.parametrize("end", [EndReason.CLIENT_LEFT, EndReason.CLIENT_ALERT])
+def test_a_client_that_gives_up_is_routine(stderr, end):
+    """Somebody pressed stop: behind another sidecar that is an alert."""
+    log.configure("json")
+
+    log.write(log.ConnectionLine("llm", "192.0.2.1:1", end, 0.0))
+
+    assert json.loads(stderr())["level"] == "info"
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
