@@ -28,6 +28,7 @@ logger = logging.getLogger("pqproxy")
 _TROUBLE = frozenset(
     {
         EndReason.UPSTREAM_ALERT,
+        EndReason.UPSTREAM_LEFT,  # in mid-answer
         EndReason.HANDSHAKE_TIMEOUT,
         EndReason.UPSTREAM_DOWN,
         EndReason.PROTOCOL_ERROR,
@@ -48,7 +49,7 @@ class Line:
 
     def values(self) -> dict[str, object]:
         """The fields that hold something, in order, made safe to print."""
-        named = ((field.name, getattr(self, field.name)) for field in fields(self))  # type: ignore[arg-type] # subclasses are dataclasses
+        named = ((field.name, getattr(self, field.name)) for field in fields(self))  # type: ignore[arg-type]
         return {name: _safe(value) for name, value in named if value not in (None, "", ())}
 
     def __str__(self) -> str:
