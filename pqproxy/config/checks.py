@@ -150,8 +150,17 @@ class _Checks:
         if entry.client_auth is ClientAuth.NONE and entry.allow:
             message = "has no effect with client_auth: none: no client shows who it is"
             yield self._problem((*path, "allow"), message)
+        if entry.unsafe_anonymous is not False:
+            return
+        if entry.client_auth is ClientAuth.REQUEST and entry.allow:
+            # Who shows no certificate is judged by no list, so it would shut nobody out.
+            message = (
+                "does not hold for clients without a certificate, which client_auth: request "
+                "lets in: use require, or set unsafe_anonymous: true"
+            )
+            yield self._problem((*path, "allow"), message)
         anonymous = entry.client_auth is not ClientAuth.REQUIRE and not entry.allow
-        if anonymous and _is_remote(entry.listen) and entry.unsafe_anonymous is False:
+        if anonymous and _is_remote(entry.listen):
             message = (
                 f"anyone who reaches {entry.listen} could connect: use require, or set "
                 "unsafe_anonymous: true"

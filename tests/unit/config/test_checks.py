@@ -60,6 +60,11 @@ def test_a_file_with_nothing_to_do_is_a_mistake():
         ({"client_auth": "none"}, "allow: has no effect with client_auth: none"),
         ({"client_auth": "none", "allow": []}, "client_auth: anyone who reaches :8443"),
         ({"client_auth": "request", "allow": []}, "client_auth: anyone who reaches :8443"),
+        ({"client_auth": "request"}, "allow: does not hold for clients without a certificate"),
+        (
+            {"client_auth": "request", "listen": "127.0.0.1:1"},
+            "allow: does not hold for clients without a certificate",
+        ),
         (
             {"forward": "10.0.0.1:8000"},
             "forward: plaintext would leave this machine for 10.0.0.1:8000",
@@ -79,7 +84,8 @@ def test_an_unsafe_or_senseless_ingress_is_refused(changes, said):
     [
         {"client_auth": "none", "allow": [], "trust": None, "unsafe_anonymous": True},
         {"client_auth": "none", "allow": [], "listen": "127.0.0.1:1"},
-        {"client_auth": "request"},
+        {"client_auth": "request", "unsafe_anonymous": True},
+        {"client_auth": "request", "allow": [], "listen": "127.0.0.1:1"},
         {"forward": "10.0.0.1:8000", "unsafe_remote_plaintext": True},
         {"forward": "unix:model.sock"},
         {"groups": ["X25519MLKEM768", "x25519"], "policy": "prefer"},

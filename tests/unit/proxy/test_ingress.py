@@ -137,6 +137,17 @@ def test_a_certificate_that_is_only_requested_may_be_missing(world, model, leaf)
     model.accept()
 
 
+def test_a_certificate_that_is_only_requested_must_be_on_the_list(world, model):
+    """Whoever shows none is let in all the same, which the configuration makes people say."""
+    _, address = ingress(world, model.address, client_auth=ClientAuth.REQUEST)
+    stranger, anonymous = client(world, address, STRANGER), client(world, address)
+    stranger.until(lambda: stranger.end.failure)
+    anonymous.until(lambda: anonymous.end.handshake_complete)
+
+    assert stranger.end.failure.alert == tls.AlertDescription.ACCESS_DENIED
+    model.accept()
+
+
 def test_a_model_that_is_down_resets_the_client_at_once_with_a_reason(world, lines):
     with socket.create_server(("127.0.0.1", 0)) as gone:
         forward = TcpAddress(*gone.getsockname())
