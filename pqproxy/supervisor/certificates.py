@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cryptography import x509
 
 from pqproxy.config.values import Settings
+
+SOON = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,18 @@ class CertificateEnd:
 def certificate_ends(settings: Settings) -> tuple[CertificateEnd, ...]:
     """Read the end of every configured certificate."""
     return tuple(_ends(settings))
+
+
+def ending_soon(ends: Iterable[CertificateEnd], now: datetime) -> Iterator[str]:
+    """A warning for each that ends soon or has ended: files are not read again during a run."""
+    for end in ends:
+        left = end.not_after - now
+        if left < SOON:
+            when = f"in {left // timedelta(hours=1)} hours" if left > timedelta(0) else "already"
+            yield (
+                f"the {end.role} certificate of {end.identity} ends {when}"
+                f" ({end.not_after:%Y-%m-%d %H:%M} UTC): renew, restart"
+            )
 
 
 def _ends(settings: Settings) -> Iterator[CertificateEnd]:

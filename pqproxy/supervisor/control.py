@@ -20,6 +20,7 @@ from pqproxy.config.values import Egress, Ingress, Settings, TcpAddress, UnixAdd
 from pqproxy.supervisor.admin import AdminServer
 from pqproxy.supervisor.certificates import CertificateEnd
 from pqproxy.supervisor.crew import Crew
+from pqproxy.supervisor.metrics import DECISION_LABELS, HANDSHAKE_LABELS
 from pqproxy.telemetry.counters import ListenerCounters
 from pqproxy.version import VERSION
 
@@ -70,8 +71,8 @@ class Report:
             "identities": listener.identities,
             "connections_active": sum(counters.active.values()),
             "connections_ended": sum(counters.connections.counts.values()),
-            "handshakes": _rows(counters.handshakes.counts),
-            "decisions": _rows(counters.decisions.counts),
+            "handshakes": _rows(HANDSHAKE_LABELS, counters.handshakes.counts),
+            "decisions": _rows(DECISION_LABELS, counters.decisions.counts),
             "client_bytes": [counters.client_received, counters.client_sent],
             "upstream_bytes": [counters.upstream_received, counters.upstream_sent],
         }
@@ -113,5 +114,8 @@ async def check_host(request: web.Request, handler: Handler) -> web.StreamRespon
     return await handler(request)
 
 
-def _rows(counts: dict[tuple[str, ...], int]) -> list[list[str | int]]:
-    return [[*labels, count] for labels, count in counts.items()]
+def _rows(labels: list[str], counts: dict[tuple[str, ...], int]) -> list[dict[str, str | int]]:
+    return [
+        {**dict(zip(labels, values, strict=True)), "count": count}
+        for values, count in counts.items()
+    ]

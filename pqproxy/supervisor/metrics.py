@@ -23,6 +23,10 @@ from pqproxy.supervisor.crew import Crew
 from pqproxy.telemetry.counters import DURATION_BUCKETS, Histogram, ListenerCounters, Tally
 from pqproxy.version import VERSION
 
+# Of what /status and /metrics both tell.
+HANDSHAKE_LABELS = ["group", "signature", "peer_signature", "resumed", "result"]
+DECISION_LABELS = ["decision", "reason"]
+
 
 @dataclass(frozen=True, slots=True)
 class Exposition(Collector):
@@ -102,7 +106,7 @@ def _traffic(listeners: Iterable[ListenerCounters]) -> Iterator[Metric]:
     yield _tally(
         "pqproxy_handshakes",
         "TLS handshakes, by what was negotiated.",
-        ["group", "signature", "peer_signature", "resumed", "result"],
+        HANDSHAKE_LABELS,
         {one.name: one.handshakes for one in counted},
     )
     yield _durations(
@@ -113,7 +117,7 @@ def _traffic(listeners: Iterable[ListenerCounters]) -> Iterator[Metric]:
     yield _tally(
         "pqproxy_policy_decisions",
         "What policy said about peers, and why.",
-        ["decision", "reason"],
+        DECISION_LABELS,
         {one.name: one.decisions for one in counted},
     )
     yield from _bytes(counted)

@@ -14,10 +14,11 @@ import resource
 import signal
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 from pqproxy.config.values import Egress, Ingress, Settings
 from pqproxy.supervisor.binding import Bound, bind_all, shown_address
-from pqproxy.supervisor.certificates import certificate_ends
+from pqproxy.supervisor.certificates import certificate_ends, ending_soon
 from pqproxy.supervisor.control import Report, control_server
 from pqproxy.supervisor.crew import Crew, Drained
 from pqproxy.supervisor.errors import StartFailure
@@ -116,6 +117,9 @@ async def _announce(settings: Settings, crew: Crew, bound: Bound) -> None:
     for title, sockets in (("health", bound.health), ("control", bound.control)):
         for one in sockets:
             logger.info("%s at %s", title, shown_address(one))
+    now = datetime.fromtimestamp(time.time(), UTC)
+    for warning in ending_soon(certificate_ends(settings), now):
+        logger.warning("%s", warning)
     logger.info("pqproxy is ready")
 
 

@@ -1,7 +1,8 @@
 import dataclasses
+from datetime import UTC, datetime, timedelta
 
 from pqproxy.config.values import TrustFiles
-from pqproxy.supervisor.certificates import CertificateEnd, certificate_ends
+from pqproxy.supervisor.certificates import CertificateEnd, certificate_ends, ending_soon
 from tests.support import pki
 from tests.unit.supervisor.harness import settings
 
@@ -20,3 +21,17 @@ def test_the_earliest_end_of_each_role_is_reported():
         CertificateEnd("hybrid", "intermediate", pki.NOT_AFTER),
         CertificateEnd("mesh", "root", pki.NOT_AFTER),
     )
+
+
+def test_what_ends_soon_is_said_and_what_does_not_is_not():
+    now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    ends = [
+        CertificateEnd("old", "root", now - timedelta(days=1)),
+        CertificateEnd("short", "leaf", now + timedelta(hours=5)),
+        CertificateEnd("long", "leaf", now + timedelta(days=8)),
+    ]
+
+    assert list(ending_soon(ends, now)) == [
+        "the root certificate of old ends already (2026-02-28 12:00 UTC): renew, restart",
+        "the leaf certificate of short ends in 5 hours (2026-03-01 17:00 UTC): renew, restart",
+    ]

@@ -8,7 +8,8 @@ import pytest
 from pqproxy.config.values import TrustFiles, UnixAddress
 from pqproxy.supervisor.certificates import certificate_ends
 from pqproxy.supervisor.control import Report, redacted
-from pqproxy.telemetry.reasons import EndReason
+from pqproxy.telemetry.labels import Decision, HandshakeResult
+from pqproxy.telemetry.reasons import EndReason, ReasonCode
 from tests.support import pki
 from tests.unit.supervisor.harness import ingress, settings
 from tests.unit.supervisor.stubs import StubCrew
@@ -125,3 +126,25 @@ def test_control_answers_on_a_unix_socket(supervise, tmp_path):
 
     assert json.loads(connection.getresponse().read())["ready"] is True
     connection.close()
+
+
+def test_what_was_counted_is_told_with_the_names_of_the_metrics():
+    held, _ = with_secrets()
+    report = report_of(held)
+    counters = report.crew.totals().listeners["llm"]
+    counters.decision(Decision.REFUSED, ReasonCode.NOT_ALLOWED)
+    counters.handshake("x25519", None, None, False, HandshakeResult.COMPLETED, 0.1)
+
+    (listener,) = report.status()["listeners"]
+
+    assert listener["decisions"] == [{"decision": "refused", "reason": "not_allowed", "count": 1}]
+    assert listener["handshakes"] == [
+        {
+            "group": "x25519",
+            "signature": "none",
+            "peer_signature": "none",
+            "resumed": "false",
+            "result": "completed",
+            "count": 1,
+        }
+    ]
