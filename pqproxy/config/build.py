@@ -36,7 +36,7 @@ def build_settings(
         egress=tuple(_egress(entry, base) for entry in file.egress),
         workers=file.workers,
         provider=file.crypto.provider,
-        drain=Drain(file.drain.delay, file.drain.timeout),
+        drain=Drain(file.drain.timeout),
         control=rebase(file.control.listen, base) if file.control else None,
         health=rebase(file.health.listen, base) if file.health else None,
         log=Log(file.log.format, file.log.connections),

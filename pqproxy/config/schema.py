@@ -137,7 +137,8 @@ class EgressEntry(ListenerEntry):
 class DrainEntry(Section):
     """How a stop is softened."""
 
-    delay: Duration = _default("5s", description="not ready, but still accepting")
+    later: ClassVar = {"delay": "accepting for a while before the drain"}
+
     timeout: Duration = _default("25s", description="then what is left is reset")
 
 

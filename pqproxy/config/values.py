@@ -122,7 +122,6 @@ class Egress:
     identities: tuple[str, ...]
     trust: str
     expect: tuple[str, ...]  # never empty: the host of `connect` by default
-    server_name: str | None = None  # SNI; None: the host of `connect` when it is a name
     policy: Policy = Policy.REQUIRE
     alpn: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
@@ -133,9 +132,8 @@ class Egress:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Seconds."""
+    """Seconds that connections have to finish after a stop."""
 
-    delay: float = 5.0
     timeout: float = 25.0
 
 
@@ -162,3 +160,11 @@ class Settings:
     health: Address | None = None
     log: Log = Log()
     keylog: str | None = None  # a path, only from --keylog
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """`ingress` or `egress` by listener name, which no two listeners share."""
+        return {
+            **dict.fromkeys((listener.name for listener in self.ingress), "ingress"),
+            **dict.fromkeys((listener.name for listener in self.egress), "egress"),
+        }

@@ -76,15 +76,8 @@ async def start_pair(children: Children, directory: Path, upstream: str, now: da
     for role, entry, identity, port in zip(
         ("ingress", "egress"), (ingress, egress), identities, health, strict=True
     ):
-        document = {
-            "version": 1,
-            "identities": {"own": identity},
-            "trust": {"demo": {"roots": [certificates.root]}},
-            role: [entry],
-            "health": {"listen": port},
-            "drain": {"delay": "0s", "timeout": "1s"},
-            "log": {"format": "json"},
-        }
+        document = _document(role, entry, identity, certificates.root)
+        document["health"] = {"listen": port}
         # JSON is YAML too.
         (directory / f"{role}.yaml").write_text(json.dumps(document, indent=2))
     sidecars = [
@@ -94,6 +87,19 @@ async def start_pair(children: Children, directory: Path, upstream: str, now: da
     for sidecar, port in zip(sidecars, health, strict=True):
         await _wait_until_ready(sidecar, f"http://{port}/readyz")
     return Pair(egress=Sidecar(beside, sidecars[1]), ingress=Sidecar(front, sidecars[0]))
+
+
+def _document(
+    role: str, entry: dict[str, Any], identity: dict[str, str], root: str
+) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "identities": {"own": identity},
+        "trust": {"demo": {"roots": [root]}},
+        role: [entry],
+        "drain": {"timeout": "1s"},
+        "log": {"format": "json"},
+    }
 
 
 async def _wait_until_ready(sidecar: Child, url: str) -> None:

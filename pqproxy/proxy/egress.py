@@ -49,7 +49,7 @@ class Egress(Service):
                 address,
                 ClientConfig(
                     provider=worker.provider,
-                    server_name=settings.server_name or server_name(address),
+                    server_name=server_name(address),
                     groups=offered,
                     key_shares=key_shares(offered),
                     credentials=own,

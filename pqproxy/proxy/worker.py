@@ -54,12 +54,7 @@ class WorkerProcess(asyncio.Protocol):
         self._start, self._loop = start, loop
         self._frames = FrameReader()
         self._transport: asyncio.Transport | None = None
-        self._counters = WorkerCounters(
-            {
-                **{listener.name: "ingress" for listener in start.settings.ingress},
-                **{listener.name: "egress" for listener in start.settings.egress},
-            }
-        )
+        self._counters = WorkerCounters(start.settings.roles)
         self._engine = Engine(Poller(loop), BufferPool(), Signer(loop))
         self._services: list[Service] = []
         self._drain_task: asyncio.Task[None] | None = None

@@ -58,10 +58,7 @@ class Crew:
         self._module = module
         self._patience = patience
         self._clock = clock
-        self._roles = {
-            **{listener.name: "ingress" for listener in settings.ingress},
-            **{listener.name: "egress" for listener in settings.egress},
-        }
+        self._roles = settings.roles
         self._bank = WorkerCounters(self._roles)  # what dead workers had counted
         self._started = asyncio.Event()
         self._leaving = asyncio.Event()

@@ -92,14 +92,14 @@ def test_expect_replaces_the_host():
 
 def test_the_rest_arrives():
     settings = build(
-        drain={"delay": "0s", "timeout": "1m"},
+        drain={"timeout": "1m"},
         control={"listen": "unix:c.sock"},
         health={"listen": ":9"},
         log={"format": "json", "connections": False},
         crypto={"provider": "auto"},
     )
 
-    assert settings.drain == Drain(0, 60)
+    assert settings.drain == Drain(60)
     assert settings.control == UnixAddress("/etc/pq/c.sock")
     assert settings.health == TcpAddress("", 9)
     assert settings.log == Log("json", False)

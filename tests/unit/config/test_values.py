@@ -2,7 +2,7 @@ import pickle
 import subprocess
 import sys
 
-from pqproxy.config.values import IdentityFiles, Settings, TcpAddress
+from pqproxy.config.values import Egress, IdentityFiles, Ingress, Settings, TcpAddress
 
 
 def test_a_private_key_is_not_in_the_repr():
@@ -17,6 +17,14 @@ def test_settings_pass_a_pipe_unchanged():
     )
 
     assert pickle.loads(pickle.dumps(settings)) == settings  # noqa: S301 - our own bytes
+
+
+def test_roles_name_every_listener():
+    here, there = TcpAddress("127.0.0.1", 1), TcpAddress("127.0.0.1", 2)
+    ingress = Ingress("llm", here, there, (), None)
+    egress = Egress("to-llm", here, (there,), (), "mesh", ("llm",))
+
+    assert Settings((), (), (ingress,), (egress,)).roles == {"llm": "ingress", "to-llm": "egress"}
 
 
 def test_a_worker_gets_values_without_the_libraries_that_parse():
