@@ -68,10 +68,6 @@ class Kem(Protocol):
     def ciphertext_length(self) -> int:
         """Bytes of a ciphertext."""
 
-    @property
-    def shared_secret_length(self) -> int:
-        """Bytes of the secret."""
-
     def generate(self, seed: bytes) -> DecapsulationKey:
         """Make the key pair that belongs to 64 secret random bytes, d || z."""
 

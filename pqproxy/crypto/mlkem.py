@@ -10,7 +10,6 @@ from functools import cache
 from pqproxy.crypto.errors import InvalidInput
 
 SEED_LENGTH = 64  # d || z (FIPS 203 §7.1)
-SHARED_SECRET_LENGTH = 32
 
 _Q = 3329
 _POLYNOMIAL_LENGTH = 384  # 256 coefficients of 12 bits
@@ -96,8 +95,3 @@ class MlKem:
     def ciphertext_length(self) -> int:
         """Bytes of a ciphertext."""
         return self.parameters.ciphertext_length
-
-    @property
-    def shared_secret_length(self) -> int:
-        """Bytes of the secret."""
-        return SHARED_SECRET_LENGTH

@@ -8,7 +8,6 @@ from pqproxy.crypto import SignatureAlgorithm
 from pqproxy.tls.alerts import AlertDescription, alert_name
 from pqproxy.tls.codepoints import CipherSuite, NamedGroup, SignatureScheme, name_of
 from pqproxy.tls.config import Credential
-from pqproxy.tls.key_exchange import is_post_quantum
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +21,6 @@ class Offer:
     signature_schemes: tuple[int, ...]
     server_name: str | None
     alpn_protocols: tuple[bytes, ...]
-
-    @property
-    def has_post_quantum_group(self) -> bool:
-        """Whether any group offered is one of ours that resists a quantum computer."""
-        return any(is_post_quantum(group) for group in self.supported_groups)
 
     def describe_groups(self, at_most: int = 8) -> str:
         """The groups by name, the first few."""

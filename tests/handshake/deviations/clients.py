@@ -80,7 +80,7 @@ class UnluckyKem:
     """It refuses to encapsulate for a reason of its own."""
 
     name = provider = "unlucky"
-    encapsulation_key_length, ciphertext_length, shared_secret_length = 1184, 1088, 32
+    encapsulation_key_length, ciphertext_length = 1184, 1088
 
     def encapsulate(self, _key):
         raise RuntimeError("a secret that must not leave")

@@ -30,11 +30,6 @@ def negotiated(**changes):
     return Negotiated(**{**values, **changes})
 
 
-def test_an_offer_says_whether_it_holds_a_post_quantum_group():
-    assert offer(0x001D, 0x11EC).has_post_quantum_group
-    assert not offer(0x001D, 0x0A0A, 0x6399).has_post_quantum_group
-
-
 def test_groups_are_described_by_name_and_unknown_ones_by_number():
     assert offer(0x11EC, 0x0A0A).describe_groups() == "X25519MLKEM768, 0x0a0a"
 
