@@ -79,5 +79,5 @@ def _wait_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> N
         except OSError:
             time.sleep(0.05)
     tail = log.read_text(errors="replace")[-2000:]
-    command = " ".join(map(str, process.args))  # type: ignore[arg-type]
+    command = " ".join(map(str, process.args))  # type: ignore[arg-type] # we start with lists
     raise DidNotStart(f"{command}\ndoes not listen on port {port}:\n{tail}")

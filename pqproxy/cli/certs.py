@@ -32,9 +32,7 @@ def add_parser(subparsers: Any) -> None:
 def _add_init(verbs: Any) -> None:
     parser = verbs.add_parser("init", help="make an authority")
     _add_place(parser)
-    parser.add_argument(
-        "--days", type=int, metavar="N", default=ROOT_DAYS, help="how long it is valid"
-    )
+    _add_days(parser, ROOT_DAYS)
     parser.add_argument(
         "--trust-domain",
         metavar="DOMAIN",
@@ -53,9 +51,7 @@ def _add_issue(verbs: Any) -> None:
         ("--ip", "ADDRESS", "an IP address, repeatable"),
     ):
         parser.add_argument(option, metavar=metavar, action="append", default=[], help=what)
-    parser.add_argument(
-        "--days", type=int, metavar="N", default=LEAF_DAYS, help="how long it is valid"
-    )
+    _add_days(parser, LEAF_DAYS)
     parser.set_defaults(run=_reporting(issue))
 
 

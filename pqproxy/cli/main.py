@@ -34,7 +34,7 @@ class Parser(argparse.ArgumentParser):
     """argparse with our form of errors, and no abbreviations that a new option could break."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **{"allow_abbrev": False, **kwargs})  # type: ignore[arg-type]
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})  # type: ignore[arg-type] # passed on as they came
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing: `main` does that."""

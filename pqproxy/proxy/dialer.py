@@ -72,7 +72,7 @@ async def _resolve(address: Address, loop: asyncio.AbstractEventLoop) -> list[_E
     found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     return list(
         dict.fromkeys(
-            _Endpoint(family, sockaddr)  # type: ignore[arg-type]
+            _Endpoint(family, sockaddr)  # type: ignore[arg-type] # an Internet family has host and port
             for family, _, _, _, sockaddr in found
             if family in (socket.AF_INET, socket.AF_INET6)
         )

@@ -12,7 +12,7 @@ from tests.support import hostile
 from tests.support.loopback import PROVIDER, credential, pump
 
 CLIENT_ENTROPY = lambda length: b"\7" * length  # noqa: E731 - a value among values
-SERVER_ENTROPY = lambda length: b"\x0b" * length  # noqa: E731
+SERVER_ENTROPY = lambda length: b"\x0b" * length  # noqa: E731 - as above
 
 
 @cache

@@ -29,7 +29,7 @@ class ModelServer:
 
     def busy_slots(self):
         """How many completions are under way."""
-        with urllib.request.urlopen(f"{self.url}/slots", timeout=5) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"{self.url}/slots", timeout=5) as answer:  # noqa: S310 - our own
             return sum(slot["is_processing"] for slot in json.load(answer))
 
     def kill(self):
