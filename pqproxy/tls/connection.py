@@ -63,8 +63,6 @@ from pqproxy.tls.signatures import SCHEMES
 
 CLOSURES = (AlertDescription.CLOSE_NOTIFY, AlertDescription.USER_CANCELED)  # no errors (§6.1)
 
-TOO_EARLY = "application data before the handshake is complete"
-
 KeyLog = Callable[[str], None]  # takes lines of the SSLKEYLOGFILE format (RFC 9850)
 
 
@@ -75,6 +73,7 @@ class Connection:
         negotiated: what was agreed on, once the handshake is complete.
         offer: what the client offered, as soon as that is known (server only).
         client_random: names this connection in a key log, as soon as it is known.
+        protect: encrypts one record of application data in place, see `Output.protect`.
     """
 
     __slots__ = (
@@ -88,12 +87,12 @@ class Connection:
         "_provider",
         "_receiving",
         "_sending",
-        "_sends_data",
         "_state",
         "_tokens",
         "client_random",
         "negotiated",
         "offer",
+        "protect",
     )
 
     def __init__(
@@ -102,6 +101,7 @@ class Connection:
         self._provider = provider
         self._input = incoming
         self._output = outgoing
+        self.protect = outgoing.protect  # not wrapped: that would be a call more for each record
         self._key_log = key_log
         self._state: State
         self._events: deque[Event] = deque()
@@ -110,7 +110,6 @@ class Connection:
         self._at_eof = False
         self._receiving = True  # False after the peer's close_notify, or the end of the stream
         self._sending = True  # False after our close_notify
-        self._sends_data = False  # True from the end of the handshake to that of our direction
         self._failed = False
         self.negotiated: Negotiated | None = None
         self.offer: Offer | None = None
@@ -217,39 +216,14 @@ class Connection:
         """What must be sent now: handshake messages, alerts, and data of `send_data`."""
         return self._output.take()
 
-    def protect(
-        self, buffer: memoryview, start: int, length: int, out: list[bytes | memoryview]
-    ) -> None:
-        """Encrypt one record of application data in place, for the one who owns the buffer.
-
-        Args:
-            buffer: writable, with `HEADROOM` bytes free before `start`, and free after the
-                fragment `TAILROOM` and whatever pads it to the configured multiple.
-            start: where the fragment begins.
-            length: at most `max_fragment`.
-            out: the record is appended to it, behind a KeyUpdate if one is due.
-        """
-        if self._sends_data:
-            self._output.protect(buffer, start, length, out)
-        else:
-            self._refuse_data()
-
     def send_data(self, data: bytes) -> None:
         """Queue application data: `protect` for those who do not mind a copy."""
-        if self._sends_data:
-            self._output.send_data(data)
-        else:
-            self._refuse_data()
-
-    def _refuse_data(self) -> None:
-        """Inert after the end; before the handshake's end it is our own mistake."""
-        if self._sending and not self._failed:
-            raise RuntimeError(TOO_EARLY)
+        self._output.send_data(data)
 
     def send_close_notify(self) -> None:
         """End our direction; the peer's goes on (§6.1)."""
         if not self._failed and self._sending:
-            self._sending = self._sends_data = False
+            self._sending = self._output.takes_data = False
             self._output.send_alert(AlertDescription.CLOSE_NOTIFY)
 
     def abort(self, description: AlertDescription) -> None:
@@ -285,7 +259,7 @@ class Connection:
             self._output.take()  # after the peer's alert it is told nothing more (§6)
         elif self._sending:
             self._output.send_alert(description)
-        self._failed, self._sends_data = True, False
+        self._failed = True
         self._events.clear()
         # The keys of a connection that failed are forgotten (§6), though its owner may keep it.
         self._state = Over()
@@ -383,7 +357,7 @@ class Connection:
             case HandshakeComplete(negotiated):
                 self.negotiated = negotiated
                 self._input.handshake_complete = True
-                self._sends_data = self._sending
+                self._output.takes_data = self._sending
                 self._events.append(HandshakeCompleted(negotiated))
 
     def _ask(self, action: Sign | VerifyChain) -> None:

@@ -26,7 +26,13 @@ _APPLICATION_DATA = int(ContentType.APPLICATION_DATA)
 
 
 class Output:
-    """The sending half of a connection."""
+    """The sending half of a connection.
+
+    Attributes:
+        takes_data: None before the handshake is complete, False after the end of our direction.
+        max_fragment: how many bytes one record may carry to this peer.
+        key_update_owed: the peer asked for one; it goes out before the next data.
+    """
 
     __slots__ = (
         "_handshake",
@@ -37,6 +43,7 @@ class Output:
         "_queue",
         "key_update_owed",
         "max_fragment",
+        "takes_data",
     )
 
     def __init__(self, padding: int, initial_version: int) -> None:
@@ -46,6 +53,7 @@ class Output:
         self._handshake: list[bytes] = []  # messages that wait to share a record
         self._queue: list[bytes | memoryview] = []
         self.key_update_owed = False
+        self.takes_data: bool | None = None
         self.limit(MAX_FRAGMENT)
 
     def limit(self, max_fragment: int) -> None:
@@ -77,7 +85,7 @@ class Output:
         self._protection = SendProtection(suite, traffic_secret)
 
     def send_data(self, data: bytes) -> None:
-        """Queue a copy of application data: the simple form of `protect`."""
+        """Queue a copy of application data: `protect` for those who do not mind one."""
         for start in range(0, len(data), self.max_fragment):
             fragment = data[start : start + self.max_fragment]
             buffer = memoryview(bytearray(HEADROOM + max(PADDED_BELOW, len(fragment)) + TAILROOM))
@@ -87,11 +95,21 @@ class Output:
     def protect(
         self, buffer: memoryview, start: int, length: int, out: list[bytes | memoryview]
     ) -> None:
-        """Encrypt one record in place, and append it to `out` behind whatever must precede it."""
-        if self._protection is None:
-            raise RuntimeError("application data before there are keys")
-        if self.key_update_owed or self._protection.rekey_is_due:
-            self._update_key(self._protection)
+        """Encrypt one record of application data in place, for the one who owns the buffer.
+
+        Args:
+            buffer: writable, with `HEADROOM` bytes free before `start`, and free after the
+                fragment `TAILROOM` and whatever pads it to the configured multiple.
+            start: where the fragment begins.
+            length: at most `max_fragment`.
+            out: the record is appended to it, behind a KeyUpdate if one is due.
+        """
+        protection = self._protection
+        if not self.takes_data or protection is None:
+            self._refuse_data()
+            return
+        if self.key_update_owed or protection.sequence_number >= protection.rekey_at:
+            protection = self._update_key(protection)
         if self._queue and out is not self._queue:
             out += self._queue
             self._queue.clear()
@@ -99,7 +117,11 @@ class Output:
             padding = -(length + 1) % self._padding
         else:
             padding = padding_length(length, self._padding, self.max_fragment)
-        out.append(self._protection.protect(_APPLICATION_DATA, buffer, start, length, padding))
+        out.append(protection.protect(_APPLICATION_DATA, buffer, start, length, padding))
+
+    def _refuse_data(self) -> None:
+        if self.takes_data is None:
+            raise RuntimeError("application data before the handshake is complete")
 
     def take(self) -> bytes:
         """Everything queued."""
@@ -114,8 +136,9 @@ class Output:
         """Let go of the keys: nothing more will be sent but what is queued as records."""
         self._close_records()
         self._protection = None
+        self.takes_data = False
 
-    def _update_key(self, protection: SendProtection) -> None:
+    def _update_key(self, protection: SendProtection) -> SendProtection:
         """Send KeyUpdate under the old key, then go on to the next (§4.7.3).
 
         However many the peer asked for meanwhile, one answers them all.
@@ -123,7 +146,8 @@ class Output:
         self.key_update_owed = False
         self.send_handshake(key_update_message(update_requested=False))
         self._close_records()
-        self._protection = protection.next_generation()
+        self._protection = protection = protection.next_generation()
+        return protection
 
     def _close_records(self) -> None:
         """Put the waiting handshake messages into as few records as they fit."""

@@ -69,19 +69,15 @@ def plaintext_record(content_type: ContentType, fragment: bytes, version: int) -
 class SendProtection:
     """Protects one direction under one traffic secret (§5.2)."""
 
-    __slots__ = ("_encrypt_into", "_iv", "_sequence_number", "_suite", "_traffic_secret")
+    __slots__ = ("_encrypt_into", "_iv", "_suite", "_traffic_secret", "rekey_at", "sequence_number")
 
     def __init__(self, suite: SuiteParameters, traffic_secret: Secret) -> None:
         keys = traffic_keys(suite, traffic_secret)
         self._suite, self._traffic_secret = suite, traffic_secret
         self._encrypt_into = AESGCM(keys.key).encrypt_into
         self._iv = int.from_bytes(keys.iv, "big")
-        self._sequence_number = 0
-
-    @property
-    def rekey_is_due(self) -> bool:
-        """Whether a KeyUpdate must go out before more data (§5.5)."""
-        return self._sequence_number >= REKEY_AFTER
+        self.sequence_number = 0
+        self.rekey_at = REKEY_AFTER  # then a KeyUpdate must go out before more data (§5.5)
 
     def next_generation(self) -> SendProtection:
         """The protection that follows a KeyUpdate (§7.2)."""
@@ -105,8 +101,9 @@ class SendProtection:
         record = buffer[start - HEADER_LENGTH : end + TAG_LENGTH]
         header = _header(_APPLICATION_DATA, LEGACY_VERSION, end - start + TAG_LENGTH)
         record[_HEADER] = header
-        nonce = (self._iv ^ self._sequence_number).to_bytes(12, "big")  # §5.3
-        self._sequence_number += 1
+        sequence_number = self.sequence_number
+        self.sequence_number = sequence_number + 1
+        nonce = (self._iv ^ sequence_number).to_bytes(12, "big")  # §5.3
         self._encrypt_into(nonce, record[_CONTENT], header, record[_BODY])
         return record
 

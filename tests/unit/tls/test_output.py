@@ -21,6 +21,7 @@ def output(padding=0, keys=True):
     made = Output(padding, 0x0301)
     if keys:
         made.use_secret(SUITE, SECRET)
+        made.takes_data = True
     return made
 
 
@@ -147,8 +148,16 @@ def test_protect_puts_control_output_before_the_record():
 
 
 def test_data_before_there_are_keys_is_an_error_of_ours():
-    with pytest.raises(RuntimeError, match="before there are keys"):
+    with pytest.raises(RuntimeError, match="before the handshake is complete"):
         protect(output(keys=False), b"x")
+
+
+def test_data_after_the_end_of_our_direction_goes_nowhere():
+    made = output()
+    made.takes_data = False
+    made.send_data(b"x")
+
+    assert protect(made, b"x") == made.take() == b""
 
 
 def test_many_requests_for_a_key_update_are_answered_once_and_before_data():

@@ -139,11 +139,11 @@ def test_a_key_update_is_due_at_the_limit_and_not_before(monkeypatch):
     sending = protections()[0]
     due = []
     for _ in range(4):
-        due.append(sending.rekey_is_due)
+        due.append(sending.sequence_number >= sending.rekey_at)
         seal(sending, DATA, b"")
 
     assert due == [False, False, False, True]
-    assert not sending.next_generation().rekey_is_due
+    assert sending.next_generation().sequence_number == 0
 
 
 def test_the_limit_is_far_below_that_of_aes_gcm():
