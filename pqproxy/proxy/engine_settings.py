@@ -11,12 +11,13 @@ from pqproxy.tls import Credential, NamedGroup, is_post_quantum
 def groups(names: Sequence[str], policy: Policy) -> tuple[int, ...]:
     """Code points of the groups by name, the policy's own where there are none.
 
-    Under `require` classical ones are left out whatever the list says.
+    Post-quantum ones come first whatever the list says; under `require` there are no others.
     """
-    points = tuple(NamedGroup[name] for name in names or default_groups(policy))
+    points = [NamedGroup[name] for name in names or default_groups(policy)]
+    post_quantum = tuple(filter(is_post_quantum, points))
     if policy is Policy.REQUIRE:
-        return tuple(filter(is_post_quantum, points))
-    return points
+        return post_quantum
+    return post_quantum + tuple(point for point in points if not is_post_quantum(point))
 
 
 def key_shares(offered: Sequence[int]) -> tuple[int, ...]:

@@ -17,6 +17,12 @@ def test_a_list_keeps_its_order():
     assert groups(names, Policy.REQUIRE) == expected
 
 
+def test_post_quantum_groups_come_first_whatever_the_list_says():
+    offered = groups(("x25519", "X25519MLKEM768"), Policy.PREFER)
+
+    assert offered == (NamedGroup.X25519MLKEM768, NamedGroup.x25519)
+
+
 def test_require_never_lets_a_classical_group_through():
     assert groups(("x25519", "X25519MLKEM768"), Policy.REQUIRE) == (NamedGroup.X25519MLKEM768,)
 
