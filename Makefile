@@ -19,6 +19,7 @@ BENCH := $(VENV)/.installed-bench
 
 demo: $(DEMO)
 	@$(BIN)/pqproxy demo
+	@command -v pqproxy >/dev/null || echo "  pqproxy is $(BIN)/pqproxy here; . $(BIN)/activate makes it plain pqproxy"
 
 test: $(TEST)
 	$(BIN)/pytest

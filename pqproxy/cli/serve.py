@@ -37,7 +37,13 @@ def add_parser(subparsers: Any) -> None:
         "machine. Without --identity, certificates for both ends are made under the state "
         "directory and the command for the other machine is printed.",
     )
-    parser.add_argument("listen", metavar="LISTEN", nargs="?", default=DEFAULT_LISTEN)
+    parser.add_argument(
+        "listen",
+        metavar="LISTEN",
+        nargs="?",
+        default=DEFAULT_LISTEN,
+        help=f"[host]:port or unix:/path (default: {DEFAULT_LISTEN})",
+    )
     parser.add_argument("--to", metavar="ADDR", required=True, help="such as 127.0.0.1:8000")
     parser.add_argument(
         "--allow",
