@@ -17,8 +17,5 @@ class Purpose(StrEnum):
 class PeerIdentity(CertificateNames):
     """A peer whose certificate chain was verified. Only `Trust.verify` makes one."""
 
-    not_after: float  # unix seconds: when the first certificate of its path ends
-    chain_digest: bytes  # SHA-256 of the chain as it was sent
-    key_algorithm: str
     purpose: Purpose
     trust_domain_vouched: bool  # the root that signed it declares the trust domain of its SPIFFE ID

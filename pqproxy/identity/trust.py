@@ -13,7 +13,6 @@ and those are permitted only by a pattern with the literal trust domain (see `pa
 Organisations that must not speak for each other belong in different trust sets.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -78,9 +77,6 @@ class Trust:
             dns_names=names.dns_names,
             ip_addresses=names.ip_addresses,
             subject=names.subject,
-            not_after=min(c.not_valid_after_utc for c in path).timestamp(),
-            chain_digest=hashlib.sha256(b"".join(chain)).digest(),
-            key_algorithm=algorithm,
             purpose=purpose,
             trust_domain_vouched=self._vouches(path[-1], names),
         )

@@ -20,6 +20,7 @@ from cryptography.utils import CryptographyDeprecationWarning
 
 from pqproxy.config.values import Settings
 from pqproxy.crypto import CryptoError, load_provider
+from pqproxy.hardening import harden
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.own import Identity
 from pqproxy.identity.trust import Trust
@@ -27,7 +28,6 @@ from pqproxy.proxy.buffers import BufferPool
 from pqproxy.proxy.channel import FrameReader, WorkerStart, encode_frame
 from pqproxy.proxy.descriptor import Engine
 from pqproxy.proxy.egress import Egress
-from pqproxy.proxy.hardening import harden
 from pqproxy.proxy.ingress import Ingress
 from pqproxy.proxy.keylog import open_key_log
 from pqproxy.proxy.loop import loop_factory

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from pqproxy.config.values import Egress, Ingress, Settings
+from pqproxy.hardening import harden
 from pqproxy.supervisor.binding import Bound, bind_all, shown_address
 from pqproxy.supervisor.certificates import certificate_ends, ending_soon
 from pqproxy.supervisor.control import Report, control_server
@@ -36,7 +37,7 @@ EXIT_FORCED = 4
 
 def run(settings: Settings, worker_module: str = WORKER_MODULE) -> int:
     """Serve until a signal; return the exit code. The settings have been checked."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold every private key
+    harden()
     _fill_standard_descriptors()
     _allow_descriptors()
     log.configure(settings.log.format, settings.log.connections)

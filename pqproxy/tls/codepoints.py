@@ -94,6 +94,22 @@ class SignatureScheme(IntEnum):
     mldsa87 = 0x0906
 
 
+# Groups that peers offer and this engine does not speak, for messages to people.
+OTHER_GROUPS = {
+    0x0019: "secp521r1",
+    0x001E: "x448",
+    0x0100: "ffdhe2048",
+    0x0101: "ffdhe3072",
+    0x0102: "ffdhe4096",
+    0x0103: "ffdhe6144",
+    0x0104: "ffdhe8192",
+    0x0200: "MLKEM512",
+    0x0201: "MLKEM768",
+    0x0202: "MLKEM1024",
+    0x6399: "X25519Kyber768Draft00",
+}
+
+
 def name_of(kind: type[IntEnum], code_point: int) -> str:
     """Name a code point for people: its name, or its number where we know none."""
     try:

@@ -6,7 +6,13 @@ from dataclasses import dataclass, field, replace
 
 from pqproxy.crypto import SignatureAlgorithm
 from pqproxy.tls.alerts import AlertDescription, alert_name
-from pqproxy.tls.codepoints import CipherSuite, NamedGroup, SignatureScheme, name_of
+from pqproxy.tls.codepoints import (
+    OTHER_GROUPS,
+    CipherSuite,
+    NamedGroup,
+    SignatureScheme,
+    name_of,
+)
 from pqproxy.tls.config import Credential
 
 
@@ -24,7 +30,8 @@ class Offer:
 
     def describe_groups(self, at_most: int = 8) -> str:
         """The groups by name, the first few."""
-        names = [name_of(NamedGroup, group) for group in self.supported_groups[:at_most]]
+        offered = self.supported_groups[:at_most]
+        names = [OTHER_GROUPS.get(group) or name_of(NamedGroup, group) for group in offered]
         if len(self.supported_groups) > at_most:
             names.append("and more")
         return ", ".join(names) or "none"

@@ -11,9 +11,6 @@ def peer(*, uris=(), dns=(), ips=(), purpose=Purpose.CLIENT, vouched=False):
         dns_names=dns,
         ip_addresses=ips,
         subject="CN=peer",
-        not_after=0.0,
-        chain_digest=b"",
-        key_algorithm="ecdsa-p256",
         purpose=purpose,
         trust_domain_vouched=vouched,
     )

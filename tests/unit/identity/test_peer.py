@@ -11,9 +11,6 @@ def test_a_peer_is_immutable_and_has_the_name_of_its_certificate():
         dns_names=("a.test",),
         ip_addresses=(),
         subject="CN=a",
-        not_after=0.0,
-        chain_digest=b"",
-        key_algorithm="ecdsa-p256",
         purpose=Purpose.CLIENT,
         trust_domain_vouched=False,
     )

@@ -1,5 +1,4 @@
 import dataclasses
-import hashlib
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -72,8 +71,6 @@ def test_a_peer_is_described_by_its_certificate_and_its_path():
 
     assert peer.name == ID
     assert (peer.dns_names, peer.ip_addresses) == (("llm.test",), ("::1",))
-    assert peer.not_after == ends.timestamp()
-    assert peer.chain_digest == hashlib.sha256(b"".join(leaf.chain_der)).digest()
 
 
 def test_issuers_come_in_any_order_and_may_repeat_and_include_the_root():

@@ -31,7 +31,9 @@ def negotiated(**changes):
 
 
 def test_groups_are_described_by_name_and_unknown_ones_by_number():
-    assert offer(0x11EC, 0x0A0A).describe_groups() == "X25519MLKEM768, 0x0a0a"
+    described = offer(0x11EC, 0x0A0A, 0x001E).describe_groups()
+
+    assert described == "X25519MLKEM768, 0x0a0a, x448"
 
 
 def test_a_long_list_of_groups_is_cut():

@@ -3,7 +3,7 @@ import sys
 
 SCRIPT = """
 import resource
-from pqproxy.proxy.hardening import harden
+from pqproxy.hardening import harden
 harden()
 print(resource.getrlimit(resource.RLIMIT_CORE))
 import ctypes
