@@ -69,7 +69,8 @@ class Trust:
         certificates = _parse_chain(chain, purpose)
         leaf = certificates[0]
         # Before a signature is checked: an RSA key can be made so that this takes long.
-        algorithm, *_ = map(_key_algorithm, certificates)
+        for certificate in certificates:
+            _check_key(certificate)
         path = self._build_path(certificates, purpose, now)
         names = _names(leaf)
         return PeerIdentity(
@@ -161,8 +162,8 @@ def _distinct(certificates: list[x509.Certificate]) -> list[x509.Certificate]:
     return [leaf, *issuers]
 
 
-def _key_algorithm(certificate: x509.Certificate) -> str:
-    """Name the kind of its key, refusing those that no chain may hold.
+def _check_key(certificate: x509.Certificate) -> None:
+    """Refuse a key that no chain may hold.
 
     The path verifier does not judge the key of a leaf, and accepts some that we never offer.
     """
@@ -172,7 +173,6 @@ def _key_algorithm(certificate: x509.Certificate) -> str:
         algorithm = "unsupported"
     if algorithm == "unsupported":
         raise unfit_key(certificate)
-    return algorithm
 
 
 def _names(leaf: x509.Certificate) -> CertificateNames:

@@ -67,6 +67,8 @@ def test_every_extraction(section):
 def test_every_derived_secret(section):
     trace = traces.load(section)
     steps = [*trace.find("derive secret"), *trace.find("generate resumption secret")]
+
+    assert steps
     for step in steps:
         label = step.name.split('"')[1].removeprefix("tls13 ").encode()
         secret = Secret(step.values["PRK"])

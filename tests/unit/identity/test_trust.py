@@ -42,7 +42,6 @@ def test_chains_of_every_algorithm_verify_in_both_directions(algorithm, purpose)
     peer = trust(root).verify(leaf.chain_der, purpose, pki.NOW)
 
     assert peer.uris == (ID,)
-    assert peer.key_algorithm == leaf.key_algorithm
     assert peer.purpose is purpose
 
 
@@ -61,11 +60,8 @@ def test_authorities_and_leaves_without_key_usage_verify():
     assert trust(root).verify(leaf.chain_der, Purpose.SERVER, pki.NOW).dns_names == ("a.test",)
 
 
-def test_a_peer_is_described_by_its_certificate_and_its_path():
-    ends = pki.NOW + timedelta(days=30)
-    leaf = ROOT.intermediate(name="short", not_after=ends).issue(
-        uris=(ID,), dns=("LLM.test",), ips=("::1",)
-    )
+def test_a_peer_is_described_by_its_certificate():
+    leaf = ROOT.intermediate().issue(uris=(ID,), dns=("LLM.test",), ips=("::1",))
 
     peer = TRUST.verify(leaf.chain_der, Purpose.SERVER, pki.NOW)
 

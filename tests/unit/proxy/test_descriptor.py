@@ -66,7 +66,7 @@ def test_output_is_watched_from_the_first_partial_send_on_and_asked_for_once(wor
 
 def test_pausing_and_resuming_costs_no_system_call(world, monkeypatch):
     duplex, _, _ = world.duplex()
-    monkeypatch.setattr(world.engine.poller, "_epoll", None, raising=False)
+    monkeypatch.setattr(world.engine.poller, "_epoll", None)
 
     duplex.resume()
     duplex.pause()
