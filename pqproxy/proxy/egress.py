@@ -68,6 +68,8 @@ class Egress(Service):
         visit.client = client
         self._stay_for(client, visit)
         tls = await self._reach(visit)
+        if tls.wants_small_records:
+            client.read_slot_by_slot()
         return await self._join(client, tls, visit)
 
     async def _reach(self, visit: Visit) -> TlsDuplex:

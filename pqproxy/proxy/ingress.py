@@ -69,6 +69,8 @@ class Ingress(Service):
         self._reached(visit)
         plain = SocketDuplex(dialled, self._worker.engine, UPSTREAM)
         visit.upstream_side = plain
+        if tls.wants_small_records:
+            plain.read_slot_by_slot()
         return await self._join(tls, plain, visit)
 
     def _judge(self, chain: tuple[bytes, ...], visit: Visit) -> Verdict:

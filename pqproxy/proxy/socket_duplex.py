@@ -10,11 +10,19 @@ from pqproxy.proxy.descriptor import Descriptor, Engine, Side
 class SocketDuplex(Descriptor):
     """Reads into the worker's slots and sends what it is given at once."""
 
-    __slots__ = ("_bulk",)
+    __slots__ = ("_bulk", "_bulk_from")
 
     def __init__(self, sock: socket.socket, engine: Engine, side: Side) -> None:
         super().__init__(sock, engine, side)
         self._bulk = False  # the last read filled its room: the next one offers all slots
+        self._bulk_from = PAYLOAD
+
+    def read_slot_by_slot(self) -> None:
+        """Never fill the whole buffer: what is read goes to a peer that wants tiny records.
+
+        A megabyte in records of 63 bytes (RFC 8449) would hold up everybody for 0.1 s.
+        """
+        self._bulk_from = BULK + 1
 
     def write(self, batch: Batch) -> bool:
         """Send. False: accepted, but send no more until `on_writable`."""
@@ -47,7 +55,7 @@ class SocketDuplex(Descriptor):
         # A short read has emptied the queue: the next byte is a new edge. A FIN or a failure that
         # was already reported is not, so then we read on until it is found.
         self._readable = received == room or self._hangup
-        self._bulk = received >= PAYLOAD
+        self._bulk = received >= self._bulk_from
         batch.length = received
         self._sink.on_data(batch)
         if self._readable and not self._paused and not self.closed:

@@ -98,6 +98,11 @@ class TlsDuplex(Descriptor):
         self._send_output()
 
     @property
+    def wants_small_records(self) -> bool:
+        """Whether the peer limits records to less than a slot (RFC 8449)."""
+        return not self._slots_fit
+
+    @property
     def offer(self) -> Offer | None:
         """What the client offered, where we are the server and it got that far."""
         return self._conn.offer

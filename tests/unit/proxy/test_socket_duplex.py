@@ -2,11 +2,12 @@ import contextlib
 import os
 import socket
 import struct
+import threading
 from dataclasses import replace
 
 import pytest
 
-from pqproxy.proxy.buffers import BULK, BufferPool, LooseBatch
+from pqproxy.proxy.buffers import BULK, PAYLOAD, BufferPool, LooseBatch
 from pqproxy.proxy.descriptor import UPSTREAM
 from pqproxy.proxy.socket_duplex import SocketDuplex
 from pqproxy.telemetry.reasons import EndReason
@@ -310,6 +311,23 @@ def test_bytes_written_while_others_wait_stay_in_order(world):
     assert not duplex.write(loose(world, b"tail"))
 
     assert world.read_all(peer, written + 4)[-6:] == b"\0\0tail"
+
+
+@pytest.mark.parametrize(("small", "largest"), [(False, BULK), (True, PAYLOAD)])
+def test_a_read_brings_one_slot_where_that_is_asked_for(world, small, largest):
+    duplex, sink, peer = world.duplex()
+    lengths = []
+    sink._on_data = lambda batch: lengths.append(batch.length)
+    if small:
+        duplex.read_slot_by_slot()
+    peer.setblocking(True)
+    writer = threading.Thread(target=peer.sendall, args=(bytes(3 * BULK),))
+    writer.start()
+    duplex.resume()
+    world.until(lambda: len(sink.received) == 3 * BULK)
+    writer.join()
+
+    assert PAYLOAD <= max(lengths) <= largest
 
 
 def test_bulk_arrives_whole_and_in_order(world):
