@@ -131,6 +131,13 @@ def test_anonymous_clients_come_in_where_none_are_asked(world, model):
 
 
 @pytest.mark.parametrize("leaf", [None, STRANGER], ids=["anonymous", "known"])
+def test_a_certificate_that_is_only_requested_may_be_missing(world, model, leaf):
+    _, address = ingress(world, model.address, client_auth=ClientAuth.REQUEST, allow=())
+    peer = client(world, address, *([leaf] if leaf else []))
+    peer.until(lambda: peer.end.handshake_complete)
+    model.accept()
+
+
 def test_a_peer_with_tiny_records_is_read_for_slot_by_slot(world, model, monkeypatch):
     """Or it could have a megabyte cut into records of 63 bytes within one turn of everybody."""
     monkeypatch.setattr("pqproxy.tls.client_hello.MAX_FRAGMENT", 63)
@@ -145,13 +152,6 @@ def test_a_peer_with_tiny_records_is_read_for_slot_by_slot(world, model, monkeyp
     assert max(peer.end.fragments) == 63
     assert not splice.b._bulk
     assert splice.b._bulk_from > BULK
-
-
-def test_a_certificate_that_is_only_requested_may_be_missing(world, model, leaf):
-    _, address = ingress(world, model.address, client_auth=ClientAuth.REQUEST, allow=())
-    peer = client(world, address, *([leaf] if leaf else []))
-    peer.until(lambda: peer.end.handshake_complete)
-    model.accept()
 
 
 def test_a_certificate_that_is_only_requested_must_be_on_the_list(world, model):
