@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def upstream_address(url: str) -> str:
-    """Return host:port of a plaintext model server on this machine."""
+    """Return host:port of a plaintext model server on this machine. Raises CommandError."""
     hint = "give the address of a model server on this machine, such as http://127.0.0.1:8000"
     try:
         parts = urlsplit(url)

@@ -46,7 +46,10 @@ def supervise(settings: Settings) -> int:
 
 
 def with_keylog(settings: Settings, path: Path) -> Settings:
-    """Turn the key log on: into a file for the owner's eyes only, and not without saying so."""
+    """Turn the key log on: into a file for the owner's eyes only, and not without saying so.
+
+    Raises CommandError when the file cannot be written.
+    """
     path = path.absolute()
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))

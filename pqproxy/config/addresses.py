@@ -18,12 +18,12 @@ _NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*\.?")
 
 
 def parse_listen(value: object) -> Address:
-    """Read an address to listen at; without a host it means every interface."""
+    """Read an address to listen at; without a host it means every interface. Raises ValueError."""
     return _parse(value, ":")
 
 
 def parse_target(value: object) -> Address:
-    """Read an address to connect to: it needs a host and a port."""
+    """Read an address to connect to: it needs a host and a port. Raises ValueError."""
     address = _parse(value, "127.0.0.1:")
     if isinstance(address, TcpAddress):
         if not address.host:

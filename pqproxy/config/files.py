@@ -33,7 +33,7 @@ def read_file(path: Path) -> bytes:
 
 
 def read_roots(path: Path) -> tuple[bytes, ...]:
-    """Read a file of roots, or each such file in a directory."""
+    """Read a file of roots, or each such file in a directory. Raises UnreadableFile."""
     if not path.is_dir():
         return (read_file(path),)
     try:

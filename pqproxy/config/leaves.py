@@ -1,4 +1,7 @@
-"""The kinds of values that stand in the file: how each is read, and how an editor shows it."""
+"""The kinds of values that stand in the file: how each is read, and how an editor shows it.
+
+What reads one raises ValueError with words for whoever wrote the file.
+"""
 
 import re
 from collections.abc import Callable, Iterable

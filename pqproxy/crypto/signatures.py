@@ -43,7 +43,7 @@ class OpenSslSignature:
         return "openssl"
 
     def sign(self, private_key: PrivateKey, message: bytes) -> bytes:
-        """Sign the message."""
+        """Sign. Raises CryptoError when the key does not fit or the algorithm only verifies."""
         if self.raw_sign is None:
             raise CryptoError(f"{self.name} is for verification only")
         if (found := key_algorithm(private_key)) != self.key_algorithm:

@@ -147,7 +147,10 @@ def issue(
 
 
 def export(directory: Path, name: str, algorithm: str, target: Path) -> None:
-    """Write a leaf's key, its chain and every root of the directory to one new file, mode 0600."""
+    """Write a leaf's key, its chain and every root of the directory to one new file, mode 0600.
+
+    Raises IdentityError when there is no such leaf, and when the file exists.
+    """
     files = leaf_files(directory, name, algorithm)
     if not files.certificate.exists():
         raise IdentityError(

@@ -12,7 +12,10 @@ _DIRECTORY_MODE = 0o700
 
 
 def make_directory(directory: Path) -> None:
-    """Make a directory and what is missing above it, for the owner only; leave existing ones."""
+    """Make a directory and what is missing above it, for the owner only; leave existing ones.
+
+    Raises IdentityError when that is not permitted.
+    """
     try:
         for path in (*reversed(directory.parents), directory):
             if not path.exists():
@@ -47,7 +50,7 @@ def write_new(path: Path, content: bytes, mode: int) -> None:
 
 
 def write_pair(key: tuple[Path, bytes], certificate: tuple[Path, bytes]) -> None:
-    """Write a key and its certificate, or neither."""
+    """Write a key and its certificate, or neither. Raises IdentityError when one exists."""
     key_path, certificate_path = key[0], certificate[0]
     for path in (key_path, certificate_path):
         if path.exists() or path.is_symlink():

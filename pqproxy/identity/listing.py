@@ -37,7 +37,7 @@ class Listed:
 
 
 def list_directory(directory: Path, now: datetime) -> tuple[Listed, ...]:
-    """Describe every authority and leaf of a directory."""
+    """Describe every authority and leaf of a directory. Raises IdentityError for one without."""
     paths = (*sorted(directory.glob("ca/*/ca.crt")), *sorted(directory.glob("leaf/*/*.crt")))
     if not paths:
         raise IdentityError(
@@ -48,7 +48,7 @@ def list_directory(directory: Path, now: datetime) -> tuple[Listed, ...]:
 
 
 def list_file(path: Path, now: datetime) -> tuple[Listed, ...]:
-    """Describe every certificate of a PEM file."""
+    """Describe every certificate of a PEM file. Raises IdentityError when one does not parse."""
     text = read(path)
     bundled = _PRIVATE_KEY in text
     certificates = read_certificates(text, str(path))

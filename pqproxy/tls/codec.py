@@ -20,7 +20,11 @@ MAX_ELEMENTS = 256
 
 
 class Reader:
-    """A cursor over one value; `name` is what an error calls it."""
+    """A cursor over one value; `name` is what an error calls it.
+
+    Raises:
+        FatalAlert: by every method, decode_error where the value is not of its type.
+    """
 
     __slots__ = ("_data", "_position", "name")
 
@@ -28,11 +32,7 @@ class Reader:
         self._data, self.name, self._position = data, name, 0
 
     def take(self, count: int) -> bytes:
-        """Read exactly `count` bytes.
-
-        Raises:
-            FatalAlert: decode_error when there are fewer.
-        """
+        """Read exactly `count` bytes."""
         taken = self._data[self._position : self._position + count]
         if len(taken) != count:
             raise decode_error(f"{self.name} is truncated")

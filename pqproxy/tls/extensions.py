@@ -1,7 +1,8 @@
 """Extension blocks, and the values of the extensions that this engine understands (RFC 9846 §4.3).
 
 A block is kept as the bytes it came in, by number; values are read where they are needed. Where
-an extension may stand is a table, and one function judges every block by it.
+an extension may stand is a table, and one function judges every block by it. Each `read_…`
+raises FatalAlert: decode_error for the wrong shape, illegal_parameter for a wrong value.
 """
 
 from __future__ import annotations

@@ -19,6 +19,9 @@ class Floods:
 
     Attributes:
         counting: there are counts that end with application data.
+
+    Raises:
+        FatalAlert: unexpected_message, by each method that counts, above its limit.
     """
 
     __slots__ = (

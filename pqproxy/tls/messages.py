@@ -1,7 +1,8 @@
 """Handshake messages between bytes and values (RFC 9846 §4).
 
 Reading checks shape and what stands where; what a value means in the handshake is judged by the
-states. Writing is the exact inverse, so `read(write(m)) == m`.
+states. Writing is the exact inverse, so `read(write(m)) == m`. Each `read` raises FatalAlert:
+decode_error for the wrong shape, another alert where the standard names one.
 """
 
 from __future__ import annotations
@@ -295,7 +296,8 @@ class MessageReader:
         a message that we would refuse.
 
         Raises:
-            FatalAlert: unexpected_message or illegal_parameter.
+            FatalAlert: unexpected_message for another type, illegal_parameter or decode_error for
+                one that is too long.
         """
         if len(self._buffer) < 4:
             return None
