@@ -1,16 +1,8 @@
 import pytest
 
-from pqproxy.cli import run as runner
 from pqproxy.cli.main import main
 from pqproxy.config.values import TcpAddress
 from tests.support import pki
-
-
-@pytest.fixture
-def supervised(monkeypatch):
-    told = []
-    monkeypatch.setattr(runner, "supervise", lambda settings: told.append(settings) or 0)
-    return told
 
 
 @pytest.fixture

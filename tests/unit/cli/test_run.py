@@ -11,14 +11,6 @@ EMPTY = Settings((), (), (), ())
 
 
 @pytest.fixture
-def supervised(monkeypatch):
-    """What the supervisor would have been told."""
-    told = []
-    monkeypatch.setattr(command, "supervise", lambda settings: told.append(settings) or 0)
-    return told
-
-
-@pytest.fixture
 def config(tmp_path):
     path = tmp_path / "p.yaml"
     path.write_text(

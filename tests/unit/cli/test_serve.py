@@ -2,20 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from pqproxy.cli import run as runner
 from pqproxy.cli.main import main
 from pqproxy.cli.serve import default_state_directory
 from pqproxy.config.values import ClientAuth, Policy, TcpAddress, UnixAddress
 from tests.support import pki
 
 TO = ("--to", "127.0.0.1:8000")
-
-
-@pytest.fixture
-def supervised(monkeypatch):
-    told = []
-    monkeypatch.setattr(runner, "supervise", lambda settings: told.append(settings) or 0)
-    return told
 
 
 @pytest.fixture

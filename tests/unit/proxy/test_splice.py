@@ -11,6 +11,7 @@ from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
 from pqproxy.proxy.socket_duplex import SocketDuplex
 from pqproxy.proxy.splice import Splice
 from pqproxy.telemetry.reasons import EndReason
+from tests.unit.proxy.sidecars import how_it_ends
 
 UNHURRIED = Timeouts()
 
@@ -39,24 +40,6 @@ def reset(peer):
     peer.close()
 
 
-def outcome(world, peer):
-    """How the peer's side ends: "fin" or "reset"."""
-    seen = []
-
-    def over():
-        try:
-            if peer.recv(1 << 16) == b"":
-                seen.append("fin")
-        except BlockingIOError:
-            pass
-        except ConnectionResetError:
-            seen.append("reset")
-        return seen
-
-    world.until(over)
-    return seen[0]
-
-
 def test_bytes_pass_both_ways_and_are_counted(world):
     before = time.monotonic()
     joined = Joined(world)
@@ -72,13 +55,13 @@ def test_a_fin_is_passed_on_as_fin_at_once_and_the_answer_still_comes(world):
     joined.client.send(b"question")
     joined.client.shutdown(socket.SHUT_WR)
     assert world.read_all(joined.server, 8) == b"question"
-    assert outcome(world, joined.server) == "fin"
+    assert how_it_ends(world, joined.server) == "fin"
     joined.server.send(b"answer")
     assert world.read_all(joined.client, 6) == b"answer"
     assert not joined.reasons
 
     joined.server.close()
-    assert outcome(world, joined.client) == "fin"
+    assert how_it_ends(world, joined.client) == "fin"
     world.until(lambda: joined.reasons)
     assert joined.reasons == [EndReason.FINISHED]
     assert joined.a.closed
@@ -95,7 +78,7 @@ def test_a_reset_on_one_side_is_a_reset_on_the_other(world, who, reason):
     reset(getattr(joined, who))
     other = joined.server if who == "client" else joined.client
 
-    assert outcome(world, other) == "reset"
+    assert how_it_ends(world, other) == "reset"
     assert joined.reasons == [reason]
     assert joined.a.closed
     assert joined.b.closed
@@ -143,8 +126,8 @@ def test_a_cut_resets_both_sides(world):
     joined.splice.cut(EndReason.DRAINED)
     joined.splice.cut(EndReason.DRAINED)
 
-    assert outcome(world, joined.client) == "reset"
-    assert outcome(world, joined.server) == "reset"
+    assert how_it_ends(world, joined.client) == "reset"
+    assert how_it_ends(world, joined.server) == "reset"
     assert joined.reasons == [EndReason.DRAINED]
 
 
@@ -165,7 +148,7 @@ def test_an_idle_connection_is_cut_after_its_limit_and_not_while_it_moves(world)
 
     assert joined.reasons == [EndReason.IDLE_TIMEOUT]
     assert world.loop.time() - start >= 0.45
-    assert outcome(world, joined.client) == "reset"
+    assert how_it_ends(world, joined.client) == "reset"
 
 
 def test_after_a_half_close_silence_before_the_first_byte_is_not_cut(world):
@@ -173,7 +156,7 @@ def test_after_a_half_close_silence_before_the_first_byte_is_not_cut(world):
     joined = Joined(world, Timeouts(half_close=0.1))
     joined.exchange()  # bytes from before do not count
     joined.client.shutdown(socket.SHUT_WR)
-    assert outcome(world, joined.server) == "fin"
+    assert how_it_ends(world, joined.server) == "fin"
     world.pass_time(0.3)
     assert not joined.reasons
 
@@ -181,14 +164,14 @@ def test_after_a_half_close_silence_before_the_first_byte_is_not_cut(world):
     world.until(lambda: joined.reasons)
     assert joined.reasons == [EndReason.HALF_CLOSE_TIMEOUT]
     assert world.read_all(joined.client, 6) == b"answer"
-    assert outcome(world, joined.client) == "reset"
+    assert how_it_ends(world, joined.client) == "reset"
 
 
 def test_no_timer_outlives_the_splice(world):
     joined = Joined(world, Timeouts(idle=0.05, half_close=0.05))
     joined.exchange()
     joined.client.close()
-    assert outcome(world, joined.server) == "fin"
+    assert how_it_ends(world, joined.server) == "fin"
     joined.server.close()
     world.until(lambda: joined.reasons)
     world.pass_time(0.2)
