@@ -5,8 +5,10 @@ import socket
 
 from pqproxy.proxy.buffers import BULK, PAYLOAD, Batch
 from pqproxy.proxy.descriptor import Descriptor, Engine, Side
+from pqproxy.proxy.specialized import own_copies
 
 
+@own_copies("on_events", "_send")
 class SocketDuplex(Descriptor):
     """Reads into the worker's slots and sends what it is given at once."""
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pqproxy.config.values import Timeouts
 from pqproxy.proxy.buffers import Batch
 from pqproxy.proxy.duplex import Duplex
+from pqproxy.proxy.specialized import own_copies
 from pqproxy.telemetry.reasons import EndReason
 
 # A timer of n seconds looks n / 4 seconds apart: it fires at most a quarter late.
@@ -60,6 +61,20 @@ class Flow:
         self._splice.closed()
 
 
+@own_copies("on_data")
+class _FromA(Flow):
+    """The flow of side a."""
+
+    __slots__ = ()
+
+
+@own_copies("on_data")
+class _FromB(Flow):
+    """The flow of side b."""
+
+    __slots__ = ()
+
+
 class Splice:
     """Two joined Duplexes, from the moment both exist until both are gone."""
 
@@ -88,7 +103,7 @@ class Splice:
         self.a, self.b, self.loop = a, b, loop
         self._timeouts, self._on_done = timeouts, on_done
         self.done = False
-        self.from_a, self.from_b = Flow(self, a, b), Flow(self, b, a)
+        self.from_a, self.from_b = _FromA(self, a, b), _FromB(self, b, a)
         self._half_closed: _Watch | None = None
         self._idle_timer: _Watch | None = None
         if timeouts.idle is not None:

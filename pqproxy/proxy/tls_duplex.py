@@ -24,6 +24,7 @@ from pqproxy.proxy.buffers import (
 )
 from pqproxy.proxy.descriptor import Descriptor, Engine, Side
 from pqproxy.proxy.signer import Signature, attempt
+from pqproxy.proxy.specialized import own_copies
 from pqproxy.telemetry.reasons import EndReason
 from pqproxy.tls import (
     AlertDescription,
@@ -59,6 +60,7 @@ class HandshakeFailed(Exception):
         self.failed = failed
 
 
+@own_copies("on_events", "_send")
 class TlsDuplex(Descriptor):
     """One TLS connection over a socket, either role.
 
