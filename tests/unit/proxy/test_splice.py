@@ -11,7 +11,8 @@ from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
 from pqproxy.proxy.socket_duplex import SocketDuplex
 from pqproxy.proxy.splice import Splice
 from pqproxy.telemetry.reasons import EndReason
-from tests.unit.proxy.sidecars import how_it_ends
+
+from .sidecars import how_it_ends
 
 UNHURRIED = Timeouts()
 

@@ -18,6 +18,7 @@ from tests.support import pki
 from tests.support.loopback import PROVIDER, Endpoint, credential
 
 from .conftest import Recorder
+from .sidecars import how_it_ends
 
 LEAF = pki.root("ecdsa-p256").issue(dns=("llm.test",))
 SLOW_LEAF = pki.root("mldsa65").issue(dns=("llm.test",))
@@ -121,20 +122,7 @@ class Joined:
         self.client.until(lambda: self.client.end.received == b"answer")
 
     def server_sees(self):
-        seen = []
-
-        def over():
-            try:
-                if self.server.recv(1 << 16) == b"":
-                    seen.append("fin")
-            except BlockingIOError:
-                pass
-            except ConnectionResetError:
-                seen.append("reset")
-            return seen
-
-        self.world.until(over)
-        return seen[0]
+        return how_it_ends(self.world, self.server)
 
 
 # The handshake.
