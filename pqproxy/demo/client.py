@@ -37,7 +37,6 @@ class Completion:
 
     arrivals: tuple[float, ...]  # of each token
     sent: int  # bytes of the request's body
-    finished: float
 
     @property
     def first_token(self) -> float:
@@ -71,7 +70,7 @@ async def stream_completion(
     prompt: Prompt,
     on_token: Callable[[str], None] = lambda _: None,
 ) -> Completion:
-    """Stream a chat completion, handing each token on when it comes."""
+    """Stream a chat completion, handing each token on when it comes. Raises CompletionError."""
     body = json.dumps(
         {
             "model": prompt.model,
@@ -97,7 +96,7 @@ async def stream_completion(
         ) from error
     if not arrivals:
         raise CompletionError("the answer holds no tokens")
-    return Completion(tuple(arrivals), len(body), time.perf_counter() - begun)
+    return Completion(tuple(arrivals), len(body))
 
 
 async def _refuse_errors(response: aiohttp.ClientResponse) -> None:

@@ -16,13 +16,12 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pqproxy.crypto import DecapsulationKey, InvalidInput, Kem, Provider
+from pqproxy.crypto.mlkem import SEED_LENGTH
 from pqproxy.tls.alerts import illegal_parameter
 from pqproxy.tls.codepoints import NamedGroup, name_of
 from pqproxy.tls.secrets import Secret
 
 Entropy = Callable[[int], bytes]
-
-ML_KEM_SEED_LENGTH = 64  # d || z of FIPS 203 §7.1
 
 HYBRID_GROUPS = (
     NamedGroup.X25519MLKEM768,
@@ -218,7 +217,7 @@ class KeyEncapsulation:
 
     def offer(self, entropy: Entropy) -> ClientShare:
         """Make a fresh decapsulation key."""
-        return KemShare(self._kem, self._kem.generate(entropy(ML_KEM_SEED_LENGTH)))
+        return KemShare(self._kem, self._kem.generate(entropy(SEED_LENGTH)))
 
     def respond(self, client_share: bytes, entropy: Entropy) -> ServerShare:
         """Encapsulate; the provider checks the key as FIPS 203 §7.2 demands."""

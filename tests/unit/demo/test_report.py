@@ -49,7 +49,7 @@ def test_a_line_still_being_written_is_not_read():
 
 
 def test_the_stream_is_told_by_its_median_gap():
-    completion = Completion(arrivals=(0.2, 0.205, 0.210, 0.8), sent=1, finished=1.0)
+    completion = Completion(arrivals=(0.2, 0.205, 0.210, 0.8), sent=1)
 
     assert report.stream_summary(completion) == (
         "4 tokens, the first after 200.0 ms, then one every 5.0 ms (median)"
@@ -57,7 +57,7 @@ def test_the_stream_is_told_by_its_median_gap():
 
 
 def test_a_single_token_has_no_gaps():
-    completion = Completion(arrivals=(0.2,), sent=1, finished=1.0)
+    completion = Completion(arrivals=(0.2,), sent=1)
 
     assert report.stream_summary(completion) == "1 tokens, the first after 200.0 ms"
 
