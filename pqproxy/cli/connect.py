@@ -1,9 +1,9 @@
 """`pqproxy connect HOST:PORT --listen ADDR`: one egress, without a file."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
+from pqproxy.cli.credential_options import add_credential_options
 from pqproxy.cli.errors import CommandError
 
 _OPTIONS = {
@@ -24,15 +24,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("address", metavar="HOST:PORT", help="pqproxy, or any TLS 1.3 server")
     parser.add_argument("--listen", metavar="ADDR", required=True, help="such as 127.0.0.1:9000")
-    parser.add_argument(
-        "--identity",
-        metavar="FILE",
-        type=Path,
-        help="PEM with our key and certificate; roots in it are trusted where --trust is absent",
-    )
-    parser.add_argument(
-        "--trust", metavar="FILE", type=Path, help="roots that sign the server's certificate"
-    )
+    add_credential_options(parser, "the server's certificate")
     parser.add_argument(
         "--expect",
         metavar="ID",

@@ -9,6 +9,7 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pqproxy.cli.credential_options import add_credential_options
 from pqproxy.cli.errors import CommandError
 
 if TYPE_CHECKING:
@@ -53,15 +54,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--client-auth", metavar="require|request|none", default="require")
     parser.add_argument("--policy", metavar="require|prefer", default="require")
-    parser.add_argument(
-        "--identity",
-        metavar="FILE",
-        type=Path,
-        help="PEM with our key and certificate; roots in it are trusted where --trust is absent",
-    )
-    parser.add_argument(
-        "--trust", metavar="FILE", type=Path, help="roots that sign client certificates"
-    )
+    add_credential_options(parser, "client certificates")
     parser.add_argument(
         "--state-dir",
         metavar="DIR",

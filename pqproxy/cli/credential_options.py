@@ -1,0 +1,15 @@
+"""The options of `serve` and `connect` that say who we are and whom we believe."""
+
+import argparse
+from pathlib import Path
+
+
+def add_credential_options(parser: argparse.ArgumentParser, trusted: str) -> None:
+    """Add `--identity` and `--trust`; `trusted` says what the roots of the latter sign."""
+    parser.add_argument(
+        "--identity",
+        metavar="FILE",
+        type=Path,
+        help="PEM with our key and certificate; roots in it are trusted where --trust is absent",
+    )
+    parser.add_argument("--trust", metavar="FILE", type=Path, help=f"roots that sign {trusted}")
