@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 REQUIRE = "PQPROXY_REQUIRE_PEERS"
 
 
@@ -159,7 +161,13 @@ class PeerTable:
         if session.exitstatus == 0 and self.complaints():
             session.exitstatus = 1
 
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter):
+        """Outermost, so that the table comes last, below pytest's own list of skips."""
+        yield
+        self._show(terminalreporter)
+
+    def _show(self, terminalreporter):
         if not (self._passed or self._failed or self._skipped or self._not_imported):
             return
         terminalreporter.section("peers")

@@ -139,7 +139,5 @@ def test_a_path_leads_to_its_section(path, kind):
     assert section_at(path) is kind
 
 
-def test_a_delay_before_the_drain_is_refused_and_not_ignored():
-    assert problems(drain={"delay": "5s"}) == [
-        "drain.delay: not yet available: accepting for a while before the drain"
-    ]
+def test_a_delay_for_the_drain_command_is_taken():
+    assert problems(drain={"delay": "5s", "timeout": "25s"}) == []
