@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sysconfig
 from importlib import metadata
 from pathlib import Path
 
@@ -23,10 +24,20 @@ def describe() -> dict[str, str]:
         "processor": f"{parse_cpu_model(Path('/proc/cpuinfo').read_text())}, {len(CORES)} cores",
         "memory": f"{gigabytes:.0f} GB",
         "kernel": f"{platform.system()} {platform.release()}",
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}, {_build()}",
         "libraries": ", ".join(_library(name) for name in ("cryptography", "uvloop")),
         "pinning": f"proxies on core {PROXY_CORE}, load and backend on core {LOAD_CORE}",
     }
+
+
+def describe_build(arguments: str) -> str:
+    """How an interpreter was built, by its configure arguments: it decides a fifth of its speed."""
+    optimized = "--enable-optimizations" in arguments
+    return "profile-guided build" if optimized else "built without --enable-optimizations"
+
+
+def _build() -> str:
+    return describe_build(sysconfig.get_config_var("CONFIG_ARGS") or "")
 
 
 def _library(name: str) -> str:

@@ -37,7 +37,8 @@ class Flow:
         if not self.bytes:
             self.first_byte = time.monotonic()  # a loop's time may be of milliseconds only
         self.bytes += batch.length
-        if not self._write(batch):
+        write = self._write  # in two steps: a call through a slot's value is not specialised
+        if not write(batch):
             self.source.pause()
 
     def on_writable(self) -> None:

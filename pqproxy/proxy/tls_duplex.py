@@ -118,12 +118,13 @@ class TlsDuplex(Descriptor):
             for view in batch.views():
                 self._conn.send_data(bytes(view))
             records.append(self._conn.take_output())
-        elif batch.length <= PAYLOAD:  # one request, one token: nothing to add up
-            self._conn.protect(batch.buffer, HEADROOM, batch.length, records)
         else:
             protect, buffer = self._conn.protect, batch.buffer
-            for start, length in batch.spans():
-                protect(buffer, start, length, records)
+            if batch.length <= PAYLOAD:  # one request, one token: nothing to add up
+                protect(buffer, HEADROOM, batch.length, records)
+            else:
+                for start, length in batch.spans():
+                    protect(buffer, start, length, records)
         if self._send(records, batch):
             return True
         self._owes_writable = True

@@ -1,6 +1,6 @@
 import platform
 
-from bench.machine import parse_cpu_model
+from bench.machine import describe_build, parse_cpu_model
 
 
 def test_the_processors_name_is_found():
@@ -9,3 +9,9 @@ def test_the_processors_name_is_found():
 
 def test_without_a_name_the_architecture_must_do():
     assert parse_cpu_model("Features : fp\n") == platform.machine()
+
+
+def test_an_interpreter_that_was_built_without_optimizations_is_named():
+    """The same code costs a fifth less on one that was: figures of the two do not compare."""
+    assert describe_build("'--enable-shared'") == "built without --enable-optimizations"
+    assert describe_build("'--enable-optimizations' '--with-lto'") == "profile-guided build"
