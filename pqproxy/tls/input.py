@@ -102,6 +102,7 @@ class Input:
         Raises:
             FatalAlert: the record may not stand here, or does not decrypt.
         """
+        self._flowing = None  # until all that was read has been walked
         while True:
             content, self._waiting = self._waiting, None
             if content is None:

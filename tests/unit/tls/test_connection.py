@@ -87,6 +87,19 @@ def test_data_on_both_sides_of_a_key_update_keeps_its_order():
     assert read_all(server.connection, data) == ([b"one", b"two", b"three"], [])
 
 
+def test_one_who_stops_behind_a_key_update_goes_on_under_the_new_key():
+    client, server = connected()
+    connection = server.connection
+    read_all(connection, sent(client, b"so that data flows"))
+    client.connection._output.key_update_owed = True
+    connection.receive_data(bytearray(sent(client, b"one", b"two")))
+    first = bytes(connection.next_event().fragment)
+    connection.hold()
+
+    assert first == b"one"
+    assert read_all(connection, sent(client, b"three")) == ([b"two", b"three"], [])
+
+
 def test_data_before_the_end_of_a_direction_comes_before_it():
     client, server = connected()
     data = sent(client, b"one")
