@@ -49,7 +49,8 @@ class Line:
 
     def values(self) -> dict[str, object]:
         """The fields that hold something, in order, made safe to print."""
-        named = ((field.name, getattr(self, field.name)) for field in fields(self))  # type: ignore[arg-type]
+        own = fields(self)  # type: ignore[arg-type]  # every kind of line is a dataclass
+        named = ((field.name, getattr(self, field.name)) for field in own)
         return {name: _safe(value) for name, value in named if value not in (None, "", ())}
 
     def __str__(self) -> str:
