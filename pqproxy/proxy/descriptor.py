@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from pqproxy.proxy.buffers import Batch, Buffer, BufferPool, Kept, LooseBatch
 from pqproxy.proxy.duplex import Sink
+from pqproxy.proxy.lingering import Lingerers
 from pqproxy.proxy.poller import ERROR, HANGUP, IN, OUT, READABLE, Poller
 from pqproxy.proxy.signer import Signer
 from pqproxy.proxy.socket_options import reset_on_close
@@ -36,6 +37,7 @@ class Engine:
     poller: Poller
     pool: BufferPool
     signer: Signer
+    lingerers: Lingerers
 
 
 class _Nobody:
@@ -70,6 +72,7 @@ class Descriptor:
         "_fd",
         "_hangup",
         "_in_ended",
+        "_lingerers",
         "_out_ended",
         "_owes_writable",
         "_paused",
@@ -88,6 +91,7 @@ class Descriptor:
     def __init__(self, sock: socket.socket, engine: Engine, side: Side) -> None:
         self._sock, self._fd = sock, sock.fileno()
         self._poller, self._pool, self.side = engine.poller, engine.pool, side
+        self._lingerers = engine.lingerers
         self._sink: Sink = _NOBODY
         self.closed = False
         self._paused = True
@@ -264,15 +268,23 @@ class Descriptor:
     def _vanish(self, reason: EndReason) -> None:
         """Both directions are gone: tell the sink."""
         if not self.closed:
-            self._drop(reset=True)
+            self._break_off()
             self._sink.on_abort(reason)
 
-    def _drop(self, *, reset: bool) -> None:
+    def _break_off(self) -> None:
+        """Both directions are gone: let go of the socket as the peer deserves."""
+        self._drop(reset=True)
+
+    def _drop(self, *, reset: bool, lingers: bool = False) -> None:
+        """Let go of the socket: at once, or when the peer has read what was said last."""
         self.closed = True
+        all_said = self._unsent is None
         if self._unsent is not None:
             self._unsent.release()
             self._unsent = None
         self._poller.remove(self._fd)
+        if lingers and all_said and self._lingerers.take(self._sock):
+            return
         if reset:
             with contextlib.suppress(OSError):  # already gone
                 reset_on_close(self._sock)

@@ -284,11 +284,16 @@ class TlsDuplex(Descriptor):
     # Ending.
 
     def _vanish(self, reason: EndReason) -> None:
-        if self._shaking and self.failed is not None and not self.closed:
-            self._drop(reset=False)  # with a FIN: a reset could overtake the alert
         super()._vanish(reason)
         if self._shaking and not self.handshake.done():
             self.handshake.set_exception(HandshakeFailed(self.failed))
+
+    def _break_off(self) -> None:
+        failed = self.failed
+        # After our close_notify there is no alert to wait for: a reset is the only word left.
+        told = failed is not None and not failed.by_peer and not self._out_ended
+        # In the handshake never with a reset: it could overtake the alert.
+        self._drop(reset=failed is None or not self._shaking, lingers=told)
 
     def _say_end(self) -> None:
         self._conn.send_close_notify()

@@ -30,6 +30,7 @@ from pqproxy.proxy.descriptor import Engine
 from pqproxy.proxy.egress import Egress
 from pqproxy.proxy.ingress import Ingress
 from pqproxy.proxy.keylog import open_key_log
+from pqproxy.proxy.lingering import Lingerers
 from pqproxy.proxy.loop import loop_factory
 from pqproxy.proxy.poller import Poller
 from pqproxy.proxy.service import Service, Worker
@@ -55,7 +56,8 @@ class WorkerProcess(asyncio.Protocol):
         self._frames = FrameReader()
         self._transport: asyncio.Transport | None = None
         self._counters = WorkerCounters(start.settings.roles)
-        self._engine = Engine(Poller(loop), BufferPool(), Signer(loop))
+        poller = Poller(loop)
+        self._engine = Engine(poller, BufferPool(), Signer(loop), Lingerers(poller))
         self._services: list[Service] = []
         self._drain_task: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()  # the drain is to end now
@@ -151,6 +153,7 @@ class WorkerProcess(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
         self._engine.signer.close()
+        self._engine.lingerers.close()
         self._engine.poller.close()
 
 

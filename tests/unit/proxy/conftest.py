@@ -10,6 +10,7 @@ import uvloop
 
 from pqproxy.proxy.buffers import BufferPool
 from pqproxy.proxy.descriptor import CLIENT, Engine
+from pqproxy.proxy.lingering import Lingerers
 from pqproxy.proxy.poller import Poller
 from pqproxy.proxy.signer import Signer
 from pqproxy.proxy.socket_duplex import SocketDuplex
@@ -21,7 +22,8 @@ class World:
 
     def __init__(self, loop):
         self.loop = loop
-        self.engine = Engine(Poller(loop), BufferPool(), Signer(loop))
+        poller = Poller(loop)
+        self.engine = Engine(poller, BufferPool(), Signer(loop), Lingerers(poller))
         self.pool = self.engine.pool
         self.sockets = []
         self.services = []  # whose connections are cut when the test is over
@@ -131,6 +133,7 @@ def world(request):
         service.cut()
     made.until(lambda: not any(service.tasks for service in made.services))
     made.engine.signer.close()
+    made.engine.lingerers.close()
     made.engine.poller.close()
     for sock in made.sockets:
         sock.close()

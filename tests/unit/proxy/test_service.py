@@ -1,6 +1,6 @@
 import pytest
 
-from pqproxy.telemetry.reasons import EndReason
+from pqproxy.telemetry.reasons import EndReason, ReasonCode
 
 from .sidecars import Model, connect, egress, how_it_ends, ingress
 
@@ -49,4 +49,18 @@ def test_every_connection_that_was_opened_is_closed_in_the_counters(world, model
     world.until(lambda: not service.tasks)
 
     assert service.counters.connections.counts == {("tls", EndReason.FINISHED): 5}
+    assert service.counters.active["tls"] == 0
+
+
+def test_a_refused_peer_that_lingers_holds_no_place_and_no_drain(world, model, lines):
+    """It belongs to nobody: a flood of them keeps no good client out."""
+    service, address = ingress(world, model.address)
+    sock = connect(world, address)
+    sock.send(b"GET / HTTP/1.1\r\n\r\n")
+    world.until(lambda: lines)
+
+    assert lines[0].reason is ReasonCode.PLAINTEXT
+    assert len(world.engine.lingerers) == 1
+    assert not service.tasks
+    assert service.admission.connections == service.admission.handshakes == 0
     assert service.counters.active["tls"] == 0

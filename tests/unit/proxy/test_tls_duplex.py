@@ -181,6 +181,8 @@ def test_nonsense_gets_one_alert_then_fin_and_a_reason(world):
 
 
 def test_a_rejected_chain_sends_the_alert_of_the_verdict(world):
+    """The client is done with its handshake and may be in the middle of its request."""
+
     def judge(_chain):
         return tls.Verdict.reject(tls.AlertDescription.ACCESS_DENIED, "not on the list")
 
@@ -190,10 +192,14 @@ def test_a_rejected_chain_sends_the_alert_of_the_verdict(world):
     )
     duplex = TlsDuplex(ours, world.engine, CLIENT, tls.ServerConnection(config), judge)
     peer = TlsPeer(world, theirs, Endpoint.client(LEAF))
-    peer.until(lambda: peer.end.failure)
+    peer.until(lambda: duplex.handshake.done())
+    peer.end.send(bytes(3_000_000))
+    world.run(world.loop.sock_sendall(theirs, peer.end.take()))
+    peer.until(lambda: peer.how)
 
     assert duplex.handshake.exception().failed.reason == "not on the list"
     assert peer.end.failure.alert == tls.AlertDescription.ACCESS_DENIED
+    assert peer.how == "fin"
 
 
 @pytest.mark.parametrize("leave", ["fin", "reset"])
@@ -408,15 +414,71 @@ def test_a_fatal_alert_is_a_reset(world):
     assert joined.reasons == [EndReason.CLIENT_ALERT]
 
 
-def test_a_broken_record_is_answered_by_an_alert_and_a_reset(world):
+BROKEN_RECORD = b"\x17\x03\x03\x00\x20" + bytes(32)
+
+
+def test_a_broken_record_is_answered_by_an_alert_then_fin_and_resets_the_other_side(world):
+    """The peer is still sending: a reset could reach it before the alert does."""
     joined = Joined(world)
     joined.exchange()
-    joined.client.sock.send(b"\x17\x03\x03\x00\x20" + bytes(32))
-    joined.client.until(lambda: joined.client.end.failure)
-
-    assert joined.client.end.failure.alert == tls.AlertDescription.BAD_RECORD_MAC
+    joined.client.sock.send(BROKEN_RECORD)
     assert joined.server_sees() == "reset"
     assert joined.reasons == [EndReason.PROTOCOL_ERROR]
+
+    world.run(world.loop.sock_sendall(joined.client.sock, bytes(3_000_000)))
+    joined.client.until(lambda: joined.client.how)
+    assert joined.client.how == "fin"
+    assert joined.client.end.failure.alert == tls.AlertDescription.BAD_RECORD_MAC
+    assert not joined.client.end.peer_closed
+
+
+def test_where_no_more_may_linger_a_broken_record_is_an_alert_and_a_reset(world, monkeypatch):
+    monkeypatch.setattr("pqproxy.proxy.lingering.SOCKETS", 0)
+    joined = Joined(world)
+    joined.exchange()
+    joined.client.sock.send(BROKEN_RECORD)
+    joined.client.until(lambda: joined.client.how)
+
+    assert joined.client.how == "reset"
+    assert joined.client.end.failure.alert == tls.AlertDescription.BAD_RECORD_MAC
+    assert joined.server_sees() == "reset"
+
+
+def test_a_broken_record_after_our_close_notify_is_a_reset(world):
+    """No alert may follow close_notify, and a FIN would tell the peer that all is well."""
+    joined = Joined(world)
+    joined.exchange()
+    joined.server.shutdown(socket.SHUT_WR)
+    joined.client.until(lambda: joined.client.end.peer_closed)
+    joined.client.sock.send(BROKEN_RECORD)
+    joined.client.until(lambda: joined.client.how)
+
+    assert joined.client.how == "reset"
+    assert not world.engine.lingerers
+
+
+def test_a_peer_that_does_not_read_is_reset_at_once(world):
+    """Its alert cannot leave, so there is nothing to linger for."""
+    duplex, sink, peer = connected(world, small=True)
+    duplex.resume()
+    while duplex.write(slots(world, bytes(BULK))):
+        pass
+    peer.sock.send(BROKEN_RECORD)
+    world.until(lambda: sink.events)
+
+    assert sink.events == [EndReason.PROTOCOL_ERROR]
+    assert not world.engine.lingerers
+    assert world.pool._lent == 0
+
+
+def test_who_refuses_us_is_not_waited_for(world):
+    joined = Joined(world)
+    joined.exchange()
+    joined.client.end.connection.abort(tls.AlertDescription.INTERNAL_ERROR)
+    joined.client.step()
+    world.until(lambda: joined.reasons)
+
+    assert not world.engine.lingerers
 
 
 def test_a_reset_of_the_server_is_an_error_alert_then_a_reset_never_close_notify(world):
