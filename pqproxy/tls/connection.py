@@ -57,6 +57,7 @@ from pqproxy.tls.handshake import (
     WaitVerdict,
 )
 from pqproxy.tls.input import APPLICATION_DATA, HANDSHAKE, Input
+from pqproxy.tls.messages import HandshakeMessage
 from pqproxy.tls.output import Output
 from pqproxy.tls.record import MAX_FRAGMENT
 from pqproxy.tls.signatures import SCHEMES
@@ -64,6 +65,7 @@ from pqproxy.tls.signatures import SCHEMES
 CLOSURES = (AlertDescription.CLOSE_NOTIFY, AlertDescription.USER_CANCELED)  # no errors (§6.1)
 
 KeyLog = Callable[[str], None]  # takes lines of the SSLKEYLOGFILE format (RFC 9850)
+MessageLog = Callable[[HandshakeMessage], None]
 
 
 class Connection:
@@ -74,6 +76,7 @@ class Connection:
         offer: what the client offered, as soon as that is known (server only).
         client_random: names this connection in a key log, as soon as it is known.
         protect: encrypts one record of application data in place, see `Output.protect`.
+        message_log: told every handshake message that comes, before it is judged; None: nobody.
     """
 
     __slots__ = (
@@ -90,6 +93,7 @@ class Connection:
         "_state",
         "_tokens",
         "client_random",
+        "message_log",
         "negotiated",
         "offer",
         "protect",
@@ -103,6 +107,7 @@ class Connection:
         self._output = outgoing
         self.protect = outgoing.protect  # not wrapped: that would be a call more for each record
         self._key_log = key_log
+        self.message_log: MessageLog | None = None
         self._state: State
         self._events: deque[Event] = deque()
         self._tokens = count(1)
@@ -303,6 +308,8 @@ class Connection:
             if message is None:
                 return
             self._input.hello_seen = True
+            if self.message_log is not None:
+                self.message_log(message)
             if self.handshake_complete:
                 self._input.floods.post_handshake_message()
             self._carry_out(self._state.on_message(message))

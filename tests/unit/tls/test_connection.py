@@ -382,3 +382,16 @@ def test_a_connection_that_lives_is_not_closed():
     assert not client.connection.closed
     assert client.connection.next_event() is None
     assert server.connection.max_fragment == tls.MAX_FRAGMENT
+
+
+def test_a_message_log_is_told_what_comes_even_if_it_is_refused():
+    """Who looks at a handshake wants to know how far it got."""
+    told = []
+    client = Endpoint.client(groups=GROUPS)
+    client.connection.message_log = told.append
+    server = Endpoint.server(leaf(), groups=GROUPS)
+    pump(client, server)
+    kinds = [message.type for message in told]
+
+    assert kinds == [2, 8, 11, 15, 20]
+    assert Endpoint.client().connection.message_log is None
