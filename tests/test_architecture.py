@@ -18,8 +18,9 @@ LAYERS = {
     "identity": {"config", "crypto", "telemetry"},
     "proxy": {"config", "crypto", "identity", "telemetry", "tls"},
     "supervisor": {"config", "crypto", "identity", "proxy", "telemetry"},
+    "probing": {"config", "crypto", "identity", "tls"},
     "demo": {"config", "identity", "crypto"},
-    "cli": {"config", "crypto", "demo", "identity", "supervisor", "telemetry", "tls"},
+    "cli": {"config", "crypto", "demo", "identity", "probing", "supervisor", "telemetry", "tls"},
 }
 
 # Library -> packages that may import it. A worker is small because these stay out of it.
