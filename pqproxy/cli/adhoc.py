@@ -4,9 +4,10 @@ The options become the data that a file would hold and pass the same schema and 
 is then said of the option instead of a line.
 """
 
+import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,10 @@ from pqproxy.cli.loading import certificate_problems
 from pqproxy.config.build import build_settings
 from pqproxy.config.checks import check
 from pqproxy.config.document import Document
+from pqproxy.config.environment import read_environment
 from pqproxy.config.files import UnreadableFile, read_file, read_roots
 from pqproxy.config.validation import validate
-from pqproxy.config.values import IdentityFiles, Settings, TrustFiles
+from pqproxy.config.values import IdentityFiles, PolicyOrigin, Settings, TrustFiles
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.pem import encode, holds_private_key, is_self_issued, read_certificates
 
@@ -63,16 +65,20 @@ def adhoc_settings(
         "trust": {PEERS: {"roots": [peers.source]}} if peers else {},
         role: [given],
     }
+    policies, wrong = read_environment(os.environ)
+    if wrong:
+        raise CommandError(str(wrong[0]))
+    policies = replace(policies, written=PolicyOrigin.OPTION)
     document = Document(data)
     file, problems = validate(document)
-    for problem in problems + check(file, document):
+    for problem in problems + check(file, document, policies):
         key = str(problem.path[2])
         raise CommandError(f"{options.get(key, key)}: {problem.message}", _hint(problem.message))
     identities, trust = [own] if own else [], [peers] if peers else []
     now = datetime.fromtimestamp(time.time(), UTC)
     for (section, _), message in certificate_problems(identities, trust, now):
         raise CommandError(f"--{'identity' if section == 'identities' else 'trust'}: {message}")
-    return build_settings(file, Path.cwd(), identities, trust)
+    return build_settings(file, Path.cwd(), identities, trust, policies)
 
 
 def _hint(message: str) -> str | None:

@@ -53,7 +53,7 @@ def add_parser(subparsers: Any) -> None:
         help="who may connect, such as spiffe://corp/apps/*; any-trusted: every verified client",
     )
     parser.add_argument("--client-auth", metavar="require|request|none", default="require")
-    parser.add_argument("--policy", metavar="require|prefer", default="require")
+    parser.add_argument("--policy", metavar="require|prefer|observe", help="(default: require)")
     add_credential_options(parser, "client certificates")
     parser.add_argument(
         "--state-dir",

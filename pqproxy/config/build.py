@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pqproxy.config.environment import PolicySource
 from pqproxy.config.groups import effective_groups
 from pqproxy.config.schema import EgressEntry, File, IngressEntry
 from pqproxy.config.values import (
@@ -27,19 +28,21 @@ def build_settings(
     base: Path,
     identities: Iterable[IdentityFiles],
     trust: Iterable[TrustFiles],
+    policies: PolicySource,
 ) -> Settings:
     """Make the settings of one run. Relative paths are below `base`."""
     return Settings(
         identities=tuple(identities),
         trust=tuple(trust),
-        ingress=tuple(_ingress(entry, base) for entry in file.ingress),
-        egress=tuple(_egress(entry, base) for entry in file.egress),
+        ingress=tuple(_ingress(entry, base, policies) for entry in file.ingress),
+        egress=tuple(_egress(entry, base, policies) for entry in file.egress),
         workers=file.workers,
         provider=file.crypto.provider,
         drain=Drain(file.drain.timeout),
         control=rebase(file.control.listen, base) if file.control else None,
         health=rebase(file.health.listen, base) if file.health else None,
         log=Log(file.log.format, file.log.connections),
+        environment_policy=policies.environment,
     )
 
 
@@ -55,34 +58,38 @@ def expected_hosts(connect: Iterable[Address]) -> tuple[str, ...]:
     return tuple(peer.host for peer in connect if isinstance(peer, TcpAddress))
 
 
-def _ingress(entry: IngressEntry, base: Path) -> Ingress:
+def _ingress(entry: IngressEntry, base: Path, policies: PolicySource) -> Ingress:
     return Ingress(
         forward=rebase(entry.forward, base),
         trust=entry.trust,
         client_auth=entry.client_auth,
         allow=tuple(entry.allow),
-        **_shared(entry, base),
+        **_shared(entry, base, policies),
     )
 
 
-def _egress(entry: EgressEntry, base: Path) -> Egress:
+def _egress(entry: EgressEntry, base: Path, policies: PolicySource) -> Egress:
     return Egress(
         connect=tuple(rebase(peer, base) for peer in entry.connect),
         trust=entry.trust,
         expect=tuple(entry.expect) or expected_hosts(entry.connect),
-        **_shared(entry, base),
+        **_shared(entry, base, policies),
     )
 
 
-def _shared(entry: IngressEntry | EgressEntry, base: Path) -> dict[str, Any]:
+def _shared(
+    entry: IngressEntry | EgressEntry, base: Path, policies: PolicySource
+) -> dict[str, Any]:
+    policy, origin = policies.of(entry)
     timeouts, limits = entry.timeouts, entry.limits
     return {
         "name": entry.name,
         "listen": rebase(entry.listen, base),
         "identities": tuple(entry.identities),
-        "policy": entry.policy,
+        "policy": policy,
+        "policy_origin": origin,
         "alpn": tuple(entry.alpn),
-        "groups": effective_groups(entry.groups, entry.policy),
+        "groups": effective_groups(entry.groups, policy),
         "padding": entry.padding,
         "timeouts": Timeouts(
             timeouts.connect, timeouts.handshake, timeouts.idle, timeouts.half_close

@@ -9,17 +9,18 @@ from typing import Any
 from pqproxy.config import groups as group_names
 from pqproxy.config.addresses import is_loopback, overlaps
 from pqproxy.config.document import Document
+from pqproxy.config.environment import PolicySource
 from pqproxy.config.leaves import parse_name
 from pqproxy.config.problems import BROKEN, Path, Problem, did_you_mean
 from pqproxy.config.schema import EgressEntry, File, IngressEntry, ListenerEntry
 from pqproxy.config.values import ClientAuth, Policy, UnixAddress
 
 
-def check(file: File, document: Document) -> list[Problem]:
-    """Return every problem between the parts of a file."""
+def check(file: File, document: Document, policies: PolicySource) -> list[Problem]:
+    """Return every problem between the parts of a file, under the policies that hold."""
     if file is BROKEN:
         return []
-    return list(_Checks(file, document).run())
+    return list(_Checks(file, document, policies).run())
 
 
 def _whole(*values: Any) -> bool:
@@ -33,8 +34,9 @@ def _is_remote(address: Any) -> bool:
 class _Checks:
     """One walk over one file. Each method yields the problems it sees."""
 
-    def __init__(self, file: File, document: Document) -> None:
+    def __init__(self, file: File, document: Document, policies: PolicySource) -> None:
         self._file = file
+        self._policies = policies
         self._document = document
 
     def run(self) -> Iterator[Problem]:
@@ -116,7 +118,7 @@ class _Checks:
         yield self._problem(path, f"there is no {name} under {section}{meant}")
 
     def _groups(self, path: Path, listener: ListenerEntry) -> Iterator[Problem]:
-        groups, policy = listener.groups, listener.policy
+        groups, (policy, _) = listener.groups, self._policies.of(listener)
         if not _whole(groups, policy) or groups is None:
             return
         if not set(groups) & set(group_names.POST_QUANTUM):

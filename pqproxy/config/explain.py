@@ -71,6 +71,9 @@ class _Explanation:
         if is_written:
             line = self._parsed.document.key_position(path).line
             return f"{flow(value)}  # {self._parsed.source}:{line}"
+        said = self._parsed.policies.said
+        if name == "policy" and said:
+            return f"{flow(str(self._parsed.policies.silent))}  # environment: {said}"
         if name == "groups":
             policy = getattr(self._settings, str(role))[int(index)].policy
             return f"{flow(value)}  # default: {', '.join(effective_groups(None, policy))}"

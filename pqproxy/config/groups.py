@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pqproxy.config.values import Policy
 
 POST_QUANTUM = ("X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024")
-CLASSICAL = ("x25519", "secp256r1", "secp384r1")  # only under `policy: prefer`
+CLASSICAL = ("x25519", "secp256r1", "secp384r1")  # not under `policy: require`
 LATER = ("X25519MLKEM1024",)
 
 

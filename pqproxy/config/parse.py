@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pqproxy.config.build import build_settings
 from pqproxy.config.checks import check
 from pqproxy.config.document import Document, read_document
+from pqproxy.config.environment import PolicySource, read_environment
 from pqproxy.config.files import UnreadableFile, read_file, read_roots
 from pqproxy.config.problems import BROKEN, START, ConfigError, Position, Problem
 from pqproxy.config.problems import Path as ConfigPath
@@ -30,6 +31,7 @@ class Parsed:
     base: Path  # where relative paths start
     document: Document
     file: File  # may hold BROKEN where there are problems
+    policies: PolicySource
     identities: list[IdentityFiles] = field(default_factory=list)
     trust: list[TrustFiles] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -42,19 +44,21 @@ class Parsed:
         """Return the settings. Raises ConfigError with every problem."""
         if self.problems:
             raise ConfigError(self.source, self.problems)
-        return build_settings(self.file, self.base, self.identities, self.trust)
+        return build_settings(self.file, self.base, self.identities, self.trust, self.policies)
 
 
 def parse(text: str, source: str, base: Path, environ: Mapping[str, str]) -> Parsed:
     """Read, validate and check a configuration, and the files that it names."""
     document = read_document(text, environ)
-    parsed = Parsed(source, base, document, BROKEN, problems=list(document.problems))
+    policies, problems = read_environment(environ)
+    parsed = Parsed(source, base, document, BROKEN, policies, problems=problems)
+    parsed.problems += document.problems
     if document.data is None:
-        if not parsed.problems:
+        if not document.problems:
             parsed.complain((), "the file is empty")
         return parsed
     parsed.file, problems = validate(document)
-    parsed.problems += problems + check(parsed.file, document)
+    parsed.problems += problems + check(parsed.file, document, policies)
     if parsed.file is not BROKEN:
         _read_files(parsed)
     return parsed

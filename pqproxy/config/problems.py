@@ -52,6 +52,22 @@ class Problem:
             return f"{where}: {self.message}"
         return f"{where}: {dotted(self.path)}: {self.message}"
 
+    def line(self, source: str) -> str:
+        """Write it down for whoever opens `source`, the file as the user named it."""
+        return f"{source}:{self}"
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentProblem(Problem):
+    """A variable to repair: `path` is its name, and it stands before everything in the file."""
+
+    def __str__(self) -> str:
+        return f"environment: {dotted(self.path)}: {self.message}"
+
+    def line(self, source: str) -> str:
+        """It is no problem of the file."""
+        return str(self)
+
 
 class ConfigError(Exception):
     """A configuration that nothing may be started from."""
@@ -63,7 +79,7 @@ class ConfigError(Exception):
 
     def lines(self) -> list[str]:
         """One line a problem, in the order of the file."""
-        return [f"{self.source}:{problem}" for problem in self.problems]
+        return [problem.line(self.source) for problem in self.problems]
 
 
 def dotted(path: Path) -> str:

@@ -91,8 +91,10 @@ class ListenerEntry(Section):
 
     name: Name = Field(description="in log lines, metrics and status")
     listen: Listen
-    policy: Annotated[Policy, *word(*Policy, later=("observe",))] = _default(
-        "require", description="of the key exchange: require post-quantum, or prefer it"
+    policy: Annotated[Policy, *word(*Policy)] = _default(
+        "require",
+        description="of the key exchange: require post-quantum, prefer it, or prefer it and "
+        "observe whom require would refuse",
     )
     authentication: Annotated[str, *word("any", later=("hybrid", "post-quantum"))] = _default("any")
     alpn: list[Alpn] = _default([], description="what the upstream speaks")

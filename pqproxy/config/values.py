@@ -5,7 +5,7 @@ yaml or anything of ours. Durations are seconds, sizes are bytes, None means nev
 `schema.py` says what a person may write; `parse.py` turns one into the other.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -14,6 +14,16 @@ class Policy(StrEnum):
 
     REQUIRE = "require"  # post-quantum groups only
     PREFER = "prefer"  # post-quantum first, classical accepted
+    OBSERVE = "observe"  # the same, and a record is kept of whom `require` would refuse
+
+
+class PolicyOrigin(StrEnum):
+    """Who set a listener's policy."""
+
+    FILE = "file"
+    OPTION = "option"  # of the command line, where there is no file
+    ENVIRONMENT = "environment"
+    DEFAULT = "default"
 
 
 class ClientAuth(StrEnum):
@@ -104,6 +114,8 @@ class Ingress:
     trust: str | None
     client_auth: ClientAuth = ClientAuth.REQUIRE
     policy: Policy = Policy.REQUIRE
+    # Where it was said is no part of what a configuration means.
+    policy_origin: PolicyOrigin = field(default=PolicyOrigin.DEFAULT, compare=False)
     allow: tuple[str, ...] = ()
     alpn: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()  # standard names, in order of preference; policy is applied to it
@@ -123,6 +135,7 @@ class Egress:
     trust: str
     expect: tuple[str, ...]  # never empty: the host of `connect` by default
     policy: Policy = Policy.REQUIRE
+    policy_origin: PolicyOrigin = field(default=PolicyOrigin.DEFAULT, compare=False)
     alpn: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     padding: int | None = 256
@@ -160,6 +173,8 @@ class Settings:
     health: Address | None = None
     log: Log = Log()
     keylog: str | None = None  # a path, only from --keylog
+    # What the environment asks for; it holds where a listener says nothing.
+    environment_policy: Policy | None = field(default=None, compare=False)
 
     @property
     def roles(self) -> dict[str, str]:

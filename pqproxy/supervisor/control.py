@@ -68,6 +68,7 @@ class Report:
             "role": counters.role,
             "listen": self.addresses[counters.name],
             "policy": listener.policy,
+            "policy_origin": listener.policy_origin,
             "identities": listener.identities,
             "connections_active": sum(counters.active.values()),
             "connections_ended": sum(counters.connections.counts.values()),

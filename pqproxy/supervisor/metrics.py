@@ -85,12 +85,13 @@ def _build_info() -> Metric:
 def _listener_info(settings: Settings) -> Metric:
     info = GaugeMetricFamily(
         "pqproxy_listener_info",
-        "The policy of each listener: always 1.",
+        "The policy of each listener, and who set it: always 1.",
         labels=["listener", "role", "policy", "policy_origin", "authentication"],
     )
     for role, listeners in (("ingress", settings.ingress), ("egress", settings.egress)):
         for listener in listeners:
-            info.add_metric([listener.name, role, listener.policy, "config", "any"], 1)
+            origin = listener.policy_origin
+            info.add_metric([listener.name, role, listener.policy, origin, "any"], 1)
     return info
 
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
+from pqproxy.config.environment import policy_warnings
 from pqproxy.config.values import Egress, Ingress, Settings
 from pqproxy.hardening import harden
 from pqproxy.supervisor.binding import Bound, bind_all, shown_address
@@ -119,7 +120,7 @@ async def _announce(settings: Settings, crew: Crew, bound: Bound) -> None:
         for one in sockets:
             logger.info("%s at %s", title, shown_address(one))
     now = datetime.fromtimestamp(time.time(), UTC)
-    for warning in ending_soon(certificate_ends(settings), now):
+    for warning in (*policy_warnings(settings), *ending_soon(certificate_ends(settings), now)):
         logger.warning("%s", warning)
     logger.info("pqproxy is ready")
 

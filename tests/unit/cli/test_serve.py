@@ -4,7 +4,7 @@ import pytest
 
 from pqproxy.cli.main import main
 from pqproxy.cli.serve import default_state_directory
-from pqproxy.config.values import ClientAuth, Policy, TcpAddress, UnixAddress
+from pqproxy.config.values import ClientAuth, Policy, PolicyOrigin, TcpAddress, UnixAddress
 from tests.support import pki
 
 TO = ("--to", "127.0.0.1:8000")
@@ -72,8 +72,28 @@ def test_ones_own_certificates_are_used_as_they_are(supervised, bundle, tmp_path
     (ingress,) = supervised[0].ingress
     assert ingress.forward == UnixAddress("/m")
     assert ingress.allow == ("spiffe://corp/*",)
-    assert ingress.policy is Policy.PREFER
+    assert (ingress.policy, ingress.policy_origin) == (Policy.PREFER, PolicyOrigin.OPTION)
     assert capsys.readouterr().out == ""
+
+
+def test_the_environment_sets_the_policy_that_no_option_sets(supervised, tmp_path, monkeypatch):
+    monkeypatch.setenv("FALLBACK_CRYPTO", "enabled")
+    for options in ([], ["--policy", "require"]):
+        main(["serve", *TO, *options, "--state-dir", str(tmp_path)])
+
+    silent, said = (settings.ingress[0] for settings in supervised)
+    assert (silent.policy, silent.policy_origin) == (Policy.PREFER, PolicyOrigin.ENVIRONMENT)
+    assert (said.policy, said.policy_origin) == (Policy.REQUIRE, PolicyOrigin.OPTION)
+
+
+def test_a_mistake_in_the_environment_is_said_of_its_variable(
+    supervised, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("PQC_KEY_MANAGEMENT", "kyber")
+
+    assert main(["serve", *TO, "--state-dir", str(tmp_path)]) == 2
+    said = "pqproxy: error: environment: PQC_KEY_MANAGEMENT: kyber is not hybrid\n"
+    assert capsys.readouterr().err == said
 
 
 @pytest.mark.parametrize(
@@ -82,7 +102,7 @@ def test_ones_own_certificates_are_used_as_they_are(supervised, bundle, tmp_path
         ([*TO, "--identity", "{bundle}"], "--allow: is missing"),
         ([*TO, "--client-auth", "none"], "--client-auth: anyone who reaches :8443"),
         ([*TO, "--client-auth", "reqire"], "--client-auth: reqire is not require, request or none"),
-        ([*TO, "--policy", "observe"], "--policy: observe is not yet available"),
+        ([*TO, "--policy", "obsrve"], "--policy: obsrve is not require, prefer or observe, did"),
         ([*TO, "--preset", "vllm"], "--preset is not yet available"),
         (["--to", "10.0.0.1:8000"], "--to: plaintext would leave this machine"),
         (["8443", *TO], 'LISTEN: 8443 is only a number, did you mean ":8443"'),

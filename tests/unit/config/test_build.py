@@ -2,6 +2,7 @@ from pathlib import Path
 
 from pqproxy.config.build import build_settings
 from pqproxy.config.document import Document
+from pqproxy.config.environment import PolicySource
 from pqproxy.config.groups import CLASSICAL, POST_QUANTUM
 from pqproxy.config.validation import validate
 from pqproxy.config.values import (
@@ -12,6 +13,7 @@ from pqproxy.config.values import (
     Ingress,
     Log,
     Policy,
+    PolicyOrigin,
     Settings,
     TcpAddress,
     Timeouts,
@@ -22,10 +24,13 @@ INGRESS = {"name": "llm", "listen": ":1", "forward": "unix:m.sock", "identities"
 EGRESS = {"name": "out", "listen": "127.0.0.1:2", "connect": ["llm.corp:3"], "trust": "mesh"}
 
 
-def build(**data):
+SILENT = PolicySource()
+
+
+def build(policies=SILENT, **data):
     file, problems = validate(Document({"version": 1, **data}))
     assert not problems
-    return build_settings(file, Path("/etc/pq"), (), ())
+    return build_settings(file, Path("/etc/pq"), (), (), policies)
 
 
 def test_an_empty_file_gives_the_defaults_of_the_values():
@@ -82,6 +87,19 @@ def test_what_is_written_arrives():
     assert ingress.padding is None
     assert ingress.timeouts == Timeouts(1, 2, 3, None)
     assert ingress.limits == ConnectionLimits(1, 2, 3)
+
+
+def test_the_environment_holds_where_a_listener_is_silent():
+    """Groups follow the policy that holds, and every value says who set it."""
+    environment = PolicySource(Policy.PREFER, PolicyOrigin.ENVIRONMENT)
+
+    settings = build(environment, ingress=[INGRESS | {"policy": "require"}], egress=[EGRESS])
+
+    (said,), (silent,) = settings.ingress, settings.egress
+    assert (said.policy, said.policy_origin) == (Policy.REQUIRE, PolicyOrigin.FILE)
+    assert (silent.policy, silent.policy_origin) == (Policy.PREFER, PolicyOrigin.ENVIRONMENT)
+    assert silent.groups == POST_QUANTUM + CLASSICAL
+    assert settings.environment_policy is Policy.PREFER
 
 
 def test_expect_replaces_the_host():

@@ -2,7 +2,9 @@ import pytest
 
 from pqproxy.config.checks import check
 from pqproxy.config.document import Document
+from pqproxy.config.environment import PolicySource
 from pqproxy.config.validation import validate
+from pqproxy.config.values import Policy, PolicyOrigin
 
 BASE = {
     "version": 1,
@@ -25,10 +27,14 @@ EGRESS = {
 }
 
 
-def problems(**data):
+SILENT = PolicySource()
+
+
+def problems(policies=SILENT, **data):
     document = Document({**BASE, **data})
     file, _ = validate(document)
-    return [str(problem).partition(": ")[2] for problem in check(file, document)]
+    found = check(file, document, policies)
+    return [str(problem).partition(": ")[2] for problem in found]
 
 
 def ingress(**changes):
@@ -108,6 +114,15 @@ def test_an_unsafe_or_senseless_egress_is_refused(changes, said):
     (problem,) = egress(**changes)
 
     assert problem.startswith(f"egress.0.{said}")
+
+
+def test_the_policy_that_holds_decides_over_groups():
+    """A classical group needs `prefer`, whoever said it."""
+    entry = {**INGRESS, "groups": ["X25519MLKEM768", "x25519"]}
+    environment = PolicySource(Policy.PREFER, PolicyOrigin.ENVIRONMENT)
+
+    assert problems(environment, ingress=[entry]) == []
+    assert problems(environment, ingress=[{**entry, "policy": "require"}]) != []
 
 
 def test_two_listeners_cannot_share_a_name():

@@ -25,7 +25,7 @@ egress:
 @pytest.fixture
 def read(tmp_path):
     (tmp_path / "a.pem").write_bytes(b"PEM")
-    return lambda text: parse(text, "proxy.yaml", tmp_path, {"KEY": "a.pem"})
+    return lambda text, **more: parse(text, "proxy.yaml", tmp_path, {"KEY": "a.pem", **more})
 
 
 def explained(read, text=TEXT):
@@ -60,6 +60,14 @@ def test_default_groups_are_spelt_out(read):
 
     assert groups[0].endswith("SecP384r1MLKEM1024, x25519, secp256r1, secp384r1")
     assert groups[1].endswith("SecP384r1MLKEM1024")
+
+
+def test_a_policy_of_the_environment_says_so(read):
+    lines = explain(read(TEXT, FALLBACK_CRYPTO="enabled")).splitlines()
+
+    policies = [line.strip() for line in lines if "policy:" in line]
+    assert policies == ["policy: prefer  # proxy.yaml:10",
+                        "policy: prefer  # environment: FALLBACK_CRYPTO=enabled"]  # fmt: skip
 
 
 def test_a_file_with_problems_cannot_be_explained(read):

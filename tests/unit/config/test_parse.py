@@ -35,7 +35,7 @@ proxy.yaml:6:25: trust.mesh.roots.1: there is no BASE/nowhere.pem
 proxy.yaml:9:13: ingress.0.listen: 8443 is only a number, did you mean ":8443"
 proxy.yaml:10:14: ingress.0.forward: takes an address, not a URL, did you mean 127.0.0.1:8000
 proxy.yaml:11:18: ingress.0.identities.0: there is no hybird under identities, did you mean hybrid
-proxy.yaml:14:13: ingress.0.policy: prefr is not require or prefer, did you mean prefer
+proxy.yaml:14:13: ingress.0.policy: prefr is not require, prefer or observe, did you mean prefer
 proxy.yaml:15:5: ingress.0.http: not yet available: HTTP rules
 proxy.yaml:16:22: ingress.0.timeouts.idle: 10 needs a unit, did you mean 10s
 proxy.yaml:17:12: ingress.1.name: llm is the name of ingress.0 too
@@ -88,6 +88,16 @@ def test_a_file_that_is_not_utf_8_is_a_problem(tmp_path):
 
     with pytest.raises(ConfigError, match=r"p\.yaml:2:7: is not UTF-8"):
         load(tmp_path / "p.yaml", {})
+
+
+def test_a_mistake_in_the_environment_stands_before_those_of_the_file(base):
+    said = lines("version: 2", base, FALLBACK_CRYPTO="on", PQC_KEY_MANAGEMENT="classical")
+
+    assert said[:2] == [
+        "environment: PQC_KEY_MANAGEMENT: classical is not hybrid",
+        "environment: FALLBACK_CRYPTO: on is not enabled or disabled",
+    ]
+    assert all(line.startswith("proxy.yaml:1:") for line in said[2:])
 
 
 @pytest.mark.parametrize("text", ["", "null", "~", "# nothing"])

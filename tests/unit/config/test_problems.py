@@ -3,6 +3,7 @@ import copy
 from pqproxy.config.problems import (
     BROKEN,
     ConfigError,
+    EnvironmentProblem,
     Position,
     Problem,
     did_you_mean,
@@ -18,6 +19,12 @@ def test_a_problem_is_one_line_that_editors_can_jump_to():
 
 def test_a_problem_with_the_whole_file_has_no_path():
     assert str(Problem(Position(1, 1), (), "the file is empty")) == "1:1: the file is empty"
+
+
+def test_a_problem_with_the_environment_names_no_file():
+    error = ConfigError("p.yaml", [EnvironmentProblem(Position(1, 1), ("X",), "is wrong")])
+
+    assert error.lines() == ["environment: X: is wrong"]
 
 
 def test_problems_come_in_the_order_of_the_file():

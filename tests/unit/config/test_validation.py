@@ -33,10 +33,6 @@ def test_a_good_file_has_no_problems():
         ),
         ({"htpt": {}}, "ingress.0.htpt: unknown key, did you mean http"),
         (
-            {"policy": "observe"},
-            "ingress.0.policy: observe is not yet available, use require or prefer",
-        ),
-        (
             {"authentication": "hybrid"},
             "ingress.0.authentication: hybrid is not yet available, use any",
         ),

@@ -59,6 +59,13 @@ def test_counts_reach_their_series(families):
         "resumed": "false",
         "result": "completed",
     }
+    assert families["pqproxy_listener_info"].samples[0].labels == {
+        "listener": "llm",
+        "role": "ingress",
+        "policy": "require",
+        "policy_origin": "default",
+        "authentication": "any",
+    }
     received = values(families["pqproxy_received_bytes"])
     sent = values(families["pqproxy_sent_bytes"])
     assert received == {

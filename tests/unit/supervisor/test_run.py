@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from pqproxy.config.values import Drain, Log, TcpAddress
+from pqproxy.config.values import Drain, Log, Policy, PolicyOrigin, TcpAddress
 from tests.unit.supervisor.harness import ingress, settings
 
 ENDED = 'pqproxy_connections_total{end_reason="%s",listener="llm",transport="tls"}'
@@ -37,6 +37,13 @@ def test_readiness_names_each_listener_its_policy_and_its_identities(supervise):
         f"ingress llm at 127.0.0.1:{port} to 127.0.0.1:9, policy require, identities none"
         in supervisor.log
     )
+
+
+def test_a_weaker_policy_of_the_environment_is_a_warning(supervise):
+    weaker = ingress(policy=Policy.PREFER, policy_origin=PolicyOrigin.ENVIRONMENT)
+    supervisor = supervise(settings(ingress=(weaker,))).ready()
+
+    assert "warning llm: policy prefer comes from FALLBACK_CRYPTO" in supervisor.log
 
 
 def test_off_a_terminal_readiness_is_json(supervise):
