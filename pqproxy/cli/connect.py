@@ -5,6 +5,7 @@ from typing import Any
 
 from pqproxy.cli.credential_options import add_credential_options
 from pqproxy.cli.errors import CommandError
+from pqproxy.cli.run import add_landlock_option, apply_landlock_option
 
 _OPTIONS = {
     "connect": "HOST:PORT",
@@ -25,6 +26,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("address", metavar="HOST:PORT", help="pqproxy, or any TLS 1.3 server")
     parser.add_argument("--listen", metavar="ADDR", required=True, help="such as 127.0.0.1:9000")
     add_credential_options(parser, "the server's certificate")
+    add_landlock_option(parser)
     parser.add_argument(
         "--expect",
         metavar="ID",
@@ -49,4 +51,5 @@ def run(arguments: argparse.Namespace) -> int:
         "connect": [arguments.address],
         "expect": arguments.expect,
     }
-    return supervise(adhoc_settings("egress", entry, credentials, _OPTIONS))
+    settings = adhoc_settings("egress", entry, credentials, _OPTIONS)
+    return supervise(apply_landlock_option(settings, arguments))

@@ -25,7 +25,17 @@ def add_parser(subparsers: Any) -> None:
         type=Path,
         help="DANGEROUS: write TLS secrets there, for Wireshark; whoever reads them reads all",
     )
+    add_landlock_option(parser)
     parser.set_defaults(run=run)
+
+
+def add_landlock_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--no-landlock`, for every command that ends in `supervise`."""
+    parser.add_argument(
+        "--no-landlock",
+        action="store_true",
+        help="keep rights to files and ports that the configuration does not need",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -35,7 +45,12 @@ def run(arguments: argparse.Namespace) -> int:
     settings = load_config(arguments.config).settings()
     if arguments.keylog:
         settings = with_keylog(settings, arguments.keylog)
-    return supervise(settings)
+    return supervise(apply_landlock_option(settings, arguments))
+
+
+def apply_landlock_option(settings: Settings, arguments: argparse.Namespace) -> Settings:
+    """Turn Landlock off where the command line says so."""
+    return dataclasses.replace(settings, landlock=False) if arguments.no_landlock else settings
 
 
 def supervise(settings: Settings) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pqproxy.cli.credential_options import add_credential_options
 from pqproxy.cli.errors import CommandError
+from pqproxy.cli.run import add_landlock_option, apply_landlock_option
 
 if TYPE_CHECKING:
     from pqproxy.cli.state import State
@@ -55,6 +56,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--client-auth", metavar="require|request|none", default="require")
     parser.add_argument("--policy", metavar="require|prefer|observe", help="(default: require)")
     add_credential_options(parser, "client certificates")
+    add_landlock_option(parser)
     parser.add_argument(
         "--state-dir",
         metavar="DIR",
@@ -72,13 +74,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.preset:
         raise CommandError("--preset is not yet available")
     if arguments.identity:
-        return supervise(_settings(arguments, None))
+        return supervise(apply_landlock_option(_settings(arguments, None), arguments))
     from pqproxy.cli.state import open_state
 
     state = open_state(arguments.state_dir or default_state_directory())
     settings = _settings(arguments, state)
     print(invitation(settings, state), flush=True)
-    return supervise(settings)
+    return supervise(apply_landlock_option(settings, arguments))
 
 
 def default_state_directory() -> Path:

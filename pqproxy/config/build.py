@@ -43,6 +43,7 @@ def build_settings(
         health=rebase(file.health.listen, base) if file.health else None,
         log=Log(file.log.format, file.log.connections),
         environment_policy=policies.environment,
+        landlock=file.hardening.landlock != "off",
     )
 
 

@@ -169,6 +169,14 @@ class LogEntry(Section):
     connections: Boolean = _default(True, description="one line a connection")
 
 
+class HardeningEntry(Section):
+    """What the processes give up at their start, for the day that one is taken over."""
+
+    landlock: Annotated[str, *word("auto", "off")] = _default(
+        "auto", description="files and ports, as far as the kernel has Landlock; or off"
+    )
+
+
 class CryptoEntry(Section):
     """Where the algorithms come from."""
 
@@ -191,3 +199,4 @@ class File(Section):
     control: ControlEntry | None = _default(None)
     health: HealthEntry | None = _default(None)
     log: LogEntry = _section(LogEntry)
+    hardening: HardeningEntry = _section(HardeningEntry)

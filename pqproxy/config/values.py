@@ -172,6 +172,7 @@ class Settings:
     control: Address | None = None
     health: Address | None = None
     log: Log = Log()
+    landlock: bool = True  # as far as the kernel has it
     keylog: str | None = None  # a path, only from --keylog
     # What the environment asks for; it holds where a listener says nothing.
     environment_policy: Policy | None = field(default=None, compare=False)

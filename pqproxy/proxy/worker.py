@@ -26,6 +26,7 @@ from pqproxy.identity.own import Identity
 from pqproxy.identity.trust import Trust
 from pqproxy.proxy.buffers import BufferPool
 from pqproxy.proxy.channel import FrameReader, WorkerStart, encode_frame
+from pqproxy.proxy.confinement import confine_worker
 from pqproxy.proxy.descriptor import Engine
 from pqproxy.proxy.egress import Egress
 from pqproxy.proxy.ingress import Ingress
@@ -105,7 +106,10 @@ class WorkerProcess(asyncio.Protocol):
 
     def begin(self, sockets: dict[str, list[socket.socket]]) -> None:
         """Build the services and accept. Raises IdentityError or CryptoError."""
-        self._services = build_services(self._start.settings, self._engine, self._counters)
+        settings = self._start.settings
+        self._services = build_services(settings, self._engine, self._counters)
+        # Everything is loaded, no thread is started, and nobody has been heard yet.
+        confine_worker(settings)
         for service in self._services:
             service.listen(sockets.get(service.counters.name, []))
         # What lives from here to the end is never garbage: collections need not look at it.

@@ -227,7 +227,9 @@ def _unix_failure(title: str, address: UnixAddress, error: OSError) -> StartFail
     if error.errno == errno.ENOENT:
         hint = f"create the directory {Path(address.path).parent}"
     elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        hint = f"this user must be able to write to {Path(address.path).parent}"
+        parent = Path(address.path).parent
+        hint = f"this user must be able to write to {parent}; Landlock wants a restart before a"
+        hint += " reload may put a socket into another directory than before"
     elif error.errno == errno.EADDRINUSE:
         return StartFailure(f"{title}: {address} is in use", "another program listens there")
     return StartFailure(f"{title}: cannot listen at {address}: {error.strerror}", hint)

@@ -21,6 +21,7 @@ from pqproxy.config.values import Egress, Ingress, Settings
 from pqproxy.hardening import harden
 from pqproxy.supervisor.binding import Bound, bind_all, shown_address
 from pqproxy.supervisor.certificates import certificate_ends, ending_soon
+from pqproxy.supervisor.confinement import confine_supervisor
 from pqproxy.supervisor.control import Report, control_server
 from pqproxy.supervisor.crew import Crew, Drained
 from pqproxy.supervisor.errors import StartFailure
@@ -45,6 +46,7 @@ def run(settings: Settings, worker_module: str = WORKER_MODULE) -> int:
     code = EXIT_FAILURE
     try:
         with bind_all(settings) as bound:
+            confine_supervisor(settings)
             code = asyncio.run(_serve(settings, Crew(settings, bound, module=worker_module), bound))
     except* StartFailure as failures:
         _complain(failures)

@@ -59,3 +59,10 @@ def test_there_is_no_key_log_unless_asked_for(supervised, tmp_path, monkeypatch)
 class Loaded:
     def settings(self):
         return EMPTY
+
+
+def test_landlock_is_turned_off_by_a_word(supervised, monkeypatch):
+    monkeypatch.setattr("pqproxy.cli.loading.load_config", lambda path: Loaded())
+
+    assert main(["-c", "x", "--no-landlock"]) == 0
+    assert [settings.landlock for settings in supervised] == [False]

@@ -1,0 +1,45 @@
+"""What a worker may still do once it has loaded everything, and before it accepts anybody.
+
+It holds its keys, its certificates and its listening sockets by then. What is left is to connect
+to the upstreams, to look up their names, and to import what Python imports late.
+"""
+
+import logging
+import os
+import sys
+
+from pqproxy.config.addresses import ip_literal
+from pqproxy.config.values import Settings, TcpAddress
+from pqproxy.landlock import Confinement, confine
+
+_log = logging.getLogger(__name__)
+
+_DNS = 53  # over TCP, where an answer is too long for UDP
+# The name service and the unwinding of threads are loaded when they are first needed.
+_LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib")
+# Whole directories: who renews resolv.conf renames a new file into its place, and a right to the
+# old one would be worth nothing. systemd-resolved and NetworkManager keep theirs under /run.
+_NAME_SERVICE = ("/etc", "/run/systemd/resolve", "/run/NetworkManager", "/run/resolvconf")
+
+
+def worker_confinement(settings: Settings) -> Confinement:
+    """Make the least that serving these settings needs."""
+    upstreams = [listener.forward for listener in settings.ingress]
+    upstreams += [address for listener in settings.egress for address in listener.connect]
+    tcp = [address for address in upstreams if isinstance(address, TcpAddress)]
+    ports = {address.port for address in tcp}
+    readable = [*filter(os.path.isabs, sys.path), *_LIBRARIES]
+    if any(ip_literal(address.host) is None for address in tcp):
+        readable += _NAME_SERVICE
+        ports.add(_DNS)
+    # Unix upstreams need no right: Landlock does not judge who connects to a socket file.
+    return Confinement(tuple(readable), connect=frozenset(ports), abstract_sockets=False)
+
+
+def confine_worker(settings: Settings) -> None:
+    """Confine this process. The supervisor has said already what the kernel can."""
+    if settings.landlock:
+        try:
+            confine(worker_confinement(settings))
+        except OSError as error:
+            _log.warning("a worker is not confined by Landlock: the kernel refuses it: %s", error)
