@@ -70,7 +70,9 @@ class _Explanation:
             return f"{flow(list(self._settings.egress[int(index)].expect))}  # default: the host"
         if is_written:
             line = self._parsed.document.key_position(path).line
-            return f"{flow(value)}  # {self._parsed.source}:{line}"
+            auto = (*path, value) == ("workers", "auto")
+            here = f": {self._settings.workers} here" if auto else ""
+            return f"{flow(value)}  # {self._parsed.source}:{line}{here}"
         said = self._parsed.policies.said
         if name == "policy" and said:
             return f"{flow(str(self._parsed.policies.silent))}  # environment: {said}"

@@ -11,6 +11,7 @@ from pydantic import WithJsonSchema
 
 from pqproxy.config import groups as group_names
 from pqproxy.config.addresses import parse_listen, parse_target
+from pqproxy.config.cores import usable_cores
 from pqproxy.config.patterns import parse_pattern
 from pqproxy.config.problems import did_you_mean, listed
 from pqproxy.config.sections import leaf
@@ -19,6 +20,7 @@ from pqproxy.config.values import Address
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _LONGEST_DAY = 30 * 86400.0
+_MOST_WORKERS = 256
 _MAX_PADDING = 1024  # only records below 1 KB are padded
 
 
@@ -87,9 +89,11 @@ def _version(value: object) -> int:
 
 
 def _workers(value: object) -> int:
-    if value == "auto" or positive_integer(value) > 1:
-        raise ValueError("more than one worker is not yet available, use 1")
-    return 1
+    if value == "auto":
+        return usable_cores()
+    if (count := positive_integer(value)) > _MOST_WORKERS:
+        raise ValueError(f"{count} is more than {_MOST_WORKERS}, did you mean auto")
+    return count
 
 
 def _bounded_duration(value: object) -> float:
@@ -160,7 +164,18 @@ Pattern = Annotated[
 Boolean = Annotated[bool, leaf(parse_boolean), WithJsonSchema({"type": "boolean"})]
 Count = Annotated[int, leaf(positive_integer), WithJsonSchema({"type": "integer", "minimum": 1})]
 Version = Annotated[int, leaf(_version), WithJsonSchema({"const": 1})]
-Workers = Annotated[int, leaf(_workers), WithJsonSchema({"const": 1})]
+Workers = Annotated[
+    int,
+    leaf(_workers),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"const": "auto"},
+                {"type": "integer", "minimum": 1, "maximum": _MOST_WORKERS},
+            ]
+        }
+    ),
+]
 Timeout = Annotated[float | None, leaf(_timeout), _text_schema("10s", "250ms", "never")]
 Duration = Annotated[float, leaf(_bounded_duration), _text_schema("5s", "1m")]
 Alpn = Annotated[str, leaf(_alpn), _text_schema("http/1.1", "h2")]

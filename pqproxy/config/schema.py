@@ -71,10 +71,10 @@ class TimeoutsEntry(Section):
 
 
 class LimitsEntry(Section):
-    """Caps of one listener."""
+    """Caps of one listener. `connections` is shared out evenly among the workers."""
 
-    connections: Count = _default(10000)
-    handshakes: Count = _default(512, description="TLS handshakes under way")
+    connections: Count = _default(10000, description="open at a time, in all workers together")
+    handshakes: Count = _default(512, description="TLS handshakes under way, in each worker")
     handshakes_per_source: Count = _default(64, description="the same, from one address")
 
 
@@ -187,7 +187,9 @@ class File(Section):
     """The whole file."""
 
     version: Version
-    workers: Workers = _default(1)
+    workers: Workers = _default(
+        1, description="processes that carry the data; auto: as many as cores may be used"
+    )
     identities: dict[str, IdentityEntry] = _default(
         {}, description="named; listeners refer to them"
     )

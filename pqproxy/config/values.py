@@ -96,7 +96,12 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """Caps of one listener; one worker holds all of them in this release."""
+    """Caps of one listener.
+
+    `connections` bounds memory and descriptors of the machine: all workers share it, each may hold
+    its part, rounded up. The other two bound the work that one event loop has before it: they hold
+    in each worker, since more workers are more cores to do it.
+    """
 
     connections: int = 10_000
     handshakes: int = 512

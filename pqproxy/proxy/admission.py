@@ -13,12 +13,12 @@ _IPV6_SOURCE_BITS = 64
 
 
 class Admission:
-    """The counts of one listener in one worker."""
+    """The counts of one listener in one of `workers` processes, which share `connections`."""
 
-    __slots__ = ("_limits", "_per_source", "connections", "handshakes")
+    __slots__ = ("_limits", "_per_source", "_workers", "connections", "handshakes")
 
-    def __init__(self, limits: ConnectionLimits) -> None:
-        self._limits = limits
+    def __init__(self, limits: ConnectionLimits, workers: int = 1) -> None:
+        self._limits, self._workers = limits, workers
         self._per_source: dict[str, int] = {}
         self.connections = self.handshakes = 0
 
@@ -34,8 +34,9 @@ class Admission:
     def full(self, source: str) -> str | None:
         """The limit that keeps a source out, as the configuration calls it, with its value."""
         limits = self._limits
-        if self.connections >= limits.connections:
-            return f"connections: {limits.connections}"
+        if self.connections * self._workers >= limits.connections:
+            shared = f", shared by {self._workers} workers" if self._workers > 1 else ""
+            return f"connections: {limits.connections}{shared}"
         if self.handshakes >= limits.handshakes:
             return f"handshakes: {limits.handshakes}"
         if self._per_source.get(source, 0) >= limits.handshakes_per_source:

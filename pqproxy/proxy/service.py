@@ -45,6 +45,7 @@ class Worker:
     provider: Provider
     now: Callable[[], datetime]
     key_log: KeyLog | None = None
+    workers: int = 1  # how many there are, of which this is one
 
 
 class Service:
@@ -57,7 +58,7 @@ class Service:
         self._name, self._timeouts = settings.name, settings.timeouts
         self._worker, self._poller = worker, worker.engine.poller
         self._loop = worker.engine.poller.loop
-        self.admission = Admission(settings.limits)
+        self.admission = Admission(settings.limits, worker.workers)
         self._listeners: list[Listener] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._splices: dict[Splice, tuple[int, int]] = {}  # bytes that are counted already

@@ -164,7 +164,8 @@ class WorkerProcess(asyncio.Protocol):
 def build_services(settings: Settings, engine: Engine, counters: WorkerCounters) -> list[Service]:
     """One service a listener. Raises IdentityError or CryptoError."""
     key_log = None if settings.keylog is None else open_key_log(settings.keylog)
-    worker = Worker(engine, load_provider(settings.provider), utc_now, key_log)
+    provider = load_provider(settings.provider)
+    worker = Worker(engine, provider, utc_now, key_log, settings.workers)
     now = utc_now()
     identities = {files.name: Identity.load(files, now) for files in settings.identities}
     trust = {files.name: Trust.load(files) for files in settings.trust}

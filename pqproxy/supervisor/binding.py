@@ -1,8 +1,14 @@
 """The listening sockets: bound once, before anything else starts, and kept open.
 
 Sockets outlive workers. A connection that arrives while a worker is being replaced waits in the
-queue of a socket that the supervisor still holds. SO_REUSEPORT stays off: with it a second
-instance would start beside the first and take half of its connections.
+queue of a socket that the supervisor still holds.
+
+Several workers have a socket each for every TCP address, among which the kernel shares out new
+connections (SO_REUSEPORT). That option would let a second instance of the same user in as well, to
+take half of our connections. So the first socket listens without it, which fails where anybody
+listens already, and only then gets it and is joined by the others: at no moment is there a port
+without a listener of ours, and who asks for it without the option, as every instance does first, is
+turned away. A unix socket cannot be shared out like that: all workers accept from the same one.
 """
 
 import contextlib
@@ -10,7 +16,7 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,26 +29,32 @@ DATA_MODE = 0o660  # a unix socket for applications: owner and group
 CONTROL_MODE = 0o600  # the one that tells about us: owner only
 
 
+Group = tuple[socket.socket, ...]  # what listens at one address: a socket for each worker
+
+
 @dataclass
 class Bound:
     """Every socket of one run."""
 
-    listeners: dict[str, list[socket.socket]] = field(default_factory=dict)
+    workers: int
+    listeners: dict[str, list[Group]] = field(default_factory=dict)  # a group for each address
     health: list[socket.socket] = field(default_factory=list)
     control: list[socket.socket] = field(default_factory=list)
     _unix_files: list[tuple[Path, int]] = field(default_factory=list)
 
-    def descriptors(self) -> dict[str, list[int]]:
-        """The listening descriptors by listener, as the worker is told."""
-        return {
-            name: [bound.fileno() for bound in sockets] for name, sockets in self.listeners.items()
-        }
+    def sockets(self, place: int) -> dict[str, list[socket.socket]]:
+        """By listener, the sockets of the worker in this place, and of whoever replaces it."""
+        return {name: [group[place] for group in groups] for name, groups in self.listeners.items()}
+
+    def addresses(self, listener: str) -> list[str]:
+        """Where a listener really listens."""
+        return [shown_address(group[0]) for group in self.listeners[listener]]
 
     def close_listeners(self) -> None:
         """Give up our hold of the data path, so that a worker's close really closes."""
-        for sockets in self.listeners.values():
-            for bound in sockets:
-                bound.close()
+        for groups in self.listeners.values():
+            for group in groups:
+                _close(group)
 
     def close(self) -> None:
         """Close everything and remove our unix socket files."""
@@ -54,8 +66,20 @@ class Bound:
                 if path.stat().st_ino == inode:  # not what another instance put there since
                     path.unlink()
 
+    def bind_listener(self, title: str, address: Address) -> list[Group]:
+        """Listen at `address` with every worker. Raises StartFailure, which begins with `title`."""
+        firsts = self.bind(title, address, DATA_MODE)
+        groups: list[Group] = []
+        try:
+            for first in firsts:
+                groups.append(_widen(first, self.workers))
+        except OSError as error:
+            _close([*firsts, *(one for group in groups for one in group)])
+            raise StartFailure(f"{title}: cannot listen at {address}: {error.strerror}") from None
+        return groups
+
     def bind(self, title: str, address: Address, mode: int) -> list[socket.socket]:
-        """Listen at `address`. Raises StartFailure, which begins with `title`."""
+        """Listen at `address`, where nobody else may. Raises StartFailure: `title` and why."""
         if isinstance(address, TcpAddress):
             return _bind_tcp(title, address)
         bound = _bind_unix(title, address, mode)
@@ -67,15 +91,15 @@ class Bound:
 @contextlib.contextmanager
 def bind_all(settings: Settings) -> Iterator[Bound]:
     """Bind every listener of the settings, or none. Raises StartFailure."""
-    bound = Bound()
+    bound = Bound(settings.workers)
     try:
         for ingress in settings.ingress:
-            bound.listeners[ingress.name] = bound.bind(
-                f"ingress {ingress.name}", ingress.listen, DATA_MODE
+            bound.listeners[ingress.name] = bound.bind_listener(
+                f"ingress {ingress.name}", ingress.listen
             )
         for egress in settings.egress:
-            bound.listeners[egress.name] = bound.bind(
-                f"egress {egress.name}", egress.listen, DATA_MODE
+            bound.listeners[egress.name] = bound.bind_listener(
+                f"egress {egress.name}", egress.listen
             )
         if settings.health is not None:
             bound.health = bound.bind("health", settings.health, DATA_MODE)
@@ -134,9 +158,28 @@ def _every_interface() -> tuple[socket.AddressFamily, str]:
     return socket.AF_INET, "0.0.0.0"  # noqa: S104 - no host was given: every interface is meant
 
 
-def _listen_tcp(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+def _widen(first: socket.socket, count: int) -> Group:
+    """Make a socket for each of `count` workers of one that listens. Raises OSError."""
+    if first.family == socket.AF_UNIX or count == 1:
+        return (first,) * count
+    first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    host, port = first.getsockname()[:2]
+    group = [first]
+    try:
+        for _ in range(count - 1):
+            group.append(_listen_tcp(first.family, host, port, beside=True))
+    except OSError:
+        _close(group)
+        raise
+    return tuple(group)
+
+
+def _listen_tcp(family: int, host: str, port: int, *, beside: bool = False) -> socket.socket:
+    """Listen where nobody does, or `beside` sockets of our own."""
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
+        if beside:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         # Not a way in beside a live listener (that is SO_REUSEPORT): it lets a restart pass the
         # connections of the last run that are in TIME_WAIT.
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -235,6 +278,6 @@ def _unix_failure(title: str, address: UnixAddress, error: OSError) -> StartFail
     return StartFailure(f"{title}: cannot listen at {address}: {error.strerror}", hint)
 
 
-def _close(sockets: list[socket.socket]) -> None:
+def _close(sockets: Iterable[socket.socket]) -> None:
     for bound in sockets:
         bound.close()

@@ -195,9 +195,12 @@ class Crew:
     async def _run_worker(self, index: int) -> WorkerProcess:
         worker = WorkerProcess(self, self._roles, self._clock)
         self.workers[index] = worker
+        listeners = {
+            name: [one.fileno() for one in sockets]
+            for name, sockets in self._bound.sockets(index).items()
+        }
         await worker.start(
-            WorkerStart(self._settings, self._bound.descriptors(), stderr_is_terminal()),
-            self._module,
+            WorkerStart(self._settings, listeners, stderr_is_terminal()), self._module
         )
         if self.draining:  # told to go while it was being started
             worker.kill()

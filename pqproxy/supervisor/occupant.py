@@ -12,7 +12,8 @@ def occupant_of(port: int) -> str | None:
     inodes = set(_listening_inodes(port))
     if not inodes:
         return None
-    for process in Path("/proc").glob("[0-9]*"):
+    # The oldest comes first: of an instance of ours that is the supervisor, not a worker.
+    for process in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
         if not inodes.isdisjoint(_socket_inodes(process)):
             return f"process {process.name} ({_name_of(process)})"
     return None

@@ -97,9 +97,7 @@ def _cannot_reload() -> None:
 async def _admin(settings: Settings, crew: Crew, bound: Bound) -> AsyncIterator[None]:
     """Serve health and control, from before the first worker is ready until after the last."""
     certificates = certificate_ends(settings)
-    addresses = {
-        name: [shown_address(one) for one in sockets] for name, sockets in bound.listeners.items()
-    }
+    addresses = {name: bound.addresses(name) for name in bound.listeners}
     report = Report(settings, crew, certificates, addresses, started=time.monotonic())
     health = health_server(crew, Exposition(settings, crew, certificates))
     control = control_server(report)
@@ -132,7 +130,7 @@ def _announce_listener(role: str, listener: Ingress | Egress, target: str, bound
         "%s %s at %s to %s, policy %s, identities %s",
         role,
         listener.name,
-        ", ".join(shown_address(one) for one in bound.listeners[listener.name]),
+        ", ".join(bound.addresses(listener.name)),
         target,
         listener.policy,
         ", ".join(listener.identities) or "none",

@@ -1,5 +1,6 @@
 import pytest
 
+from pqproxy.config.cores import usable_cores
 from pqproxy.config.document import read_document
 from pqproxy.config.explain import explain, flow
 from pqproxy.config.parse import parse
@@ -53,6 +54,13 @@ def test_what_it_prints_means_the_same_as_the_file(read):
 )
 def test_every_value_says_where_it_came_from(read, line):
     assert line in explained(read)
+
+
+def test_auto_workers_are_counted(read):
+    text = TEXT.replace("version: 1", "version: 1\nworkers: auto\nlog: {format: auto}")
+
+    assert f"workers: auto  # proxy.yaml:2: {usable_cores()} here" in explained(read, text)
+    assert "format: auto  # proxy.yaml:3" in explained(read, text)
 
 
 def test_default_groups_are_spelt_out(read):

@@ -2,6 +2,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from pqproxy.config import leaves
+from pqproxy.config.cores import usable_cores
 
 
 def read(kind, value):
@@ -24,6 +25,8 @@ def refusal(kind, value):
         (leaves.Count, 1, 1),
         (leaves.Version, 1, 1),
         (leaves.Workers, 1, 1),
+        (leaves.Workers, 256, 256),
+        (leaves.Workers, "auto", usable_cores()),
         (leaves.Timeout, "never", None),
         (leaves.Timeout, "250ms", 0.25),
         (leaves.Duration, "0s", 0.0),
@@ -56,8 +59,8 @@ def test_a_value_is_read(kind, written, value):
         (leaves.Version, 2, "2 is not a version of this format, use 1"),
         (leaves.Version, True, "true is not a version"),
         (leaves.Version, "1", "1 is not a version"),
-        (leaves.Workers, 2, "not yet available"),
-        (leaves.Workers, "auto", "not yet available"),
+        (leaves.Workers, 257, "257 is more than 256, did you mean auto"),
+        (leaves.Workers, "all", "all is not a whole number above zero"),
         (leaves.Workers, 0, "0 is not a whole number above zero"),
         (leaves.Timeout, "0s", "did you mean never"),
         (leaves.Duration, "never", "never is too long"),

@@ -52,6 +52,20 @@ def test_the_limit_that_keeps_somebody_out_is_named_by_its_key():
     assert places.full("c") == "connections: 5"
 
 
+def test_workers_share_the_connections_and_each_has_its_own_handshakes():
+    """Rounded up: with fewer connections than workers each may hold one."""
+    admission = Admission(LIMITS, workers=2)
+    for _ in range(3):
+        assert admission.full("a") is None
+        admission.ask("a").handshake_over()
+    assert admission.full("b") == "connections: 5, shared by 2 workers"
+
+    admission = Admission(ConnectionLimits(1000, 3, 2), workers=50)
+    admission.ask("a")
+    admission.ask("a")
+    assert admission.full("a") == "handshakes_per_source: 2"
+
+
 def test_leaving_twice_frees_one_place():
     admission = Admission(LIMITS)
     place = admission.ask("a")

@@ -1,4 +1,6 @@
+import errno
 import os
+import select
 import socket
 import stat
 
@@ -6,7 +8,7 @@ import pytest
 
 from pqproxy.config.values import TcpAddress, UnixAddress
 from pqproxy.supervisor import binding
-from pqproxy.supervisor.binding import bind_all, shown_address
+from pqproxy.supervisor.binding import bind_all
 from pqproxy.supervisor.errors import StartFailure
 from tests.unit.supervisor.harness import ingress, settings
 
@@ -42,16 +44,83 @@ def test_every_interface_conflicts_with_one_that_is_taken(free_port):
         assert "is in use" in failure_of(TcpAddress("", free_port)).message
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", ""])
+def test_several_workers_share_a_port_and_a_second_instance_does_not(free_port, host):
+    """Both of the same user, so that the kernel alone would let them share."""
+    address = TcpAddress(host, free_port)
+
+    with listening_at(address, workers=3):
+        assert "is in use" in failure_of(address).message
+        assert "is in use" in failure_of(address, workers=3).message
+
+
+def test_no_other_instance_gets_in_while_a_port_is_made_wide(free_port, monkeypatch):
+    """The moment between the first socket, which is alone, and the ones that share with it."""
+    listen, refused = binding._listen_tcp, []
+
+    def listen_after_somebody_else_tried(*where, **how):
+        if how.get("beside"):
+            with pytest.raises(OSError, match="in use"):
+                listen(*where)
+            refused.append(where)
+        return listen(*where, **how)
+
+    monkeypatch.setattr(binding, "_listen_tcp", listen_after_somebody_else_tried)
+
+    with listening_at(TcpAddress("127.0.0.1", free_port), workers=3):
+        assert len(refused) == 2
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+def test_each_worker_gets_its_share_of_connections_from_many_ports(free_port, workers):
+    """A fifth is five standard deviations of what the kernel's hash of a connection scatters."""
+    with listening_at(TcpAddress("127.0.0.1", free_port), workers=workers) as bound:
+        queues = [bound.sockets(place)["llm"][0] for place in range(workers)]
+        counts = [0] * workers
+        for _ in range(2000):
+            with socket.create_connection(("127.0.0.1", free_port)):
+                place = queues.index(select.select(queues, [], [])[0][0])
+                queues[place].accept()[0].close()
+                counts[place] += 1
+
+    fair = 2000 / workers
+    assert all(0.8 * fair < count < 1.2 * fair for count in counts), counts
+
+
+def test_workers_share_one_unix_socket(tmp_path):
+    with listening_at(UnixAddress(str(tmp_path / "llm.sock")), workers=2) as bound:
+        assert bound.sockets(0) == bound.sockets(1)
+
+
+def test_a_port_that_cannot_be_made_wide_leaves_nothing_listening(free_port, monkeypatch):
+    listen = binding._listen_tcp
+
+    def run_out(*where, beside=False):
+        if beside:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return listen(*where)
+
+    monkeypatch.setattr(binding, "_listen_tcp", run_out)
+
+    failure = failure_of(TcpAddress("127.0.0.1", free_port), workers=2)
+
+    assert failure.message == (
+        f"ingress llm: cannot listen at 127.0.0.1:{free_port}: Too many open files"
+    )
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", free_port))
+
+
 def test_a_restart_does_not_wait_for_old_connections(free_port):
     address = TcpAddress("127.0.0.1", free_port)
     with listening_at(address) as bound:
         client = socket.create_connection(("127.0.0.1", free_port))
-        accepted, _ = bound.listeners["llm"][0].accept()
+        accepted, _ = bound.sockets(0)["llm"][0].accept()
         accepted.close()  # closing first leaves TIME_WAIT on this side
         client.close()
 
     with listening_at(address) as bound:
-        assert shown_address(bound.listeners["llm"][0]) == str(address)
+        assert bound.addresses("llm")[0] == str(address)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -64,7 +133,7 @@ def test_without_ipv6_no_host_means_ipv4(free_port, monkeypatch):
     monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
 
     with listening_at(TcpAddress("", free_port)) as bound:
-        assert shown_address(bound.listeners["llm"][0]) == f"0.0.0.0:{free_port}"
+        assert bound.addresses("llm")[0] == f"0.0.0.0:{free_port}"
 
 
 def test_all_addresses_of_a_name_share_the_port_that_the_kernel_chose(monkeypatch):
@@ -75,8 +144,8 @@ def test_all_addresses_of_a_name_share_the_port_that_the_kernel_chose(monkeypatc
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
 
     with listening_at(TcpAddress("both", 0)) as bound:
-        ports = {one.getsockname()[1] for one in bound.listeners["llm"]}
-        hosts = {one.getsockname()[0] for one in bound.listeners["llm"]}
+        ports = {one.getsockname()[1] for one in bound.sockets(0)["llm"]}
+        hosts = {one.getsockname()[0] for one in bound.sockets(0)["llm"]}
 
     assert hosts == {"127.0.0.1", "::1"}
     assert len(ports) == 1
@@ -143,7 +212,7 @@ def test_a_unix_socket_is_for_owner_and_group_and_goes_with_us(tmp_path):
 
     with listening_at(UnixAddress(str(path))) as bound:
         assert stat.S_IMODE(path.stat().st_mode) == 0o660
-        assert shown_address(bound.listeners["llm"][0]) == f"unix:{path}"
+        assert bound.addresses("llm")[0] == f"unix:{path}"
     assert not path.exists()
 
 

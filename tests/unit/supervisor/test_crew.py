@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from pqproxy.config.values import Drain
-from pqproxy.supervisor.binding import bind_all, shown_address
+from pqproxy.supervisor.binding import bind_all
 from pqproxy.supervisor.crew import Crew, Drained, Patience
 from pqproxy.supervisor.errors import StartFailure
 from tests.unit.supervisor.harness import FAKE_WORKER, settings, soon
@@ -24,7 +24,7 @@ async def running(patience=QUICK, **changes):
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(crew.run())
             await crew.wait_ready()
-            host, _, port = shown_address(bound.listeners["llm"][0]).rpartition(":")
+            host, _, port = bound.addresses("llm")[0].rpartition(":")
             yield crew, (host, int(port))
             if not crew.draining:
                 await crew.drain()
