@@ -46,7 +46,8 @@ class Confinement:
     readable: tuple[str, ...] | None = None
     writable: tuple[str, ...] = ()  # written to, neither made nor removed
     sockets: tuple[str, ...] = ()  # directories in which unix sockets are made and removed
-    connect: frozenset[int] | None = None  # TCP ports of upstreams; nothing may be bound then
+    connect: frozenset[int] | None = None  # TCP ports of upstreams
+    bind: bool = True  # any TCP port; False: none
     abstract_sockets: bool = True  # unix sockets without a file, of other programs
 
 
@@ -78,7 +79,7 @@ def confine(confinement: Confinement) -> int:
             (confinement.sockets, _MAKE_SOCK | _REMOVE_FILE),
         ):
             _allow_paths(ruleset, paths, rights & handled_files)
-        if handled_ports:
+        if handled_ports & _CONNECT:
             for port in sorted(confinement.connect or ()):
                 _syscall(_ADD_RULE, ruleset, _RULE_PORT, struct.pack("=QQ", _CONNECT, port), 0)
         _renounce_new_privileges()
@@ -93,7 +94,7 @@ def _handled(confinement: Confinement, abi: int) -> tuple[int, int, int]:
     unknown = {1: _REFER | _TRUNCATE | _IOCTL_DEVICE, 2: _TRUNCATE | _IOCTL_DEVICE}
     unknown |= {3: _IOCTL_DEVICE, 4: _IOCTL_DEVICE}
     files = sum(_CHANGING) | (0 if confinement.readable is None else _READING)
-    ports = 0 if confinement.connect is None else _BIND | _CONNECT
+    ports = (0 if confinement.connect is None else _CONNECT) | (0 if confinement.bind else _BIND)
     scopes = _SCOPE_SIGNALS | (0 if confinement.abstract_sockets else _SCOPE_ABSTRACT_SOCKETS)
     return (
         files & ~unknown.get(abi, 0),

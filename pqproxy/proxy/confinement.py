@@ -14,7 +14,6 @@ from pqproxy.landlock import Confinement, confine
 
 _log = logging.getLogger(__name__)
 
-_DNS = 53  # over TCP, where an answer is too long for UDP
 # The name service and the unwinding of threads are loaded when they are first needed.
 _LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib")
 # Whole directories: who renews resolv.conf renames a new file into its place, and a right to the
@@ -27,13 +26,12 @@ def worker_confinement(settings: Settings) -> Confinement:
     upstreams = [listener.forward for listener in settings.ingress]
     upstreams += [address for listener in settings.egress for address in listener.connect]
     tcp = [address for address in upstreams if isinstance(address, TcpAddress)]
-    ports = {address.port for address in tcp}
     readable = [*filter(os.path.isabs, sys.path), *_LIBRARIES]
     if any(ip_literal(address.host) is None for address in tcp):
         readable += _NAME_SERVICE
-        ports.add(_DNS)
     # Unix upstreams need no right: Landlock does not judge who connects to a socket file.
-    return Confinement(tuple(readable), connect=frozenset(ports), abstract_sockets=False)
+    # Ports are not limited: a reload gives new upstreams to a worker that runs.
+    return Confinement(tuple(readable), bind=False, abstract_sockets=False)
 
 
 def confine_worker(settings: Settings) -> None:

@@ -35,12 +35,12 @@ def settings(*upstreams, **more):
     return Settings((), (), (ingress,), tuple(egress), **more)
 
 
-def test_the_ports_of_all_upstreams_may_be_reached_and_no_other():
+def test_a_worker_changes_nothing_and_binds_nothing():
     made = worker_confinement(
         settings(TcpAddress("127.0.0.1", 8000), TcpAddress("::1", 8443), UnixAddress("/run/m"))
     )
 
-    assert made.connect == {8000, 8443}
+    assert not made.bind
     assert not made.writable
     assert not made.sockets
     assert not made.abstract_sockets
@@ -52,7 +52,6 @@ def test_addresses_need_nothing_of_etc_and_names_need_the_name_service():
 
     assert "/etc" not in literal.readable
     assert "/etc" in named.readable
-    assert named.connect == {8000, 53}, "a long answer comes over TCP"
 
 
 def test_a_kernel_that_refuses_costs_a_warning_and_not_the_worker(monkeypatch, caplog):
@@ -78,7 +77,7 @@ import os, pickle, socket, sys, threading
 from pqproxy.proxy.confinement import confine_worker
 settings = pickle.loads(sys.stdin.buffer.read())
 confine_worker(settings)
-upstream, other = settings.egress[0].connect[0].port, int(sys.argv[1])
+upstream = settings.egress[0].connect[0].port
 def late_import():
     import encodings.idna, xml.dom.minidom
 def look_up():
@@ -87,6 +86,8 @@ def thread():
     threading.Thread(target=int).start()
 def dial(port):
     socket.create_connection(("127.0.0.1", port)).close()
+def bind():
+    socket.create_server(("127.0.0.1", 0))
 def attempt(step, *arguments):
     try:
         step(*arguments)
@@ -94,7 +95,7 @@ def attempt(step, *arguments):
         return error.errno
     return 0
 print(attempt(late_import), attempt(look_up), attempt(thread), attempt(dial, upstream),
-      attempt(dial, other), attempt(open, sys.argv[2]), attempt(os.listdir, "/"),
+      attempt(bind), attempt(open, sys.argv[1]), attempt(os.listdir, "/"),
       attempt(open, "/tmp/x" + str(os.getpid()), "w"))
 """
 
@@ -103,15 +104,12 @@ print(attempt(late_import), attempt(look_up), attempt(thread), attempt(dial, ups
 def test_a_confined_worker_reaches_its_upstreams_and_little_else(tmp_path):
     key = tmp_path / "key.pem"
     key.write_text("secret")
-    with (
-        socket.create_server(("127.0.0.1", 0)) as upstream,
-        socket.create_server(("127.0.0.1", 0)) as other,
-    ):
+    with socket.create_server(("127.0.0.1", 0)) as upstream:
         made = settings(
             TcpAddress("model.internal", 8000), TcpAddress("127.0.0.1", upstream.getsockname()[1])
         )
         ended = subprocess.run(
-            [sys.executable, "-c", SCRIPT, str(other.getsockname()[1]), str(key)],
+            [sys.executable, "-c", SCRIPT, str(key)],
             input=pickle.dumps(made),
             capture_output=True,
             timeout=20,
