@@ -46,7 +46,7 @@ IO_MODULES = {
     "threading",
 }
 # The supervisor speaks to its workers; nothing else of the data path is its business.
-CHANNEL = "pqproxy.proxy.channel"
+CHANNELS = {"pqproxy.proxy.channel", "pqproxy.proxy.handover"}
 
 
 def package_of(path):
@@ -94,14 +94,14 @@ def test_a_library_is_imported_only_where_it_belongs(path):
         assert allowed is None or package in allowed, f"{module} does not belong into {package}"
 
 
-def test_the_supervisor_knows_only_the_channel_of_the_data_path():
+def test_the_supervisor_knows_only_the_channels_of_the_data_path():
     for path in FILES:
         if package_of(path) != "supervisor":
             continue
         modules = {m for m in imports_of(path) if m.startswith("pqproxy.proxy.")}
         files = {m for m in modules if (ROOT / (m.replace(".", "/") + ".py")).exists()}
 
-        assert files <= {CHANNEL}, f"{path}: {sorted(files)}"
+        assert files <= CHANNELS, f"{path}: {sorted(files)}"
 
 
 @pytest.mark.parametrize("package", sorted(SANS_IO))

@@ -13,12 +13,15 @@ _IPV6_SOURCE_BITS = 64
 
 
 class Admission:
-    """The counts of one listener in one of `workers` processes, which share `connections`."""
+    """The counts of one listener in one of `workers` processes, which share `connections`.
 
-    __slots__ = ("_limits", "_per_source", "_workers", "connections", "handshakes")
+    `limits` may change; who is in stays in.
+    """
+
+    __slots__ = ("_per_source", "_workers", "connections", "handshakes", "limits")
 
     def __init__(self, limits: ConnectionLimits, workers: int = 1) -> None:
-        self._limits, self._workers = limits, workers
+        self.limits, self._workers = limits, workers
         self._per_source: dict[str, int] = {}
         self.connections = self.handshakes = 0
 
@@ -33,7 +36,7 @@ class Admission:
 
     def full(self, source: str) -> str | None:
         """The limit that keeps a source out, as the configuration calls it, with its value."""
-        limits = self._limits
+        limits = self.limits
         if self.connections * self._workers >= limits.connections:
             shared = f", shared by {self._workers} workers" if self._workers > 1 else ""
             return f"connections: {limits.connections}{shared}"

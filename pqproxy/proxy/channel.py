@@ -1,12 +1,22 @@
 """What supervisor and worker say to each other, and how it is framed.
 
 A frame is a length (u32, big-endian) and that many bytes. The supervisor's first frame is a pickled
-`WorkerStart`; everything after it, both ways, is JSON. Only the worker unpickles, and only what
-its parent wrote: the worker faces the network, so the supervisor never unpickles what it says.
+`WorkerStart`; everything after it, both ways, is JSON, in which a `WorkerChange` is a string. Only
+the worker unpickles, and only what its parent wrote: the worker faces the network, so the
+supervisor never unpickles what it says.
+
+What changes in a running worker changes in two steps, so that all workers change or none:
+
+    prepare id change   ->   prepared id | unprepared id error
+    commit id           ->   committed id
+    abandon id
+
+The listening sockets of a change come by another way (`handover.py`), before its `prepare`.
 
 Pure: no sockets, so that both sides and their tests share it.
 """
 
+import base64
 import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,6 +47,28 @@ class WorkerStart:
         if not isinstance(start, WorkerStart):
             raise TypeError("the first frame is not a WorkerStart")
         return start
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerChange:
+    """What is to be in force in a running worker instead of what is."""
+
+    settings: Settings
+    # Where each listener gets its sockets: from the one in force that is named here, or that many
+    # new ones, which are handed over in this order.
+    sockets: dict[str, str | int]
+
+    def encode(self) -> str:
+        """As a JSON frame can carry it."""
+        return base64.b64encode(pickle.dumps(self)).decode()
+
+    @staticmethod
+    def decode(encoded: str) -> "WorkerChange":
+        """Read it again. Only for the worker: see above."""
+        change = pickle.loads(base64.b64decode(encoded))  # noqa: S301 - only from the parent process
+        if not isinstance(change, WorkerChange):
+            raise TypeError("that is not a WorkerChange")
+        return change
 
 
 def encode_frame(payload: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Accepts connections from inherited listening sockets, within the caps.
+"""Accepts connections from listening sockets, within the caps.
 
 Out of descriptors is no reason to spin or to die: accepting pauses for a moment and the kernel's
 queue keeps who is waiting.
@@ -43,6 +43,15 @@ class Listener:
         self._paused: asyncio.TimerHandle | None = None
         self._closed = False
         poller.add_listener(sock.fileno(), self)
+
+    def redirect(
+        self,
+        admission: Admission,
+        welcome: Welcome,
+        turn_away: Callable[[str, str | None], None],
+    ) -> None:
+        """From now on others decide about who comes in."""
+        self._admission, self._welcome, self._turn_away = admission, welcome, turn_away
 
     def close(self) -> None:
         """Accept who is in the queue already, then no more."""

@@ -55,7 +55,7 @@ class Service:
         self, settings: Ingress | Egress, worker: Worker, counters: ListenerCounters
     ) -> None:
         self.counters = counters
-        self._name, self._timeouts = settings.name, settings.timeouts
+        self._name, self._timeouts, self._limits = settings.name, settings.timeouts, settings.limits
         self._worker, self._poller = worker, worker.engine.poller
         self._loop = worker.engine.poller.loop
         self.admission = Admission(settings.limits, worker.workers)
@@ -73,6 +73,31 @@ class Service:
             self._listeners.append(
                 Listener(sock, self._poller, self.admission, self._welcome, self._turn_away)
             )
+
+    def succeed(self, before: "Service") -> None:
+        """Take the place of the service of this name: whoever it let in counts within our limits.
+
+        That is all that is handed on. What else a service remembers goes with it.
+        """
+        self.admission = before.admission
+        self.admission.limits = self._limits
+
+    def release(self) -> list[Listener]:
+        """Give up what it listens on, without closing it. Open connections go on."""
+        listeners, self._listeners = self._listeners, []
+        return listeners
+
+    def adopt(self, listeners: list[Listener]) -> None:
+        """Go on with what another one listened on."""
+        for listener in listeners:
+            listener.redirect(self.admission, self._welcome, self._turn_away)
+        self._listeners += listeners
+
+    def see_out(self, listeners: list[Listener]) -> None:
+        """Accept who is in the queue of these already, then close them."""
+        for listener in listeners:
+            listener.redirect(self.admission, self._welcome, self._turn_away)
+            listener.close()
 
     def stop_listening(self) -> None:
         """Accept who is in the queue already, then no more."""

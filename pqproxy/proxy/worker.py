@@ -1,11 +1,13 @@
-"""The process of the data path: `python -m pqproxy.proxy.worker FD`.
+"""The process of the data path: `python -m pqproxy.proxy.worker CHANNEL HANDOVER`.
 
-FD is one end of a socket pair; the supervisor at the other says everything there is to know in its
-first frame. When the channel ends, the supervisor is gone, and so are we.
+Both are descriptors of socket pairs with the supervisor at the other end. Over the channel it says
+in its first frame everything there is to know, and what changes later; over the handover come the
+listening sockets of such a change. When the channel ends, the supervisor is gone, and so are we.
 """
 
 import asyncio
 import gc
+import itertools
 import json
 import logging
 import signal
@@ -18,23 +20,19 @@ from typing import Any, cast
 
 from cryptography.utils import CryptographyDeprecationWarning
 
-from pqproxy.config.values import Settings
-from pqproxy.crypto import CryptoError, load_provider
+from pqproxy.config.values import Log
+from pqproxy.crypto import CryptoError
 from pqproxy.hardening import harden
 from pqproxy.identity.errors import IdentityError
-from pqproxy.identity.own import Identity
-from pqproxy.identity.trust import Trust
 from pqproxy.proxy.buffers import BufferPool
-from pqproxy.proxy.channel import FrameReader, WorkerStart, encode_frame
+from pqproxy.proxy.channel import FrameReader, WorkerChange, WorkerStart, encode_frame
 from pqproxy.proxy.confinement import confine_worker
 from pqproxy.proxy.descriptor import Engine
-from pqproxy.proxy.egress import Egress
-from pqproxy.proxy.ingress import Ingress
-from pqproxy.proxy.keylog import open_key_log
+from pqproxy.proxy.handover import HandoverFailed, receive_sockets
 from pqproxy.proxy.lingering import Lingerers
 from pqproxy.proxy.loop import loop_factory
 from pqproxy.proxy.poller import Poller
-from pqproxy.proxy.service import Service, Worker
+from pqproxy.proxy.roster import Roster
 from pqproxy.proxy.signer import Signer
 from pqproxy.telemetry import log
 from pqproxy.telemetry.counters import WorkerCounters
@@ -52,14 +50,18 @@ def utc_now() -> datetime:
 class WorkerProcess(asyncio.Protocol):
     """Runs the services that the supervisor asked for, and answers it."""
 
-    def __init__(self, start: WorkerStart, loop: asyncio.AbstractEventLoop) -> None:
-        self._start, self._loop = start, loop
+    def __init__(
+        self, start: WorkerStart, handover: socket.socket, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.settings = start.settings  # in force
+        self._next = start.settings
+        self._log_tty = start.log_tty
+        self._handover, self._loop = handover, loop
         self._frames = FrameReader()
         self._transport: asyncio.Transport | None = None
-        self._counters = WorkerCounters(start.settings.roles)
         poller = Poller(loop)
         self._engine = Engine(poller, BufferPool(), Signer(loop), Lingerers(poller))
-        self._services: list[Service] = []
+        self._roster = Roster(self._engine, WorkerCounters({}), utc_now)
         self._drain_task: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()  # the drain is to end now
         self.finished: asyncio.Future[int] = loop.create_future()
@@ -78,7 +80,13 @@ class WorkerProcess(asyncio.Protocol):
                 case "drain":
                     self.drain(float(message["timeout"]))
                 case "snapshot":
-                    self._say(event="snapshot", id=message["id"], **self._snapshot())
+                    self._say(event="snapshot", id=message["id"], **self._roster.snapshot())
+                case "prepare":
+                    self._prepare(int(message["id"]), message["change"])
+                case "commit":
+                    self._commit(int(message["id"]))
+                case "abandon":
+                    self._roster.abandon()
                 case "stop":
                     self.drain(0)
 
@@ -91,27 +99,47 @@ class WorkerProcess(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(encode_frame(json.dumps(message).encode()))
 
-    def _snapshot(self) -> dict[str, Any]:
-        for service in self._services:
-            service.count_bytes()
-        connections = {
-            service.counters.name: service.admission.connections for service in self._services
-        }
+    # Changes.
+
+    def _prepare(self, number: int, encoded: str) -> None:
+        """Get everything ready for a change, and say whether it can be made."""
+        try:
+            if self._drain_task is not None:
+                raise HandoverFailed("it is leaving")
+            change = WorkerChange.decode(encoded)
+            self._roster.prepare(change.settings, self._sources(number, change))
+        except (IdentityError, CryptoError, OSError, HandoverFailed) as error:
+            self._say(event="unprepared", id=number, error=str(error))
+        except Exception as error:  # what is in force serves on, whatever is wrong with the new
+            _log.exception("a change failed inside the proxy")
+            self._say(event="unprepared", id=number, error=repr(error))
+        else:
+            self._next = change.settings
+            self._say(event="prepared", id=number)
+
+    def _sources(self, number: int, change: WorkerChange) -> dict[str, str | list[socket.socket]]:
+        counts = [count for count in change.sockets.values() if isinstance(count, int)]
+        arrived = iter(receive_sockets(self._handover, number, sum(counts)))
         return {
-            "counters": self._counters.snapshot(),
-            "status": {"connections": connections, "kept_bytes": self._engine.pool.copied},
+            name: source if isinstance(source, str) else list(itertools.islice(arrived, source))
+            for name, source in change.sockets.items()
         }
+
+    def _commit(self, number: int) -> None:
+        self._roster.commit()
+        if self._next.log != self.settings.log:
+            _configure_log(self._next.log, self._log_tty)
+        self.settings = self._next
+        self._say(event="committed", id=number)
 
     # The life of the process.
 
     def begin(self, sockets: dict[str, list[socket.socket]]) -> None:
-        """Build the services and accept. Raises IdentityError or CryptoError."""
-        settings = self._start.settings
-        self._services = build_services(settings, self._engine, self._counters)
+        """Build the services and accept. Raises IdentityError, CryptoError or OSError."""
+        self._roster.prepare(self.settings, sockets)
         # Everything is loaded, no thread is started, and nobody has been heard yet.
-        confine_worker(settings)
-        for service in self._services:
-            service.listen(sockets.get(service.counters.name, []))
+        confine_worker(self.settings)
+        self._roster.commit()
         # What lives from here to the end is never garbage: collections need not look at it.
         gc.collect()
         gc.freeze()
@@ -132,25 +160,20 @@ class WorkerProcess(asyncio.Protocol):
             self._drain_task = self._loop.create_task(self._drain())
 
     async def _drain(self) -> None:
-        for service in self._services:
-            service.stop_listening()
-        everything = self._open_connections()
+        self._roster.stop_listening()
+        everything = self._roster.tasks
         hurry = asyncio.ensure_future(self._hurry.wait())
         left: set[asyncio.Future[Any]] = set(everything)
         while left and not hurry.done():
             await asyncio.wait({hurry, *left}, return_when=asyncio.FIRST_COMPLETED)
             left = {task for task in left if not task.done()}
         hurry.cancel()
-        for service in self._services:
-            service.cut()
+        self._roster.cut()
         if left:
             await asyncio.wait(left)
         reset = len(left)
         self._say(event="drained", finished=len(everything) - reset, reset=reset)
         self.finished.set_result(EXIT_FORCED if reset else EXIT_GOOD)
-
-    def _open_connections(self) -> set[asyncio.Task[None]]:
-        return set().union(*(service.tasks for service in self._services))
 
     def close(self) -> None:
         """Let go of everything; what was said to the supervisor still leaves."""
@@ -161,34 +184,13 @@ class WorkerProcess(asyncio.Protocol):
         self._engine.poller.close()
 
 
-def build_services(settings: Settings, engine: Engine, counters: WorkerCounters) -> list[Service]:
-    """One service a listener. Raises IdentityError or CryptoError."""
-    key_log = None if settings.keylog is None else open_key_log(settings.keylog)
-    provider = load_provider(settings.provider)
-    worker = Worker(engine, provider, utc_now, key_log, settings.workers)
-    now = utc_now()
-    identities = {files.name: Identity.load(files, now) for files in settings.identities}
-    trust = {files.name: Trust.load(files) for files in settings.trust}
-    services: list[Service] = []
-    for ingress in settings.ingress:
-        own = [identities[name] for name in ingress.identities]
-        believed = None if ingress.trust is None else trust[ingress.trust]
-        count = counters.listeners[ingress.name]
-        services.append(Ingress(ingress, worker, count, own, believed))
-    for egress in settings.egress:
-        own = [identities[name] for name in egress.identities]
-        count = counters.listeners[egress.name]
-        services.append(Egress(egress, worker, count, own, trust[egress.trust]))
-    return services
-
-
-async def run(channel: socket.socket, start: WorkerStart) -> int:
+async def run(channel: socket.socket, handover: socket.socket, start: WorkerStart) -> int:
     """Serve until the supervisor, or its end, says otherwise. Returns the exit status."""
     loop = asyncio.get_running_loop()
-    process = WorkerProcess(start, loop)
+    process = WorkerProcess(start, handover, loop)
     channel.setblocking(False)
     await loop.create_connection(lambda: process, sock=channel)
-    loop.add_signal_handler(signal.SIGTERM, process.drain, start.settings.drain.timeout)
+    loop.add_signal_handler(signal.SIGTERM, lambda: process.drain(process.settings.drain.timeout))
     sockets = {
         name: [socket.socket(fileno=descriptor) for descriptor in descriptors]
         for name, descriptors in start.listeners.items()
@@ -231,13 +233,17 @@ def main(arguments: list[str]) -> int:
     warnings.simplefilter("ignore", CryptographyDeprecationWarning)
     for number in (signal.SIGINT, signal.SIGHUP):  # those of a terminal are the supervisor's
         signal.signal(number, signal.SIG_IGN)
-    channel = socket.socket(fileno=int(arguments[0]))
+    channel, handover = (socket.socket(fileno=int(descriptor)) for descriptor in arguments)
     start = read_start(channel)
     if start is None:
         return EXIT_FAILURE
-    log.configure(start.settings.log.format, start.settings.log.connections, start.log_tty)
+    _configure_log(start.settings.log, start.log_tty)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(run(channel, start))
+        return runner.run(run(channel, handover, start))
+
+
+def _configure_log(settings: Log, tty: bool) -> None:
+    log.configure(settings.format, settings.connections, tty)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 import pqproxy
 from pqproxy.proxy.channel import MAX_REPORT, FrameReader, WorkerStart, encode_frame
+from pqproxy.proxy.handover import open_handover
 from pqproxy.telemetry.counters import WorkerCounters
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class WorkerProcess(asyncio.Protocol):
         self._clock = clock
         self._frames = FrameReader(MAX_REPORT)
         self._transport: asyncio.Transport | None = None
+        self._handover: socket.socket | None = None
         self._asked_at: float | None = None
         self._lag = 0.0
         self._question = 0
@@ -65,9 +67,10 @@ class WorkerProcess(asyncio.Protocol):
     async def start(self, start: WorkerStart, module: str = WORKER_MODULE) -> None:
         """Start the process and tell it everything it will ever know."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        with theirs:
-            descriptors = [fd for fds in start.listeners.values() for fd in fds]
-            self._spawn(module, theirs.fileno(), descriptors)
+        self._handover, their_handover = open_handover()
+        with theirs, their_handover:
+            listening = [fd for fds in start.listeners.values() for fd in fds]
+            self._spawn(module, [theirs.fileno(), their_handover.fileno()], listening)
         ours.setblocking(False)
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_connection(lambda: self, sock=ours)
@@ -154,12 +157,12 @@ class WorkerProcess(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(encode_frame(json.dumps(message).encode()))
 
-    def _spawn(self, module: str, channel: int, descriptors: list[int]) -> None:
+    def _spawn(self, module: str, channels: list[int], listening: list[int]) -> None:
         """Start it, and hear of its end through a pidfd: no thread, no SIGCHLD handler."""
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-P", "-m", module, str(channel)],
+            [sys.executable, "-P", "-m", module, *map(str, channels)],
             stdin=subprocess.DEVNULL,
-            pass_fds=[channel, *descriptors],
+            pass_fds=[*channels, *listening],
             env=_environment(),
             process_group=0,  # Ctrl-C is ours to relay, as a drain and not as a KeyboardInterrupt
         )
@@ -179,6 +182,8 @@ class WorkerProcess(asyncio.Protocol):
         """Report its end once the process is gone *and* its last words are read."""
         if self.status is not None and self._silent:
             self.ready = False
+            if self._handover is not None:
+                self._handover.close()
             self.reported.set()
             self.exited.set()
             self._owner.worker_exited(self)

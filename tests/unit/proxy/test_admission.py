@@ -99,3 +99,14 @@ def test_a_source_that_is_gone_is_forgotten():
 )
 def test_what_counts_as_one_source(host, source):
     assert source_of(host) == source
+
+
+def test_new_limits_count_whoever_is_in_already():
+    admission = Admission(LIMITS)
+    place = admission.ask("a")
+    admission.limits = ConnectionLimits(connections=1)
+
+    assert admission.ask("b") is None
+    assert admission.full("b") == "connections: 1"
+    place.leave()
+    assert admission.ask("b")

@@ -1,3 +1,5 @@
+import base64
+import json
 import pickle
 
 import pytest
@@ -5,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pqproxy.config.values import Settings
-from pqproxy.proxy.channel import MAX_FRAME, FrameReader, WorkerStart, encode_frame
+from pqproxy.proxy.channel import (
+    MAX_FRAME,
+    FrameReader,
+    WorkerChange,
+    WorkerStart,
+    encode_frame,
+)
 
 
 @given(st.lists(st.binary(max_size=50), max_size=5), st.integers(1, 7))
@@ -51,3 +59,15 @@ def test_the_start_of_a_worker_survives_the_channel():
 def test_a_first_frame_that_is_something_else_is_refused():
     with pytest.raises(TypeError):
         WorkerStart.decode(pickle.dumps({"settings": None}))
+
+
+def test_a_change_of_a_worker_survives_json():
+    settings = Settings(identities=(), trust=(), ingress=(), egress=())
+    change = WorkerChange(settings, {"llm": "llm", "renamed": "before", "new": 2})
+
+    assert WorkerChange.decode(json.loads(json.dumps(change.encode()))) == change
+
+
+def test_a_change_that_is_something_else_is_refused():
+    with pytest.raises(TypeError):
+        WorkerChange.decode(base64.b64encode(pickle.dumps({"settings": None})).decode())

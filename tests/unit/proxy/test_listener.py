@@ -160,3 +160,16 @@ def test_one_that_gave_up_while_it_waited_stops_nobody(world, door):
         world.until(lambda: sock.calls)
         sock.trouble = None
         world.until(lambda: door.welcomed)
+
+
+def test_redirected_it_lets_others_decide(world, door):
+    """Of a listener whose settings change, the socket stays and so does its queue."""
+    welcomed = []
+    door.listener.redirect(
+        Admission(ConnectionLimits()), lambda *who: welcomed.append(who), pytest.fail
+    )
+    with door.knock():
+        world.until(lambda: welcomed)
+
+    assert not door.welcomed
+    welcomed[0][0].close()

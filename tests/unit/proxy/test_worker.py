@@ -1,6 +1,7 @@
 """The real process, at the other end of a channel played by hand."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -14,7 +15,8 @@ import time
 import pytest
 
 from pqproxy.config.values import Drain, Egress, Ingress, Log, Settings, TrustFiles
-from pqproxy.proxy.channel import FrameReader, WorkerStart, encode_frame
+from pqproxy.proxy.channel import FrameReader, WorkerChange, WorkerStart, encode_frame
+from pqproxy.proxy.handover import open_handover, send_sockets
 from tests.support import pki
 
 from .sidecars import CLIENT, ROOT, SERVER, address_of, listening
@@ -28,11 +30,13 @@ class Process:
     def __init__(self, settings, **listeners):
         self.channel, theirs = socket.socketpair()
         self.channel.settimeout(10)
+        self.handover, their_handover = open_handover()
         descriptors = [sock.fileno() for sock in listeners.values()]
-        with theirs:
+        with theirs, their_handover:
+            channels = [theirs.fileno(), their_handover.fileno()]
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "pqproxy.proxy.worker", str(theirs.fileno())],
-                pass_fds=[theirs.fileno(), *descriptors],
+                [sys.executable, "-m", "pqproxy.proxy.worker", *map(str, channels)],
+                pass_fds=[*channels, *descriptors],
                 stderr=subprocess.PIPE,
             )
         start = WorkerStart(settings, {name: [s.fileno()] for name, s in listeners.items()}, False)
@@ -54,6 +58,7 @@ class Process:
 
     def close(self):
         self.channel.close()
+        self.handover.close()
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(10)
@@ -104,6 +109,7 @@ def started():
             **settings,
         }
         worker = Process(Settings(**everything), **{"llm": inner, "to-llm": outer})
+        worker.settings = Settings(**everything)
         opened.extend((worker, model, inner, outer))
         worker.entry = outer.getsockname()
         return worker
@@ -220,10 +226,12 @@ def test_when_the_supervisor_is_gone_it_goes_too(started):
 
 def test_when_the_supervisor_is_gone_before_it_spoke_it_goes_quietly():
     ours, theirs = socket.socketpair()
-    with theirs:
+    handover = open_handover()
+    with theirs, handover[0], handover[1]:
+        channels = [theirs.fileno(), handover[1].fileno()]
         process = subprocess.Popen(
-            [sys.executable, "-m", "pqproxy.proxy.worker", str(theirs.fileno())],
-            pass_fds=[theirs.fileno()],
+            [sys.executable, "-m", "pqproxy.proxy.worker", *map(str, channels)],
+            pass_fds=channels,
             stderr=subprocess.PIPE,
         )
     ours.close()
@@ -273,3 +281,103 @@ def test_a_reset_of_a_client_reaches_through_two_sidecars(started):
     worker.say(op="drain", timeout=5)
 
     assert worker.hear()["reset"] == 0
+
+
+class Change:
+    """A change of a running worker, step by step: here its ingress gets another listener beside."""
+
+    def __init__(self, worker, settings, **sockets):
+        self.worker, self.settings = worker, settings
+        self.new = [sock for source in sockets.values() for sock in source]
+        names = {one.name: one.name for one in (*settings.ingress, *settings.egress)}
+        self.sockets = {**names, **{name: len(source) for name, source in sockets.items()}}
+
+    def prepare(self, number=1):
+        send_sockets(self.worker.handover, number, self.new)
+        change = WorkerChange(self.settings, self.sockets)
+        self.worker.say(op="prepare", id=number, change=change.encode())
+        return self.worker.hear()
+
+
+def beside(worker, listener):
+    """The settings with a second egress."""
+    first = worker.settings.egress[0]
+    second = dataclasses.replace(first, name="second", listen=address_of(listener))
+    return dataclasses.replace(worker.settings, egress=(first, second))
+
+
+def test_a_change_is_prepared_and_then_committed(started):
+    worker = started()
+    worker.hear()
+    client = connected(worker)
+    with listening() as second:
+        change = Change(worker, beside(worker, second), second=[second])
+        assert change.prepare() == {"event": "prepared", "id": 1}
+        worker.say(op="commit", id=1)
+        assert worker.hear() == {"event": "committed", "id": 1}
+        worker.entry = second.getsockname()
+        connected(worker).close()
+
+    client.sendall(b"still")
+    assert client.recv(5, socket.MSG_WAITALL) == b"still"
+    client.close()
+
+
+def test_an_abandoned_change_leaves_nothing_listening(started):
+    worker = started()
+    worker.hear()
+    second = listening()
+    address = second.getsockname()
+    assert Change(worker, beside(worker, second), second=[second]).prepare()["event"] == "prepared"
+    second.close()
+    worker.say(op="abandon")
+    worker.say(op="snapshot", id=1)
+    worker.hear()
+
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, timeout=10)
+    connected(worker).close()
+
+
+def test_a_change_that_cannot_be_made_is_answered_with_the_reason(started):
+    worker = started()
+    worker.hear()
+    expired = ROOT.issue(uris=("spiffe://corp/ns/apps/sa/llm",), not_after=pki.PAST)
+    identities = (expired.files("llm"), CLIENT.files("app"))
+    answer = Change(worker, dataclasses.replace(worker.settings, identities=identities)).prepare(7)
+
+    assert (answer["event"], answer["id"]) == ("unprepared", 7)
+    assert "expired" in answer["error"]
+    connected(worker).close()
+
+
+def test_sockets_that_did_not_come_are_missed(started):
+    worker = started()
+    worker.hear()
+    with listening() as second:
+        change = Change(worker, beside(worker, second), second=[second])
+        change.new = []
+        answer = change.prepare()
+
+    assert answer["event"] == "unprepared"
+    assert "0 of 1 sockets" in answer["error"]
+
+
+def test_a_change_that_makes_no_sense_ends_nothing(started):
+    worker = started()
+    worker.hear()
+    worker.say(op="prepare", id=3, change="bm90IGEgcGlja2xl")
+    answer = worker.hear()
+
+    assert (answer["event"], answer["id"]) == ("unprepared", 3)
+    connected(worker).close()
+
+
+def test_a_worker_that_leaves_takes_no_change(started):
+    worker = started()
+    worker.hear()
+    with connected(worker):
+        worker.say(op="drain", timeout=60)
+        answer = Change(worker, worker.settings).prepare()
+
+        assert answer == {"event": "unprepared", "id": 1, "error": "it is leaving"}

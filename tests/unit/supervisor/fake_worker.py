@@ -19,8 +19,9 @@ from pqproxy.telemetry.reasons import EndReason
 
 
 class FakeWorker:
-    def __init__(self, descriptor):
-        self.channel = socket.socket(fileno=descriptor)
+    def __init__(self, channel, handover):
+        self.channel = socket.socket(fileno=channel)
+        self.handover = socket.socket(fileno=handover)
         self.frames = FrameReader()
         self.selector = selectors.DefaultSelector()
         self.listening = []
@@ -116,4 +117,4 @@ class FakeWorker:
 
 
 if __name__ == "__main__":
-    FakeWorker(int(sys.argv[1])).run()
+    FakeWorker(*map(int, sys.argv[1:])).run()

@@ -1,0 +1,198 @@
+"""The services of one worker: in force, in the making, and on their way out.
+
+A change is prepared first, which may fail and then has changed nothing, and committed later, which
+is quick and does not fail. The start of a worker is a change from nothing.
+
+A listener whose recipe is the same keeps its service, with everything that it remembers. A changed
+one gets a new service for whoever comes from now on; the old one stays until its last connection
+has ended, by the settings that it began with.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pqproxy.config import values
+from pqproxy.config.recipes import Recipe, recipes
+from pqproxy.config.values import IdentityFiles, Settings, TrustFiles
+from pqproxy.crypto import load_provider
+from pqproxy.identity.own import Identity
+from pqproxy.identity.trust import Trust
+from pqproxy.proxy.descriptor import Engine
+from pqproxy.proxy.egress import Egress
+from pqproxy.proxy.handover import close_all
+from pqproxy.proxy.ingress import Ingress
+from pqproxy.proxy.keylog import open_key_log
+from pqproxy.proxy.service import Service, Worker
+from pqproxy.telemetry.counters import ListenerCounters, WorkerCounters
+from pqproxy.tls import KeyLog
+
+# The listener in force that gives its sockets to a new one, or sockets of its own.
+Sources = Mapping[str, str | list[socket.socket]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    recipes: dict[str, Recipe]
+    services: dict[str, Service]  # all that will be in force: kept ones and new ones
+    sources: Sources
+
+
+class Roster:
+    """Who serves which listener."""
+
+    def __init__(
+        self, engine: Engine, counters: WorkerCounters, now: Callable[[], datetime]
+    ) -> None:
+        self._engine, self._counters, self._now = engine, counters, now
+        self._recipes: dict[str, Recipe] = {}
+        self._services: dict[str, Service] = {}
+        self._retired: list[Service] = []
+        self._prepared: _Prepared | None = None
+        self._key_log: KeyLog | None = None
+
+    # Changes.
+
+    def prepare(self, settings: Settings, sources: Sources) -> None:
+        """Build what is new or changed. Raises IdentityError, CryptoError or OSError."""
+        self.abandon()
+        wanted = recipes(settings)
+        try:
+            services = self._prepare_services(settings, wanted)
+        except Exception:
+            _close(sources)
+            raise
+        self._prepared = _Prepared(wanted, services, sources)
+
+    def commit(self) -> None:
+        """Put in force what was prepared; nothing where nothing was."""
+        if self._prepared is None:
+            return
+        prepared, self._prepared = self._prepared, None
+        before, self._services = self._services, prepared.services
+        self._recipes = prepared.recipes
+        replaced = {
+            name: service
+            for name, service in before.items()
+            if self._services.get(name) is not service
+        }
+        self._exchange(replaced, prepared.sources)
+        self._retired = [one for one in (*self._retired, *replaced.values()) if one.tasks]
+
+    def abandon(self) -> None:
+        """Forget what was prepared."""
+        if self._prepared is not None:
+            _close(self._prepared.sources)
+            self._prepared = None
+
+    def _prepare_services(
+        self, settings: Settings, wanted: Mapping[str, Recipe]
+    ) -> dict[str, Service]:
+        if settings.keylog is not None and self._key_log is None:
+            self._key_log = open_key_log(settings.keylog)
+        provider = load_provider(settings.provider)
+        worker = Worker(self._engine, provider, self._now, self._key_log, settings.workers)
+        credentials = _Credentials(self._now())
+        return {
+            name: self._services[name]
+            if self._recipes.get(name) == recipe
+            else self._build(recipe, worker, credentials)
+            for name, recipe in wanted.items()
+        }
+
+    def _build(self, recipe: Recipe, worker: Worker, credentials: "_Credentials") -> Service:
+        listener = recipe.listener
+        counters = self._counters.listeners.get(listener.name)
+        if counters is None:
+            role = "ingress" if isinstance(listener, values.Ingress) else "egress"
+            counters = ListenerCounters(listener.name, role)
+        own = [credentials.identity(files) for files in recipe.identities]
+        trust = None if recipe.trust is None else credentials.trust(recipe.trust)
+        if isinstance(listener, values.Ingress):
+            return Ingress(listener, worker, counters, own, trust)
+        assert trust is not None  # noqa: S101 - every egress names one
+        return Egress(listener, worker, counters, own, trust)
+
+    def _exchange(self, replaced: Mapping[str, Service], sources: Sources) -> None:
+        """Give every new service its sockets; close what nobody listens on any more."""
+        freed = {name: service.release() for name, service in replaced.items()}
+        for name, service in self._services.items():
+            self._counters.listeners[name] = service.counters
+            if name in replaced:
+                service.succeed(replaced[name])
+            source = sources[name]
+            if not isinstance(source, str):
+                service.listen(source)
+            elif source in freed:
+                service.adopt(freed.pop(source))
+        for name, listeners in freed.items():
+            self._services.get(name, replaced[name]).see_out(listeners)
+
+    # All of them together.
+
+    @property
+    def tasks(self) -> set[asyncio.Task[None]]:
+        """One task per open connection, whenever it came."""
+        return set().union(*(service.tasks for service in self._everyone()))
+
+    def stop_listening(self) -> None:
+        """Accept who is in the queues already, then no more."""
+        self.abandon()
+        for service in self._services.values():
+            service.stop_listening()
+
+    def cut(self) -> None:
+        """Reset every connection."""
+        for service in self._everyone():
+            service.cut()
+
+    def snapshot(self) -> dict[str, Any]:
+        """What there is to report. A removed listener is told of until its last connection ended.
+
+        The report that tells of that end is its last: else a report would grow with every name
+        that was ever used.
+        """
+        for service in self._everyone():
+            service.count_bytes()
+        connections = {name: one.admission.connections for name, one in self._services.items()}
+        report = {
+            "counters": self._counters.snapshot(),
+            "status": {"connections": connections, "kept_bytes": self._engine.pool.copied},
+        }
+        self._retired = [service for service in self._retired if service.tasks]
+        alive = {service.counters.name for service in self._everyone()}
+        for name in self._counters.listeners.keys() - alive:
+            del self._counters.listeners[name]
+        return report
+
+    def _everyone(self) -> Iterator[Service]:
+        yield from self._services.values()
+        yield from self._retired
+
+
+class _Credentials:
+    """Certificates and roots, each read once although several listeners use it."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        self._identities: dict[str, Identity] = {}
+        self._trust: dict[str, Trust] = {}
+
+    def identity(self, files: IdentityFiles) -> Identity:
+        if files.name not in self._identities:
+            self._identities[files.name] = Identity.load(files, self._now)
+        return self._identities[files.name]
+
+    def trust(self, files: TrustFiles) -> Trust:
+        if files.name not in self._trust:
+            self._trust[files.name] = Trust.load(files)
+        return self._trust[files.name]
+
+
+def _close(sources: Sources) -> None:
+    for source in sources.values():
+        if not isinstance(source, str):
+            close_all(source)
