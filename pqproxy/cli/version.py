@@ -2,7 +2,7 @@
 
 import platform
 
-from pqproxy.config.groups import CLASSICAL, POST_QUANTUM
+from pqproxy.config.groups import CLASSICAL, POST_QUANTUM, PRIVATE
 from pqproxy.version import VERSION
 
 
@@ -16,6 +16,7 @@ def report() -> str:
         "OpenSSL": openssl_version().removeprefix("OpenSSL "),
         "liboqs": _liboqs(),
         "groups": ", ".join(POST_QUANTUM),
+        "by name in groups:": f"{', '.join(PRIVATE)} too (private use, between sidecars)",
         "with policy: prefer": f"{', '.join(CLASSICAL)} too",
     }
     return "\n".join(f"{name} {value}" for name, value in lines.items())

@@ -6,7 +6,8 @@ from pqproxy.config.values import Policy
 
 POST_QUANTUM = ("X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024")
 CLASSICAL = ("x25519", "secp256r1", "secp384r1")  # not under `policy: require`
-LATER = ("X25519MLKEM1024",)
+PRIVATE = ("X25519MLKEM1024",)  # a code point for private use: in no profile, only by name
+KNOWN = POST_QUANTUM + PRIVATE + CLASSICAL
 
 
 def default_groups(policy: Policy) -> tuple[str, ...]:

@@ -132,10 +132,8 @@ def _groups(value: object) -> tuple[str, ...] | None:
         raise ValueError("cnsa2 is not yet available, use default or a list")
     if not isinstance(value, list) or not value:
         raise ValueError(f"{shown(value)} is neither default nor a list of groups")
-    known = group_names.POST_QUANTUM + group_names.CLASSICAL
+    known = group_names.KNOWN
     for name in value:
-        if name in group_names.LATER:
-            raise ValueError(f"{name} is not yet available, use {listed(known)}")
         if name not in known:
             meant = did_you_mean(shown(name), known)
             raise ValueError(f"{shown(name)} is not a group{meant or ': use ' + listed(known)}")
@@ -193,7 +191,7 @@ Groups = Annotated[
                 {"const": "default"},
                 {
                     "type": "array",
-                    "items": {"enum": list(group_names.POST_QUANTUM + group_names.CLASSICAL)},
+                    "items": {"enum": list(group_names.KNOWN)},
                 },
             ]
         }

@@ -47,6 +47,7 @@ GROUPS = frozenset(
         "X25519MLKEM768",
         "SecP256r1MLKEM768",
         "SecP384r1MLKEM1024",
+        "X25519MLKEM1024",
         "x25519",
         "secp256r1",
         "secp384r1",

@@ -35,7 +35,13 @@ from pqproxy.tls.events import (
     Truncated,
     Verdict,
 )
-from pqproxy.tls.key_exchange import CLASSICAL_GROUPS, HYBRID_GROUPS, Entropy, is_post_quantum
+from pqproxy.tls.key_exchange import (
+    CLASSICAL_GROUPS,
+    HYBRID_GROUPS,
+    PRIVATE_GROUPS,
+    Entropy,
+    is_post_quantum,
+)
 from pqproxy.tls.record import HEADROOM, MAX_FRAGMENT, MAX_RECORD, PADDED_BELOW, TAILROOM
 from pqproxy.tls.secrets import Secret
 
@@ -48,6 +54,7 @@ __all__ = [
     "MAX_FRAGMENT",
     "MAX_RECORD",
     "PADDED_BELOW",
+    "PRIVATE_GROUPS",
     "TAILROOM",
     "AlertDescription",
     "ApplicationData",

@@ -62,7 +62,7 @@ class ExtensionType(IntEnum):
 
 
 class NamedGroup(IntEnum):
-    """Key exchange groups, spelt as IANA spells them."""
+    """Key exchange groups, spelt as IANA spells them; one has no number there."""
 
     secp256r1 = 0x0017
     secp384r1 = 0x0018
@@ -70,6 +70,7 @@ class NamedGroup(IntEnum):
     SecP256r1MLKEM768 = 0x11EB
     X25519MLKEM768 = 0x11EC
     SecP384r1MLKEM1024 = 0x11ED
+    X25519MLKEM1024 = 0xFEA0  # ours, of the range for private use (§4.3.7): between sidecars only
 
 
 class CipherSuite(IntEnum):

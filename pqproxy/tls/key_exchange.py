@@ -28,12 +28,13 @@ HYBRID_GROUPS = (
     NamedGroup.SecP256r1MLKEM768,
     NamedGroup.SecP384r1MLKEM1024,
 )
+PRIVATE_GROUPS = (NamedGroup.X25519MLKEM1024,)  # hybrid too, and only for who asks for it by name
 CLASSICAL_GROUPS = (NamedGroup.x25519, NamedGroup.secp256r1, NamedGroup.secp384r1)
 
 
 def is_post_quantum(group: int) -> bool:
     """Whether recorded traffic under this group stays secret from a quantum computer."""
-    return group in HYBRID_GROUPS
+    return group in HYBRID_GROUPS or group in PRIVATE_GROUPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +313,7 @@ _PARTS: Mapping[int, tuple[Curve | str, Curve | str | None]] = {
     NamedGroup.X25519MLKEM768: ("ML-KEM-768", _X25519),
     NamedGroup.SecP256r1MLKEM768: (_P256, "ML-KEM-768"),
     NamedGroup.SecP384r1MLKEM1024: (_P384, "ML-KEM-1024"),
+    NamedGroup.X25519MLKEM1024: ("ML-KEM-1024", _X25519),
     NamedGroup.x25519: (_X25519, None),
     NamedGroup.secp256r1: (_P256, None),
     NamedGroup.secp384r1: (_P384, None),

@@ -12,7 +12,7 @@ from pqproxy.tls.extensions import (
     read_server_share,
     write_uint16_list,
 )
-from pqproxy.tls.key_exchange import CLASSICAL_GROUPS, HYBRID_GROUPS
+from pqproxy.tls.key_exchange import CLASSICAL_GROUPS, HYBRID_GROUPS, PRIVATE_GROUPS
 from pqproxy.tls.messages import ClientHello, ServerHello
 from tests.handshake.deviations.scenes import rewritten, with_extensions
 from tests.support.deviation import Scene, assert_inert
@@ -23,7 +23,7 @@ from tests.support.playbook import share, shares
 ILLEGAL_PARAMETER, DECODE_ERROR = 47, 50
 DECRYPT_ERROR, BAD_RECORD_MAC = 51, 20
 every_group = pytest.mark.parametrize(
-    "group", [*HYBRID_GROUPS, *CLASSICAL_GROUPS], ids=lambda g: g.name
+    "group", [*HYBRID_GROUPS, *PRIVATE_GROUPS, *CLASSICAL_GROUPS], ids=lambda g: g.name
 )
 roles = pytest.mark.parametrize("role", ["server", "client"])
 
@@ -32,22 +32,24 @@ MLKEM = {
     NamedGroup.X25519MLKEM768: (slice(0, 1184), slice(0, 1088)),
     NamedGroup.SecP256r1MLKEM768: (slice(65, 1249), slice(65, 1153)),
     NamedGroup.SecP384r1MLKEM1024: (slice(97, 1665), slice(97, 1665)),
+    NamedGroup.X25519MLKEM1024: (slice(0, 1568), slice(0, 1568)),
 }
 CURVE = {
     NamedGroup.X25519MLKEM768: (slice(1184, 1216), slice(1088, 1120)),
     NamedGroup.SecP256r1MLKEM768: (slice(0, 65), slice(0, 65)),
     NamedGroup.SecP384r1MLKEM1024: (slice(0, 97), slice(0, 97)),
+    NamedGroup.X25519MLKEM1024: (slice(1568, 1600), slice(1568, 1600)),
     NamedGroup.x25519: (slice(0, 32), slice(0, 32)),
     NamedGroup.secp256r1: (slice(0, 65), slice(0, 65)),
     NamedGroup.secp384r1: (slice(0, 97), slice(0, 97)),
 }
 with_x25519 = pytest.mark.parametrize(
-    "group", [NamedGroup.X25519MLKEM768, NamedGroup.x25519], ids=lambda g: g.name
+    "group", [g for g in CURVE if g.name.lower().startswith("x25519")], ids=lambda g: g.name
 )
 with_nist_curve = pytest.mark.parametrize(
     "group", [g for g in CURVE if "ec" in g.name.lower()], ids=lambda g: g.name
 )
-hybrid = pytest.mark.parametrize("group", HYBRID_GROUPS, ids=lambda g: g.name)
+hybrid = pytest.mark.parametrize("group", [*HYBRID_GROUPS, *PRIVATE_GROUPS], ids=lambda g: g.name)
 
 
 def meeting(role, group, change):
@@ -236,4 +238,4 @@ def test_no_share_comes_twice_from_the_same_configuration(group):
         assert client.negotiated.group == group
         seen |= {hello[-32:], answer[44 + 32 : 44 + 96]}
     assert len(seen) == 6
-    assert tls.is_post_quantum(group) is (group in HYBRID_GROUPS)
+    assert tls.is_post_quantum(group) is (group not in CLASSICAL_GROUPS)

@@ -16,6 +16,8 @@ def test_it_names_everything_that_decides_a_handshake():
     assert lines()["Python"] == platform.python_version()
     assert lines()["OpenSSL"] in crypto.openssl_version()
     assert "X25519MLKEM768" in lines()["groups"]
+    assert "X25519MLKEM1024" not in lines()["groups"]
+    assert "groups: X25519MLKEM1024 too (private use" in report()
 
 
 @pytest.mark.parametrize(

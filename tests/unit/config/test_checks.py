@@ -97,6 +97,7 @@ def test_an_unsafe_or_senseless_ingress_is_refused(changes, said):
         {"client_auth": "request", "allow": [], "listen": "127.0.0.1:1"},
         {"forward": "10.0.0.1:8000", "unsafe_remote_plaintext": True},
         {"forward": "unix:model.sock"},
+        {"groups": ["X25519MLKEM1024"]},
         {"groups": ["X25519MLKEM768", "x25519"], "policy": "prefer"},
         {"groups": ["x25519"], "policy": "prefer"},  # a test, or a migration, may want just that
     ],

@@ -1,6 +1,13 @@
 import pytest
 
-from pqproxy.config.groups import CLASSICAL, POST_QUANTUM, default_groups, effective_groups
+from pqproxy.config.groups import (
+    CLASSICAL,
+    KNOWN,
+    POST_QUANTUM,
+    PRIVATE,
+    default_groups,
+    effective_groups,
+)
 from pqproxy.config.values import Policy
 
 
@@ -10,6 +17,12 @@ def test_require_means_post_quantum_groups_only():
 
 def test_prefer_puts_classical_groups_last():
     assert default_groups(Policy.PREFER) == POST_QUANTUM + CLASSICAL
+
+
+@pytest.mark.parametrize("policy", Policy)
+def test_a_private_group_is_used_by_name_only(policy):
+    assert not set(PRIVATE) & set(default_groups(policy))
+    assert set(PRIVATE) <= set(KNOWN)
 
 
 @pytest.mark.parametrize("policy", Policy)

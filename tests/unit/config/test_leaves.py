@@ -35,6 +35,7 @@ def refusal(kind, value):
         (leaves.Padding, 1024, 1024),
         (leaves.Groups, "default", None),
         (leaves.Groups, ["SecP384r1MLKEM1024"], ("SecP384r1MLKEM1024",)),
+        (leaves.Groups, ["X25519MLKEM1024"], ("X25519MLKEM1024",)),
     ],
 )
 def test_a_value_is_read(kind, written, value):
@@ -71,7 +72,6 @@ def test_a_value_is_read(kind, written, value):
         (leaves.Padding, 0, "not between 1 and 1024 bytes"),
         (leaves.Padding, "2KiB", "not between 1 and 1024 bytes"),
         (leaves.Groups, "cnsa2", "cnsa2 is not yet available"),
-        (leaves.Groups, ["X25519MLKEM1024"], "not yet available"),
         (leaves.Groups, [], "neither default nor a list"),
         (leaves.Groups, "x25519", "neither default nor a list"),
         (leaves.Groups, ["x25519mlkem768"], "did you mean X25519MLKEM768"),

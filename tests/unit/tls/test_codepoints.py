@@ -35,6 +35,11 @@ def test_code_points_are_those_of_the_registry(code_point, value):
     assert code_point == value
 
 
+def test_our_own_group_has_a_number_that_nobody_can_be_given():
+    """0xFE00 to 0xFEFF are for private use, and the first of them are in others' use already."""
+    assert 0xFE36 <= NamedGroup.X25519MLKEM1024 <= 0xFEFF
+
+
 def test_a_known_code_point_is_named_as_the_registry_spells_it():
     assert name_of(NamedGroup, 0x11EC) == "X25519MLKEM768"
     assert name_of(SignatureScheme, 0x0403) == "ecdsa_secp256r1_sha256"

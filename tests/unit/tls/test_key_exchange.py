@@ -7,23 +7,26 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pqproxy.tls.alerts import AlertDescription, FatalAlert
 from pqproxy.tls.codepoints import NamedGroup
+from pqproxy.tls.config import ClientConfig, ServerConfig
 from pqproxy.tls.key_exchange import (
     CLASSICAL_GROUPS,
     HYBRID_GROUPS,
+    PRIVATE_GROUPS,
     KeyExchanges,
     is_post_quantum,
 )
 from tests.support.loopback import PROVIDER
 
 EXCHANGES = KeyExchanges(PROVIDER)
-ALL_GROUPS = [*HYBRID_GROUPS, *CLASSICAL_GROUPS]
+ALL_GROUPS = [*HYBRID_GROUPS, *PRIVATE_GROUPS, *CLASSICAL_GROUPS]
 every_group = pytest.mark.parametrize("group", ALL_GROUPS, ids=lambda g: g.name)
 
-# group: client share, server share, secret (RFC 10024)
+# group: client share, server share, secret (RFC 10024; the private one by analogy)
 LENGTHS = {
     NamedGroup.X25519MLKEM768: (1216, 1120, 64),
     NamedGroup.SecP256r1MLKEM768: (1249, 1153, 64),
     NamedGroup.SecP384r1MLKEM1024: (1665, 1665, 80),
+    NamedGroup.X25519MLKEM1024: (1600, 1600, 64),
     NamedGroup.x25519: (32, 32, 32),
     NamedGroup.secp256r1: (65, 65, 32),
     NamedGroup.secp384r1: (97, 97, 48),
@@ -85,14 +88,21 @@ def test_a_share_of_another_length_is_refused_before_any_cryptography(group, cha
     assert "bytes, wants" in refused(lambda: client.complete(change(server.key_exchange)))
 
 
-def test_ml_kem_comes_first_with_x25519():
+@pytest.mark.parametrize(
+    ("group", "kem", "length"),
+    [
+        (NamedGroup.X25519MLKEM768, mlkem.MLKEM768PrivateKey, 1088),
+        (NamedGroup.X25519MLKEM1024, mlkem.MLKEM1024PrivateKey, 1568),
+    ],
+)
+def test_ml_kem_comes_first_with_x25519(group, kem, length):
     """The witness is the library: its ML-KEM and its X25519, put together by hand."""
-    kem, curve = mlkem.MLKEM768PrivateKey.generate(), X25519PrivateKey.generate()
+    kem, curve = kem.generate(), X25519PrivateKey.generate()
     share = kem.public_key().public_bytes_raw() + curve.public_key().public_bytes_raw()
-    server = EXCHANGES[NamedGroup.X25519MLKEM768].respond(share, entropy())
-    point = X25519PublicKey.from_public_bytes(server.key_exchange[1088:])
+    server = EXCHANGES[group].respond(share, entropy())
+    point = X25519PublicKey.from_public_bytes(server.key_exchange[length:])
 
-    expected = kem.decapsulate(server.key_exchange[:1088]) + curve.exchange(point)
+    expected = kem.decapsulate(server.key_exchange[:length]) + curve.exchange(point)
     assert server.shared_secret.expose() == expected
 
 
@@ -175,6 +185,7 @@ def test_a_leading_zero_of_the_x_coordinate_is_kept():
         (NamedGroup.X25519MLKEM768, 0),
         (NamedGroup.SecP256r1MLKEM768, 65),
         (NamedGroup.SecP384r1MLKEM1024, 97),
+        (NamedGroup.X25519MLKEM1024, 0),
     ],
 )
 def test_an_encapsulation_key_with_a_coefficient_out_of_range_is_refused(group, offset):
@@ -200,8 +211,15 @@ def test_a_garbage_ciphertext_gives_another_secret_and_no_error():
 
 
 def test_only_hybrid_groups_count_as_post_quantum():
-    assert all(map(is_post_quantum, HYBRID_GROUPS))
+    assert all(map(is_post_quantum, [*HYBRID_GROUPS, *PRIVATE_GROUPS]))
     assert not any(map(is_post_quantum, [*CLASSICAL_GROUPS, 0x0A0A, 0x6399]))
+
+
+def test_the_private_group_is_in_no_default():
+    """It is spoken only where a configuration names it."""
+    assert not {*PRIVATE_GROUPS} & {*HYBRID_GROUPS, *CLASSICAL_GROUPS}
+    assert not {*PRIVATE_GROUPS} & {*ServerConfig((), PROVIDER).groups}
+    assert not {*PRIVATE_GROUPS} & {*ClientConfig(PROVIDER).groups}
 
 
 def test_a_group_that_we_do_not_speak_has_no_exchange():
