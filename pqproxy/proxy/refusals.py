@@ -46,7 +46,7 @@ def why_it_failed(failed: Failed | None, refusal: Refused | None, side: Side) ->
     if failed.by_peer:
         return Ended(side.alert, failed.reason, fix=fix_for_alert(failed.alert, side))
     reason, fix = _REASONS.get(failed.alert, (ReasonCode.PROTOCOL_ERROR, _OTHER_FIX))
-    if failed.not_tls:
+    if failed.plaintext:
         reason, fix = ReasonCode.PLAINTEXT, _PLAINTEXT_FIX
     if side is UPSTREAM:
         fix = _SERVER_FIXES.get(reason, fix)

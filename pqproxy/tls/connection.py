@@ -251,8 +251,13 @@ class Connection:
     def _fail(self, error: Exception) -> None:
         """End the connection, whatever went wrong; from here on every call is inert."""
         if isinstance(error, FatalAlert):
-            not_tls = not self._input.records.is_tls
-            failed = Failed(error.description, error.reason, not_tls=not_tls)
+            records = self._input.records
+            failed = Failed(
+                error.description,
+                error.reason,
+                not_tls=not records.is_tls,
+                plaintext=records.is_text,
+            )
         else:  # our own bug: the peer learns nothing of it, the log gets its traceback
             reason = f"internal error: {type(error).__name__}"
             failed = Failed(AlertDescription.INTERNAL_ERROR, reason, cause=error)

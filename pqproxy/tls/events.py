@@ -27,6 +27,8 @@ class Offer:
     signature_schemes: tuple[int, ...]
     server_name: str | None
     alpn_protocols: tuple[bytes, ...]
+    # Whether a post-quantum group that we allow is among its groups; None: that was not asked yet.
+    post_quantum: bool | None = None
 
     def describe_groups(self, at_most: int = 8) -> str:
         """The groups by name, the first few."""
@@ -160,6 +162,7 @@ class Failed:
     by_peer: bool = False  # the peer sent the alert, we did not
     authenticated: bool = False  # by_peer: the alert came under keys
     not_tls: bool = False  # the first byte already was not TLS
+    plaintext: bool = False  # not_tls, and what came instead is text, such as plain HTTP
     cause: BaseException | None = field(default=None, repr=False)  # our own bug, for its traceback
 
     @property

@@ -1,6 +1,7 @@
 """The server's side of the handshake up to its answer (RFC 9846 §A.2), one class per state.
 
-    WaitClientHello -> AnswerClientHello -> (HelloRetryRequest -> WaitSecondClientHello ->)
+    WaitClientHello -> CheckClientHello -> AnswerClientHello ->
+      (HelloRetryRequest -> WaitSecondClientHello ->)
       the flight of `server_flight.py`, then the states of `server_authentication.py`
 
 Cheap checks come first: lengths, versions, groups and policy before ML-KEM, ML-KEM before
@@ -9,7 +10,7 @@ signing. Sends nothing and knows no connection: see `handshake.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from pqproxy.tls.alerts import AlertDescription, FatalAlert, decode_error, illegal_parameter
@@ -17,6 +18,7 @@ from pqproxy.tls.codepoints import ExtensionType, HandshakeType
 from pqproxy.tls.events import Offer
 from pqproxy.tls.extensions import (
     Block,
+    KeyShareEntry,
     check_places,
     check_pre_shared_key,
     read_client_shares,
@@ -43,6 +45,7 @@ from pqproxy.tls.messages import (
 from pqproxy.tls.negotiation import (
     check_second_client_hello,
     check_shares_were_offered,
+    offers_post_quantum,
     read_offer,
     select_alpn_protocol,
     select_cipher_suite,
@@ -62,12 +65,32 @@ class WaitClientHello:
     expects: ClassVar[frozenset[HandshakeType]] = frozenset({HandshakeType.CLIENT_HELLO})
 
     def on_message(self, message: HandshakeMessage) -> Step:
-        """Read the hello; it is answered in a second half, so that its offer is known even if
-        the answer is a refusal."""
+        """Read the hello; it is judged in the states that follow, so that its offer is known even
+        if that ends in a refusal."""
         hello = ClientHello.read(message.body)
         select_version(hello)
         offer = read_offer(hello)
-        answer = AnswerClientHello(self.context, message, hello, offer)
+        check = CheckClientHello(self.context, message, hello, offer)
+        return Step(check, (ReportOffer(offer.excerpt()), Proceed(check)))
+
+
+@dataclass(frozen=True, slots=True)
+class CheckClientHello(Proceeding):
+    """Is the hello sound? If so, say whether its groups would do under every policy."""
+
+    context: ServerContext
+    message: HandshakeMessage
+    hello: ClientHello
+    offer: Offer
+
+    def proceed(self) -> Step:
+        """Check what does not depend on our choices."""
+        check_client_hello(self.hello)
+        shares = read_client_shares(self.hello.extensions[ExtensionType.KEY_SHARE])
+        check_shares_were_offered(self.offer, shares)
+        post_quantum = offers_post_quantum(self.offer, self.context.config.groups)
+        offer = replace(self.offer, post_quantum=post_quantum)
+        answer = AnswerClientHello(self.context, self.message, self.hello, offer, shares)
         return Step(answer, (ReportOffer(offer.excerpt()), Proceed(answer)))
 
 
@@ -79,15 +102,13 @@ class AnswerClientHello(Proceeding):
     message: HandshakeMessage
     hello: ClientHello
     offer: Offer
+    shares: tuple[KeyShareEntry, ...]
 
     def proceed(self) -> Step:
-        """Negotiate (§4.2.1)."""
-        check_client_hello(self.hello)
+        """Negotiate (§4.2.1), the group first: a policy that refuses it is the reason to name."""
         config, offer = self.context.config, self.offer
+        choice = select_group(offer, self.shares, config.groups)
         cipher_suite = select_cipher_suite(self.hello.cipher_suites, config.cipher_suites)
-        shares = read_client_shares(self.hello.extensions[ExtensionType.KEY_SHARE])
-        check_shares_were_offered(offer, shares)
-        choice = select_group(offer, shares, config.groups)
         selection = Selection(
             cipher_suite=cipher_suite,
             group=choice.group,

@@ -131,6 +131,11 @@ def select_group(
     return GroupChoice(candidates[0], None)
 
 
+def offers_post_quantum(offer: Offer, allowed: Sequence[int]) -> bool:
+    """Whether a client has a post-quantum group in common with us: it passes every policy then."""
+    return any(is_post_quantum(group) for group in allowed if group in offer.supported_groups)
+
+
 def check_shares_were_offered(offer: Offer, shares: Sequence[KeyShareEntry]) -> None:
     """Each share must be of a supported_groups entry, in the same order (§4.3.8)."""
     position = 0

@@ -43,6 +43,8 @@ _CONTENT = slice(HEADER_LENGTH, -TAG_LENGTH)
 _ZEROS = bytes(MAX_FRAGMENT)
 _NOTHING = memoryview(b"")
 _CONTENT_TYPES = frozenset(ContentType)
+_TELLING = 16  # bytes that tell text from garbage: a first line in HTTP has no fewer
+_TEXT = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 _APPLICATION_DATA = int(ContentType.APPLICATION_DATA)
 
 Content = tuple[int, memoryview]  # the content type, and the content as a view
@@ -211,9 +213,10 @@ class RecordReader:
         position: how much of it was cut.
         kept: bytes of an incomplete record, copied out.
         is_tls: False when the first byte was none that a record starts with.
+        is_text: what came instead of TLS is text, such as plain HTTP.
     """
 
-    __slots__ = ("_seen", "is_tls", "kept", "position", "view")
+    __slots__ = ("_seen", "is_text", "is_tls", "kept", "position", "view")
 
     def __init__(self) -> None:
         self.view = _NOTHING
@@ -221,6 +224,7 @@ class RecordReader:
         self.kept = b""
         self._seen = False  # a first record was cut
         self.is_tls = True
+        self.is_text = False
 
     @property
     def held(self) -> int:
@@ -278,7 +282,7 @@ class RecordReader:
         view, position = self.view, self.position
         available = len(view) - position
         if available and view[position] not in _CONTENT_TYPES:
-            self._refuse_type(view[position])
+            self._refuse_type(bytes(view[position : position + _TELLING]))
         if available >= HEADER_LENGTH:
             length = view[position + 3] << 8 | view[position + 4]
             is_protected = protected or view[position] == _APPLICATION_DATA
@@ -291,8 +295,10 @@ class RecordReader:
         self.keep()
         return None
 
-    def _refuse_type(self, content_type: int) -> None:
+    def _refuse_type(self, begins: bytes) -> None:
         if self._seen:
-            raise unexpected_message(f"record of unknown type {content_type}")
+            raise unexpected_message(f"record of unknown type {begins[0]}")
         self.is_tls = False
-        raise unexpected_message(f"not TLS: the first byte is {bytes((content_type,))!r}")
+        self.is_text = not begins.translate(None, _TEXT)
+        kind = "not TLS but text" if self.is_text else "not TLS"
+        raise unexpected_message(f"{kind}: the first byte is {begins[:1]!r}")

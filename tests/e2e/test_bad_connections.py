@@ -67,7 +67,7 @@ def talk(address):
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        ("garbage", "plaintext"),
+        ("garbage", "protocol_error"),
         ("plain HTTP", "plaintext"),
         ("garbage in a record", "protocol_error"),
     ],

@@ -100,8 +100,9 @@ def negotiated(**changes):
 
 
 def meets(play, hello):
-    """Both halves of the answer to a first hello."""
+    """The answer to a first hello, after it was read and checked."""
     play.hears(hello.message())
+    play.proceeds()
     return play.proceeds()
 
 
@@ -111,6 +112,20 @@ def test_a_hello_is_reported_before_it_is_judged():
     heard = play.hears(client_hello(cipher_suites=(0x1303,)).message())
 
     assert heard == (ReportOffer(offer()), Proceed(play.state))
+
+
+@pytest.mark.parametrize("group", [X25519, tls.NamedGroup.X25519MLKEM768])
+def test_whether_its_groups_pass_every_policy_is_said_before_they_are_chosen_from(group):
+    """So it is known even of a client that is refused for something else later."""
+    play = server(groups=(tls.NamedGroup.X25519MLKEM768, X25519))
+    changes = {
+        ExtensionType.SUPPORTED_GROUPS: write_uint16_list((group,)),
+        ExtensionType.KEY_SHARE: b"\0\0",
+    }
+    play.hears(client_hello(changes, cipher_suites=(0x1303,)).message())
+
+    said = offer(supported_groups=(group,), key_shares=(), post_quantum=group != X25519)
+    assert play.proceeds() == (ReportOffer(said), Proceed(play.state))
 
 
 @pytest.mark.parametrize(("hash_name", "suite"), [("sha384", 0x1302), ("sha256", 0x1301)])

@@ -55,6 +55,7 @@ def server_after_its_flight(asks):
     )
     play = Play(WaitClientHello(ServerContext(wanted, KeyExchanges(PROVIDER), entropy)))
     play.hears(client_hello().message())
+    play.proceeds()
     answer = play.proceeds()
     play.is_given_signature(b"signature")
     return play, Schedule("sha384", SHARED_SECRET), answer

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from pqproxy.identity.errors import Refused
@@ -24,10 +26,12 @@ def test_each_alert_of_ours_has_a_reason_code_and_a_fix(alert, reason):
     assert ended.fix
 
 
-def test_bytes_that_are_no_tls_are_called_plaintext():
-    failed = Failed(AlertDescription.UNEXPECTED_MESSAGE, "not TLS", not_tls=True)
+def test_text_instead_of_tls_is_called_plaintext_and_garbage_is_not():
+    garbage = Failed(AlertDescription.UNEXPECTED_MESSAGE, "not TLS", not_tls=True)
+    text = replace(garbage, plaintext=True)
 
-    assert why_it_failed(failed, None, CLIENT).reason is ReasonCode.PLAINTEXT
+    assert why_it_failed(text, None, CLIENT).reason is ReasonCode.PLAINTEXT
+    assert why_it_failed(garbage, None, CLIENT).reason is ReasonCode.PROTOCOL_ERROR
 
 
 def test_a_rejected_chain_keeps_the_reason_it_was_rejected_for():
@@ -57,7 +61,7 @@ def test_a_peer_that_leaves_or_says_no_is_no_refusal_of_ours(side, left, alert):
 @pytest.mark.parametrize(
     ("failed", "reason"),
     [
-        (Failed(AlertDescription.UNEXPECTED_MESSAGE, "x", not_tls=True), ReasonCode.PLAINTEXT),
+        (Failed(AlertDescription.UNEXPECTED_MESSAGE, "x", plaintext=True), ReasonCode.PLAINTEXT),
         (Failed(AlertDescription.PROTOCOL_VERSION, "x"), ReasonCode.TLS_VERSION),
         (Failed(AlertDescription.INSUFFICIENT_SECURITY, "x"), ReasonCode.NO_PQ_GROUP),
     ],

@@ -82,4 +82,5 @@ def test_an_answer_in_http_is_recognised(make):
     target.endpoint.feed(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
     assert target.failure.not_tls
+    assert target.failure.plaintext
     assert target.endpoint.closed

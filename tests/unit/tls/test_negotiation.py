@@ -12,6 +12,7 @@ from pqproxy.tls.negotiation import (
     GroupChoice,
     check_second_client_hello,
     check_shares_were_offered,
+    offers_post_quantum,
     read_offer,
     select_alpn_protocol,
     select_cipher_suite,
@@ -141,6 +142,15 @@ def test_where_classical_groups_are_allowed_the_failure_is_an_ordinary_one():
         lambda: select_group(offer((P256,)), (), (HYBRID, X25519)),
         AlertDescription.HANDSHAKE_FAILURE,
     )
+
+
+@pytest.mark.parametrize(
+    ("offered", "passes"),
+    [((GREASE, P256, HYBRID), True), ((P256, X25519), False), ((0x11ED,), False), ((), False)],
+)
+def test_a_post_quantum_group_of_ours_passes_every_policy(offered, passes):
+    """Post-quantum, but none that we allow: no policy accepts that."""
+    assert offers_post_quantum(offer(offered), (HYBRID, X25519, P256)) is passes
 
 
 @pytest.mark.parametrize("shared", [(), (HYBRID,), (HYBRID, X25519), (GREASE, X25519)])

@@ -232,8 +232,31 @@ def test_what_is_not_tls_is_shown_as_a_person_knows_it():
     reader = RecordReader()
     reader.lend(b"GET / HTTP/1.1", 0)
 
-    with pytest.raises(FatalAlert, match="not TLS: the first byte is b'G'"):
+    with pytest.raises(FatalAlert, match="not TLS but text: the first byte is b'G'"):
         reader.next_record(protected=False)
+
+
+@pytest.mark.parametrize(
+    ("stream", "text"),
+    [
+        (b"GET /v1/models HTTP/1.1\r\n", True),
+        (b"HTTP/1.1 400 Bad Request\r\n", True),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", True),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", True),
+        (b"G", True),
+        (b"GET /\0/garbage behind", False),
+        (b"\x00\x00\x00\x08\x04\xd2\x16\x2f", False),
+        ("\xfcber".encode(), False),
+    ],
+)
+def test_text_instead_of_tls_is_told_from_garbage(stream, text):
+    """Somebody speaks plain HTTP to a port for TLS: that can be mended, garbage cannot."""
+    reader = RecordReader()
+    reader.lend(stream, 0)
+
+    refused(lambda: reader.next_record(protected=False), AlertDescription.UNEXPECTED_MESSAGE)
+    assert not reader.is_tls
+    assert reader.is_text is text
 
 
 def test_an_unknown_type_later_on_is_still_tls():
