@@ -8,7 +8,8 @@ connections (SO_REUSEPORT). That option would let a second instance of the same 
 take half of our connections. So the first socket listens without it, which fails where anybody
 listens already, and only then gets it and is joined by the others: at no moment is there a port
 without a listener of ours, and who asks for it without the option, as every instance does first, is
-turned away. A unix socket cannot be shared out like that: all workers accept from the same one.
+turned away. A unix socket cannot be shared out like that, nor can one that a service manager has
+bound for us: all workers accept from the same one.
 """
 
 import contextlib
@@ -21,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pqproxy.config.values import Address, Settings, TcpAddress, UnixAddress
+from pqproxy.supervisor.activation import Activation
 from pqproxy.supervisor.errors import StartFailure
 from pqproxy.supervisor.occupant import occupant_of
 
@@ -40,6 +42,7 @@ class Bound:
     listeners: dict[str, list[Group]] = field(default_factory=dict)  # a group for each address
     health: list[socket.socket] = field(default_factory=list)
     control: list[socket.socket] = field(default_factory=list)
+    activation: Activation = field(default_factory=Activation)  # sockets that we need not bind
     _unix_files: list[tuple[Path, int]] = field(default_factory=list)
 
     def sockets(self, place: int) -> dict[str, list[socket.socket]]:
@@ -68,6 +71,8 @@ class Bound:
 
     def bind_listener(self, title: str, address: Address) -> list[Group]:
         """Listen at `address` with every worker. Raises StartFailure, which begins with `title`."""
+        if passed := self._take_passed(title, address):
+            return [(one,) * self.workers for one in passed]
         firsts = self.bind(title, address, DATA_MODE)
         groups: list[Group] = []
         try:
@@ -80,6 +85,8 @@ class Bound:
 
     def bind(self, title: str, address: Address, mode: int) -> list[socket.socket]:
         """Listen at `address`, where nobody else may. Raises StartFailure: `title` and why."""
+        if passed := self._take_passed(title, address):
+            return passed
         if isinstance(address, TcpAddress):
             return _bind_tcp(title, address)
         bound = _bind_unix(title, address, mode)
@@ -87,11 +94,18 @@ class Bound:
         self._unix_files.append((path, path.stat().st_ino))
         return [bound]
 
+    def _take_passed(self, title: str, address: Address) -> list[socket.socket]:
+        name = title.rpartition(" ")[2]  # "ingress llm", "health"
+        return self.activation.take(name, address, lambda tcp: _resolve(title, tcp))
+
 
 @contextlib.contextmanager
-def bind_all(settings: Settings) -> Iterator[Bound]:
-    """Bind every listener of the settings, or none. Raises StartFailure."""
-    bound = Bound(settings.workers)
+def bind_all(settings: Settings, activation: Activation | None = None) -> Iterator[Bound]:
+    """Bind every listener of the settings, or none. Raises StartFailure.
+
+    What was passed is used instead, and all of it must be.
+    """
+    bound = Bound(settings.workers, activation=activation or Activation())
     try:
         for ingress in settings.ingress:
             bound.listeners[ingress.name] = bound.bind_listener(
@@ -105,6 +119,7 @@ def bind_all(settings: Settings) -> Iterator[Bound]:
             bound.health = bound.bind("health", settings.health, DATA_MODE)
         if settings.control is not None:
             bound.control = bound.bind("control", settings.control, CONTROL_MODE)
+        bound.activation.finish()
         yield bound
     finally:
         bound.close()

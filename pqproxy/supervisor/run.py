@@ -2,6 +2,8 @@
 
     bind -> start workers -> say that we are ready -> wait for a signal -> drain -> exit
 
+A service manager that asks for it hears of each step (`notify.py`).
+
 The first SIGTERM or SIGINT drains, the second cuts what is still open. SIGHUP ends nothing but
 what a closed terminal has left behind.
 """
@@ -19,14 +21,16 @@ from datetime import UTC, datetime
 from pqproxy.config.environment import policy_warnings
 from pqproxy.config.values import Egress, Ingress, Settings
 from pqproxy.hardening import harden
+from pqproxy.supervisor.activation import Activation
 from pqproxy.supervisor.binding import Bound, bind_all, shown_address
 from pqproxy.supervisor.certificates import certificate_ends, ending_soon
 from pqproxy.supervisor.confinement import confine_supervisor
 from pqproxy.supervisor.control import Report, control_server
 from pqproxy.supervisor.crew import Crew, Drained
 from pqproxy.supervisor.errors import StartFailure
-from pqproxy.supervisor.health import health_server
+from pqproxy.supervisor.health import health_server, why_unhealthy
 from pqproxy.supervisor.metrics import Exposition
+from pqproxy.supervisor.notify import Notifier
 from pqproxy.supervisor.worker import WORKER_MODULE
 from pqproxy.telemetry import log
 
@@ -45,9 +49,11 @@ def run(settings: Settings, worker_module: str = WORKER_MODULE) -> int:
     log.configure(settings.log.format, settings.log.connections)
     code = EXIT_FAILURE
     try:
-        with bind_all(settings) as bound:
+        notifier = Notifier.from_environment(os.environ)
+        with bind_all(settings, Activation.from_environment(os.environ)) as bound:
             confine_supervisor(settings)
-            code = asyncio.run(_serve(settings, Crew(settings, bound, module=worker_module), bound))
+            crew = Crew(settings, bound, module=worker_module)
+            code = asyncio.run(_serve(settings, crew, bound, notifier))
     except* StartFailure as failures:
         _complain(failures)
     return code
@@ -67,7 +73,7 @@ def _allow_descriptors() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def _serve(settings: Settings, crew: Crew, bound: Bound) -> int:
+async def _serve(settings: Settings, crew: Crew, bound: Bound, notifier: Notifier) -> int:
     leave = asyncio.Event()
 
     def on_signal() -> None:
@@ -83,10 +89,11 @@ async def _serve(settings: Settings, crew: Crew, bound: Bound) -> int:
     loop.add_signal_handler(signal.SIGHUP, on_hangup)
     async with _admin(settings, crew, bound), asyncio.TaskGroup() as tasks:
         tasks.create_task(crew.run())
-        announcement = tasks.create_task(_announce(settings, crew, bound))
-        await leave.wait()
-        announcement.cancel()
-        return await _drain(settings, crew)
+        announcement = tasks.create_task(_announce(settings, crew, bound, notifier))
+        with notifier.watched(lambda: why_unhealthy(crew) is None):
+            await leave.wait()
+            announcement.cancel()
+            return await _drain(settings, crew, notifier)
 
 
 def _cannot_reload() -> None:
@@ -110,7 +117,7 @@ async def _admin(settings: Settings, crew: Crew, bound: Bound) -> AsyncIterator[
         await control.close()
 
 
-async def _announce(settings: Settings, crew: Crew, bound: Bound) -> None:
+async def _announce(settings: Settings, crew: Crew, bound: Bound, notifier: Notifier) -> None:
     await crew.wait_ready()
     for ingress in settings.ingress:
         _announce_listener("ingress", ingress, str(ingress.forward), bound)
@@ -123,6 +130,7 @@ async def _announce(settings: Settings, crew: Crew, bound: Bound) -> None:
     for warning in (*policy_warnings(settings), *ending_soon(certificate_ends(settings), now)):
         logger.warning("%s", warning)
     logger.info("pqproxy is ready")
+    notifier.ready(f"serving {', '.join(settings.roles)}")
 
 
 def _announce_listener(role: str, listener: Ingress | Egress, target: str, bound: Bound) -> None:
@@ -137,9 +145,10 @@ def _announce_listener(role: str, listener: Ingress | Egress, target: str, bound
     )
 
 
-async def _drain(settings: Settings, crew: Crew) -> int:
+async def _drain(settings: Settings, crew: Crew, notifier: Notifier) -> int:
     await crew.refresh()
     active = sum(worker.active for worker in crew.live())
+    notifier.stopping(f"draining {active} connections")
     if active:
         logger.info(
             "draining: %d connections have %g s to finish; a second signal resets them",
