@@ -19,8 +19,19 @@ LAYERS = {
     "proxy": {"config", "crypto", "identity", "telemetry", "tls"},
     "supervisor": {"config", "crypto", "identity", "proxy", "telemetry"},
     "probing": {"config", "crypto", "identity", "tls"},
+    "control": {"config"},
     "demo": {"config", "identity", "crypto"},
-    "cli": {"config", "crypto", "demo", "identity", "probing", "supervisor", "telemetry", "tls"},
+    "cli": {
+        "config",
+        "control",
+        "crypto",
+        "demo",
+        "identity",
+        "probing",
+        "supervisor",
+        "telemetry",
+        "tls",
+    },
 }
 
 # Library -> packages that may import it. A worker is small because these stay out of it.

@@ -21,9 +21,10 @@ COMMANDS = {
     "demo": "pqproxy.cli.demo",
     "certs": "pqproxy.cli.certs",
     "config": "pqproxy.cli.config",
+    "status": "pqproxy.cli.status",
 }
 LATER = frozenset(
-    ("bench", "check", "drain", "probe", "reload", "rules", "sign", "sniff", "status", "verify")
+    ("bench", "check", "drain", "probe", "reload", "rules", "sign", "sniff", "verify")
 )
 # `pqproxy -c F` is `pqproxy run -c F`.
 _OPTIONS_OF_RUN = ("-c", "--config", "--keylog")

@@ -8,11 +8,12 @@ of a variable can never become structure. This module knows nothing of what the 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 from typing import Any
 
 import yaml
 
-from pqproxy.config.problems import BROKEN, START, Path, Position, Problem
+from pqproxy.config.problems import BROKEN, START, ConfigError, Path, Position, Problem
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEAN = {word: word[0] in "tT" for word in ("true", "True", "TRUE", "false", "False", "FALSE")}
@@ -45,6 +46,20 @@ class Document:
     def key_position(self, path: Path) -> Position:
         """Return where the key stands: for what is wrong with a name, not with its value."""
         return self.keys.get(path) or self.value_position(path)
+
+
+def read_text(path: FilePath) -> str:
+    """Return the text of a configuration. Raises ConfigError when it cannot be read at all."""
+    source = str(path)
+    try:
+        return path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start]
+        place = Position(before.count(b"\n") + 1, len(before) - before.rfind(b"\n"))
+        raise ConfigError(source, [Problem(place, (), "is not UTF-8")]) from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConfigError(source, [Problem(START, (), f"cannot be read: {reason}")]) from None
 
 
 def read_document(text: str, environ: Mapping[str, str]) -> Document:

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 from pqproxy.config.build import build_settings
 from pqproxy.config.checks import check
-from pqproxy.config.document import Document, read_document
+from pqproxy.config.document import Document, read_document, read_text
 from pqproxy.config.environment import PolicySource, read_environment
 from pqproxy.config.files import UnreadableFile, read_file, read_roots
-from pqproxy.config.problems import BROKEN, START, ConfigError, Position, Problem
+from pqproxy.config.problems import BROKEN, ConfigError, Problem
 from pqproxy.config.problems import Path as ConfigPath
 from pqproxy.config.schema import File
 from pqproxy.config.validation import validate
@@ -66,17 +66,7 @@ def parse(text: str, source: str, base: Path, environ: Mapping[str, str]) -> Par
 
 def load(path: Path, environ: Mapping[str, str]) -> Parsed:
     """Read a configuration from a file. Raises ConfigError when it cannot be read at all."""
-    source = str(path)
-    try:
-        text = path.read_bytes().decode()
-    except UnicodeDecodeError as error:
-        before = error.object[: error.start]
-        place = Position(before.count(b"\n") + 1, len(before) - before.rfind(b"\n"))
-        raise ConfigError(source, [Problem(place, (), "is not UTF-8")]) from None
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ConfigError(source, [Problem(START, (), f"cannot be read: {reason}")]) from None
-    return parse(text, source, path.absolute().parent, environ)
+    return parse(read_text(path), str(path), path.absolute().parent, environ)
 
 
 def _read_files(parsed: Parsed) -> None:

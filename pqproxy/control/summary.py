@@ -1,0 +1,121 @@
+"""What `/status` of the control listener tells, for a person: a screen, not a dump.
+
+Takes the answer as another version may have written it: what is missing there is not shown.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from pqproxy.config.groups import POST_QUANTUM, PRIVATE
+
+_COMPLETED, _REFUSED = "completed", "refused"
+_QUANTUM_SAFE = frozenset((*POST_QUANTUM, *PRIVATE))
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+Row = Mapping[str, Any]
+
+
+def summary(status: Row, now: datetime) -> Iterator[str]:
+    """The lines. `now` is what ends of certificates are measured from."""
+    yield _headline(status)
+    yield _workers(status)
+    for listener in status.get("listeners", ()):
+        yield ""
+        yield from _listener(listener)
+    certificates = status.get("certificates", ())
+    if certificates:
+        yield ""
+        yield "certificates"
+        yield from (f"  {_certificate(one, now)}" for one in certificates)
+
+
+def is_ready(status: Row) -> bool:
+    """Whether new connections are welcome."""
+    return bool(status.get("ready")) and not status.get("draining")
+
+
+def lasting(seconds: float) -> str:
+    """A duration in its two largest units: `3 d 4 h`, `12 s`."""
+    left = max(int(seconds), 0)
+    parts: list[str] = []
+    for size, unit in _UNITS:
+        if left >= size:
+            parts.append(f"{left // size} {unit}")
+            left %= size
+    return " ".join(parts[:2]) or "0 s"
+
+
+def _headline(status: Row) -> str:
+    state = "ready" if is_ready(status) else "starting"
+    if status.get("draining"):
+        state = "draining"
+    return (
+        f"pqproxy {status.get('version', '?')}  {state}, process {status.get('pid', '?')},"
+        f" up {lasting(status.get('uptime_seconds', 0))}"
+    )
+
+
+def _workers(status: Row) -> str:
+    workers = status.get("workers", ())
+    ready = sum(bool(worker.get("ready")) for worker in workers)
+    line = f"workers  {ready} of {len(workers)} ready"
+    if restarts := status.get("worker_restarts"):
+        line += f", {restarts} died and were replaced: see the log"
+    return line
+
+
+def _listener(listener: Row) -> Iterator[str]:
+    where = ", ".join(listener.get("listen", ()))
+    yield f"{listener.get('role', 'listener')} {listener.get('name', '?')}  {where}"
+    origin = listener.get("policy_origin")
+    from_where = " (from the environment)" if origin == "environment" else ""
+    yield f"  policy       {listener.get('policy', '?')}{from_where}"
+    active, ended = listener.get("connections_active", 0), listener.get("connections_ended", 0)
+    yield f"  connections  {active} active, {ended} ended"
+    yield f"  handshakes   {_handshakes(listener.get('handshakes', ()))}"
+    for decision, what in ((_REFUSED, "refused"), ("would_refuse", "would refuse")):
+        if reasons := _reasons(listener.get("decisions", ()), decision):
+            yield f"  {what:<12} {reasons}"
+
+
+def _handshakes(rows: list[Row]) -> str:
+    """How many, the share of post-quantum ones, and which groups."""
+    groups: Counter[str] = Counter()
+    failed = 0
+    for row in rows:
+        if row.get("result") == _COMPLETED:
+            groups[str(row.get("group"))] += int(row.get("count", 0))
+        else:
+            failed += int(row.get("count", 0))
+    total = groups.total()
+    text = "none"
+    if total:
+        safe = sum(count for group, count in groups.items() if group in _QUANTUM_SAFE)
+        listed = ", ".join(f"{group} {count}" for group, count in groups.most_common())
+        text = f"{total}, {_share(safe, total)} post-quantum ({listed})"
+    return f"{text}, {failed} not completed" if failed else text
+
+
+def _share(part: int, whole: int) -> str:
+    """Rounded, but never to all or nothing where it is neither."""
+    if part in (0, whole):
+        return f"{100 * part // whole} %"
+    return f"{min(max(round(100 * part / whole, 1), 0.1), 99.9)} %"
+
+
+def _reasons(rows: list[Row], decision: str) -> str:
+    reasons: Counter[str] = Counter()
+    for row in rows:
+        if row.get("decision") == decision:
+            reasons[str(row.get("reason"))] += int(row.get("count", 0))
+    return ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
+
+
+def _certificate(end: Row, now: datetime) -> str:
+    title = f"{end.get('identity', '?')} {end.get('role', '')}"
+    not_after = datetime.fromisoformat(str(end.get("not_after")))
+    left = (not_after - now).total_seconds()
+    when = f"in {lasting(left)}" if left > 0 else "ENDED"
+    return f"{title:<24} ends {not_after:%Y-%m-%d %H:%M} UTC ({when})"

@@ -1,0 +1,130 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pqproxy.control.summary import is_ready, lasting, summary
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def handshakes(*rows):
+    return [{"group": group, "result": result, "count": n} for group, result, n in rows]
+
+
+def listener(**changes):
+    return {
+        "name": "llm",
+        "role": "ingress",
+        "listen": ["127.0.0.1:8443"],
+        "policy": "require",
+        "connections_active": 3,
+        "connections_ended": 40,
+        "handshakes": [],
+        "decisions": [],
+        **changes,
+    }
+
+
+def status(**changes):
+    return {
+        "version": "0.1.0",
+        "pid": 47,
+        "uptime_seconds": 3723.5,
+        "draining": False,
+        "ready": True,
+        "worker_restarts": 0,
+        "workers": [{"pid": 48, "ready": True, "lag_seconds": 0.0}],
+        "listeners": [listener()],
+        "certificates": [],
+        **changes,
+    }
+
+
+def lines(**changes):
+    return list(summary(status(**changes), NOW))
+
+
+def test_the_first_line_says_what_runs_and_how_it_is():
+    assert lines()[0] == "pqproxy 0.1.0  ready, process 47, up 1 h 2 min"
+    assert "draining" in lines(draining=True)[0]
+    assert "starting" in lines(ready=False)[0]
+
+
+def test_workers_that_died_are_pointed_out():
+    assert "2 died and were replaced" in "\n".join(lines(worker_restarts=2))
+
+
+def test_a_listener_shows_the_share_of_post_quantum_handshakes():
+    rows = handshakes(
+        ("X25519MLKEM768", "completed", 2),
+        ("x25519", "completed", 1),
+        ("X25519MLKEM768", "completed", 1),
+        ("none", "refused", 4),
+    )
+
+    text = "\n".join(lines(listeners=[listener(handshakes=rows)]))
+
+    assert "4, 75.0 % post-quantum (X25519MLKEM768 3, x25519 1), 4 not completed" in text
+
+
+@pytest.mark.parametrize(
+    ("safe", "other", "share"),
+    [(1, 0, "100 %"), (0, 1, "0 %"), (99999, 1, "99.9 %"), (1, 99999, "0.1 %")],
+)
+def test_one_exception_is_never_rounded_away(safe, other, share):
+    """An operator who reads 100 % switches to require."""
+    rows = handshakes(("X25519MLKEM768", "completed", safe), ("x25519", "completed", other))
+
+    assert f" {share} post-quantum" in "\n".join(lines(listeners=[listener(handshakes=rows)]))
+
+
+def test_refusals_are_told_by_reason_the_most_frequent_first():
+    decisions = [
+        {"decision": "refused", "reason": "untrusted", "count": 1},
+        {"decision": "refused", "reason": "no_pq_group", "count": 7},
+        {"decision": "would_refuse", "reason": "no_pq_group", "count": 2},
+        {"decision": "accepted", "reason": "other", "count": 99},
+    ]
+
+    text = "\n".join(lines(listeners=[listener(decisions=decisions)]))
+
+    assert "refused      no_pq_group 7, untrusted 1" in text
+    assert "would refuse no_pq_group 2" in text
+
+
+def test_a_policy_that_is_not_from_the_file_says_whence_it_came():
+    text = "\n".join(lines(listeners=[listener(policy="prefer", policy_origin="environment")]))
+
+    assert "prefer (from the environment)" in text
+
+
+@pytest.mark.parametrize(
+    ("left", "said"), [(timedelta(days=3), "in 3 d"), (-timedelta(1), "ENDED")]
+)
+def test_certificates_say_when_they_end(left, said):
+    end = {"identity": "own", "role": "leaf", "not_after": (NOW + left).isoformat()}
+
+    assert said in lines(certificates=[end])[-1]
+
+
+def test_an_answer_of_another_version_is_shown_as_far_as_it_goes():
+    assert list(summary({}, NOW)) == [
+        "pqproxy ?  starting, process ?, up 0 s",
+        "workers  0 of 0 ready",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ready", "draining", "expected"),
+    [(True, False, True), (True, True, False), (False, False, False)],
+)
+def test_ready_means_that_connections_are_welcome(ready, draining, expected):
+    assert is_ready({"ready": ready, "draining": draining}) is expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "0 s"), (59.9, "59 s"), (3600, "1 h"), (90061, "1 d 1 h"), (-5, "0 s")],
+)
+def test_durations_have_their_two_largest_units(seconds, said):
+    assert lasting(seconds) == said
