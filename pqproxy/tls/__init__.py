@@ -32,6 +32,7 @@ from pqproxy.tls.events import (
     Offer,
     PeerClosed,
     SignatureRequested,
+    TicketReceived,
     Truncated,
     Verdict,
 )
@@ -44,6 +45,8 @@ from pqproxy.tls.key_exchange import (
 )
 from pqproxy.tls.record import HEADROOM, MAX_FRAGMENT, MAX_RECORD, PADDED_BELOW, TAILROOM
 from pqproxy.tls.secrets import Secret
+from pqproxy.tls.session import Authentication, Clock, Session, SessionTicket
+from pqproxy.tls.tickets import TICKET_KEY_LENGTH, TICKET_LIFETIME, TicketKeys, Tickets
 
 __all__ = [
     "CIPHER_SUITES",
@@ -56,13 +59,17 @@ __all__ = [
     "PADDED_BELOW",
     "PRIVATE_GROUPS",
     "TAILROOM",
+    "TICKET_KEY_LENGTH",
+    "TICKET_LIFETIME",
     "AlertDescription",
     "ApplicationData",
+    "Authentication",
     "ChainReceived",
     "CipherSuite",
     "ClientAuthentication",
     "ClientConfig",
     "ClientConnection",
+    "Clock",
     "Connection",
     "Credential",
     "Entropy",
@@ -78,8 +85,13 @@ __all__ = [
     "Secret",
     "ServerConfig",
     "ServerConnection",
+    "Session",
+    "SessionTicket",
     "SignatureRequested",
     "SignatureScheme",
+    "TicketKeys",
+    "TicketReceived",
+    "Tickets",
     "Truncated",
     "Verdict",
     "alert_name",

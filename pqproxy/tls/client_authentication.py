@@ -12,19 +12,23 @@ from typing import ClassVar
 
 from pqproxy.tls.alerts import AlertDescription, FatalAlert, decode_error, illegal_parameter
 from pqproxy.tls.client_hello import ClientContext
+from pqproxy.tls.client_resumption import TicketTaker
 from pqproxy.tls.codepoints import ExtensionType, HandshakeType
 from pqproxy.tls.events import Negotiated, Verdict
+from pqproxy.tls.exporter import Exporter
 from pqproxy.tls.extensions import read_alpn, read_record_size_limit, read_uint16_list
 from pqproxy.tls.handshake import (
     Action,
     Flight,
     HandshakeComplete,
     LimitRecords,
+    ReportTicket,
     Sign,
     Step,
     TrafficSecret,
     Transcript,
     UpdateReceiveSecret,
+    UseExporter,
     UseReceiveSecret,
     UseSendSecret,
     VerifyChain,
@@ -115,7 +119,9 @@ class WaitEncryptedExtensions:
         negotiated = replace(self.progress.negotiated, alpn_protocol=protocol)
         progress = replace(self.progress.after(message), negotiated=negotiated)
         limit = extensions.get(ExtensionType.RECORD_SIZE_LIMIT)
-        return Step(WaitCertificateOrRequest(progress), _limit_records(limit))
+        # The ticket was the server's proof, and ours: there is no certificate to wait for.
+        next_state = WaitServerFinished if negotiated.resumed else WaitCertificateOrRequest
+        return Step(next_state(progress), _limit_records(limit))
 
     def _alpn_protocol(self, data: bytes | None) -> bytes | None:
         if data is None:
@@ -215,7 +221,12 @@ class WaitServerVerdict(WaitVerdict):
         """Go on, or refuse with the alert that was decided on."""
         if verdict.alert is not None:
             raise FatalAlert(verdict.alert, verdict.reason)
-        return Step(WaitServerFinished(self.progress))
+        clock, negotiated = self.progress.context.config.clock, self.progress.negotiated
+        if clock is None:
+            return Step(WaitServerFinished(self.progress))
+        proof = verdict.authentication(negotiated.peer_chain, clock())
+        negotiated = replace(negotiated, authentication=proof)
+        return Step(WaitServerFinished(replace(self.progress, negotiated=negotiated)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,22 +295,27 @@ def _finish(progress: Progress, flight: Flight, finished_hash: bytes) -> Step:
                 main.server_application_traffic_secret_0(finished_hash),
             )
         ),
+        UseExporter(Exporter(suite, main.exporter_secret(finished_hash))),
         HandshakeComplete(progress.negotiated),
     )
-    return Step(ClientConnected(), tuple(flight.actions))
+    clock, negotiated = progress.context.config.clock, progress.negotiated
+    taker = TicketTaker.of(clock, negotiated, main, flight.transcript)
+    return Step(ClientConnected(taker), tuple(flight.actions))
 
 
 @dataclass(frozen=True, slots=True)
 class ClientConnected:
     """CONNECTED."""
 
+    taker: TicketTaker | None = None
     expects: ClassVar[frozenset[HandshakeType]] = frozenset(
         {HandshakeType.NEW_SESSION_TICKET, HandshakeType.KEY_UPDATE}
     )
 
     def on_message(self, message: HandshakeMessage) -> Step:
-        """A server may update its key, or offer a ticket: read, and not kept yet."""
+        """A server may update its key, or offer a ticket: read, whether it is wanted or not."""
         if message.type == HandshakeType.NEW_SESSION_TICKET:
-            NewSessionTicket.read(message.body)
-            return Step(self)
+            given = NewSessionTicket.read(message.body)
+            ticket = None if self.taker is None else self.taker.take(given)
+            return Step(self, () if ticket is None else (ReportTicket(ticket),))
         return Step(self, (UpdateReceiveSecret(read_key_update(message.body)),))

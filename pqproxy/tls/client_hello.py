@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from pqproxy.tls.client_resumption import fits, offer_ticket
 from pqproxy.tls.codec import Writer
 from pqproxy.tls.codepoints import LEGACY_VERSION, TLS_1_3, ExtensionType
 from pqproxy.tls.config import ClientConfig
@@ -15,9 +16,12 @@ from pqproxy.tls.extensions import (
     write_server_name,
     write_uint16_list,
 )
+from pqproxy.tls.handshake import Transcript
 from pqproxy.tls.key_exchange import ClientShare, Entropy, KeyExchanges
 from pqproxy.tls.messages import ClientHello
+from pqproxy.tls.pre_shared_key import OUR_MODES
 from pqproxy.tls.record import MAX_FRAGMENT
+from pqproxy.tls.session import SessionTicket
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class ClientContext:
     config: ClientConfig
     exchanges: KeyExchanges
     entropy: Entropy
+    ticket: SessionTicket | None = None  # to be offered
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,7 @@ class ClientOffer:
 
     hello: ClientHello
     shares: Mapping[int, ClientShare]
+    ticket: SessionTicket | None = None  # offered in this hello
 
     @classmethod
     def make(cls, context: ClientContext) -> ClientOffer:
@@ -48,19 +54,33 @@ class ClientOffer:
             legacy_compression_methods=b"\0",
             extensions=_extensions(context.config, shares),
         )
-        return cls(hello, shares)
+        ticket, clock = context.ticket, context.config.clock
+        if ticket is None or clock is None:
+            return cls(hello, shares)
+        return cls(offer_ticket(hello, ticket, clock), shares, ticket)
 
-    def again(self, context: ClientContext, group: int | None, cookie: bytes | None) -> ClientOffer:
+    def again(
+        self,
+        context: ClientContext,
+        transcript: Transcript,
+        group: int | None,
+        cookie: bytes | None,
+    ) -> ClientOffer:
         """Make the second ClientHello: a share for `group` if one is asked for, the cookie if
-        one was given, and nothing else changed (§4.2.2)."""
+        one was given, the ticket bound anew to the `transcript` up to here or left out where the
+        server's suite does not fit it, and nothing else changed (§4.2.2)."""
         extensions = dict(self.hello.extensions)
+        extensions.pop(ExtensionType.PRE_SHARED_KEY, None)
         shares = self.shares
         if group is not None:
             shares = _make_shares(context, (group,))
             extensions[ExtensionType.KEY_SHARE] = _write_shares(shares)
         if cookie is not None:
             extensions[ExtensionType.COOKIE] = Writer().opaque(cookie, 2).finish()
-        return ClientOffer(replace(self.hello, extensions=extensions), shares)
+        hello, clock = replace(self.hello, extensions=extensions), context.config.clock
+        if self.ticket is None or clock is None or not fits(self.ticket, transcript.suite):
+            return ClientOffer(hello, shares)
+        return ClientOffer(offer_ticket(hello, self.ticket, clock, transcript), shares, self.ticket)
 
 
 def _make_shares(context: ClientContext, groups: tuple[int, ...]) -> Mapping[int, ClientShare]:
@@ -88,6 +108,8 @@ def _extensions(config: ClientConfig, shares: Mapping[int, ClientShare]) -> Exte
         extensions[ExtensionType.APPLICATION_LAYER_PROTOCOL_NEGOTIATION] = write_alpn(
             config.alpn_protocols
         )
+    if config.clock is not None:
+        extensions[ExtensionType.PSK_KEY_EXCHANGE_MODES] = OUR_MODES
     extensions[ExtensionType.RECORD_SIZE_LIMIT] = (MAX_FRAGMENT + 1).to_bytes(2, "big")
     extensions[ExtensionType.KEY_SHARE] = _write_shares(shares)
     return extensions

@@ -8,7 +8,9 @@ from enum import Enum, auto
 from pqproxy.crypto import PrivateKey, Provider
 from pqproxy.tls.codepoints import CipherSuite, NamedGroup
 from pqproxy.tls.key_exchange import HYBRID_GROUPS
+from pqproxy.tls.session import Clock
 from pqproxy.tls.signatures import CHAIN_SCHEMES, HANDSHAKE_SCHEMES
+from pqproxy.tls.tickets import Tickets
 
 CIPHER_SUITES = (CipherSuite.TLS_AES_256_GCM_SHA384, CipherSuite.TLS_AES_128_GCM_SHA256)
 DEFAULT_PADDING = 256
@@ -44,6 +46,7 @@ class ServerConfig:
     chain_signature_schemes: tuple[int, ...] = CHAIN_SCHEMES  # accepted in its chain
     alpn_protocols: tuple[bytes, ...] = ()  # empty: the client's list is ignored
     padding: int = DEFAULT_PADDING
+    tickets: Tickets | None = None  # None: no ticket is given or taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +63,4 @@ class ClientConfig:
     chain_signature_schemes: tuple[int, ...] = CHAIN_SCHEMES
     alpn_protocols: tuple[bytes, ...] = ()
     padding: int = DEFAULT_PADDING
+    clock: Clock | None = None  # None: no ticket is wanted

@@ -16,7 +16,6 @@ from itertools import count
 from pqproxy.crypto import Provider
 from pqproxy.tls.alerts import (
     AlertDescription,
-    FatalAlert,
     alert_name,
     decode_error,
     unexpected_message,
@@ -31,9 +30,11 @@ from pqproxy.tls.events import (
     Offer,
     PeerClosed,
     SignatureRequested,
+    TicketReceived,
     Truncated,
     Verdict,
 )
+from pqproxy.tls.exporter import Exporter
 from pqproxy.tls.handshake import (
     Action,
     ExpectAnswer,
@@ -42,6 +43,7 @@ from pqproxy.tls.handshake import (
     Over,
     Proceed,
     ReportOffer,
+    ReportTicket,
     SendChangeCipherSpec,
     SendHandshake,
     Sign,
@@ -50,6 +52,7 @@ from pqproxy.tls.handshake import (
     Step,
     TrafficSecret,
     UpdateReceiveSecret,
+    UseExporter,
     UseReceiveSecret,
     UseSendSecret,
     VerifyChain,
@@ -83,6 +86,7 @@ class Connection:
         "_at_eof",
         "_awaited",
         "_events",
+        "_exporter",
         "_failed",
         "_input",
         "_key_log",
@@ -108,6 +112,7 @@ class Connection:
         self.protect = outgoing.protect  # not wrapped: that would be a call more for each record
         self._key_log = key_log
         self.message_log: MessageLog | None = None
+        self._exporter: Exporter | None = None
         self._state: State
         self._events: deque[Event] = deque()
         self._tokens = count(1)
@@ -236,6 +241,12 @@ class Connection:
         if not self._failed:
             self._die(description)
 
+    def export_keying_material(self, label: bytes, context: bytes, length: int) -> bytes:
+        """Keys for others, the same at both ends (§7.5). RuntimeError: there are none."""
+        if self._exporter is None or not self.handshake_complete:
+            raise RuntimeError("only a complete handshake has keys to export")
+        return self._exporter.export(label, context, length)
+
     @property
     def handshake_complete(self) -> bool:
         """Whether application data may flow."""
@@ -250,17 +261,8 @@ class Connection:
 
     def _fail(self, error: Exception) -> None:
         """End the connection, whatever went wrong; from here on every call is inert."""
-        if isinstance(error, FatalAlert):
-            records = self._input.records
-            failed = Failed(
-                error.description,
-                error.reason,
-                not_tls=not records.is_tls,
-                plaintext=records.is_text,
-            )
-        else:  # our own bug: the peer learns nothing of it, the log gets its traceback
-            reason = f"internal error: {type(error).__name__}"
-            failed = Failed(AlertDescription.INTERNAL_ERROR, reason, cause=error)
+        records = self._input.records
+        failed = Failed.by_us(error, not_tls=not records.is_tls, plaintext=records.is_text)
         self._die(AlertDescription(failed.alert))
         self._events.append(failed)
 
@@ -272,7 +274,7 @@ class Connection:
         self._failed = True
         self._events.clear()
         # The keys of a connection that failed are forgotten (§6), though its owner may keep it.
-        self._state = Over()
+        self._state, self._exporter = Over(), None
         self._input.forget()
         self._output.forget()
 
@@ -366,6 +368,10 @@ class Connection:
                 self._carry_out(state.proceed())
             case Sign() | VerifyChain():
                 self._ask(action)
+            case UseExporter(exporter):
+                self._exporter = exporter
+            case ReportTicket(ticket):
+                self._events.append(TicketReceived(ticket))
             case HandshakeComplete(negotiated):
                 self.negotiated = negotiated
                 self._input.handshake_complete = True

@@ -14,6 +14,7 @@ from pqproxy.tls.input import Input
 from pqproxy.tls.key_exchange import Entropy, KeyExchanges
 from pqproxy.tls.output import Output
 from pqproxy.tls.server_authentication import ServerContext
+from pqproxy.tls.session import SessionTicket
 
 INITIAL_VERSION = 0x0301  # of a first ClientHello's record: for old middleboxes (§5.1)
 
@@ -40,7 +41,10 @@ class ServerConnection(Connection):
 
 
 class ClientConnection(Connection):
-    """A client: its ClientHello waits in `take_output` from the start."""
+    """A client: its ClientHello waits in `take_output` from the start.
+
+    It offers to resume the session of `ticket`, if there is one and the config has a clock.
+    """
 
     __slots__ = ()
 
@@ -50,6 +54,7 @@ class ClientConnection(Connection):
         *,
         entropy: Entropy = os.urandom,
         key_log: KeyLog | None = None,
+        ticket: SessionTicket | None = None,
     ) -> None:
         super().__init__(
             config.provider,
@@ -57,7 +62,7 @@ class ClientConnection(Connection):
             Output(config.padding, INITIAL_VERSION),
             key_log,
         )
-        context = ClientContext(config, KeyExchanges(config.provider), entropy)
+        context = ClientContext(config, KeyExchanges(config.provider), entropy, ticket)
         offer = ClientOffer.make(context)
         self._output.send_handshake(offer.hello.message())
         self.client_random = offer.hello.random

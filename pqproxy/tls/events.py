@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
 from pqproxy.crypto import SignatureAlgorithm
-from pqproxy.tls.alerts import AlertDescription, alert_name
+from pqproxy.tls.alerts import AlertDescription, FatalAlert, alert_name
 from pqproxy.tls.codepoints import (
     OTHER_GROUPS,
     CipherSuite,
@@ -14,6 +15,7 @@ from pqproxy.tls.codepoints import (
     name_of,
 )
 from pqproxy.tls.config import Credential
+from pqproxy.tls.session import Authentication, SessionTicket
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +62,13 @@ class Negotiated:
     group: int
     cipher_suite: CipherSuite
     signature_scheme: int | None  # of our CertificateVerify; None where we showed no certificate
-    peer_signature_scheme: int | None  # of the peer's; None where a client showed no certificate
+    peer_signature_scheme: int | None  # of the peer's; None where it showed no certificate
     peer_chain: tuple[bytes, ...]  # DER, leaf first
     server_name: str | None
     alpn_protocol: bytes | None
     hello_retry: bool
+    resumed: bool = False  # by a ticket: nobody showed a certificate in this handshake
+    authentication: Authentication | None = None  # of the peer; None where no clock was given
 
     @property
     def group_name(self) -> str:
@@ -92,16 +96,22 @@ class Verdict:
 
     alert: AlertDescription | None = None
     reason: str = ""
+    identity: bytes = b""  # who the peer is, as the owner wants to read it after a resumption
+    not_after: float = math.inf  # unix seconds: the end of its certificates
 
     @classmethod
-    def accept(cls) -> Verdict:
+    def accept(cls, identity: bytes = b"", not_after: float = math.inf) -> Verdict:
         """The chain is trusted and its holder may come in."""
-        return cls()
+        return cls(identity=identity, not_after=not_after)
 
     @classmethod
     def reject(cls, alert: AlertDescription, reason: str) -> Verdict:
         """It is not, or may not."""
         return cls(alert, reason)
+
+    def authentication(self, chain: tuple[bytes, ...], now: float) -> Authentication:
+        """What a resumption inherits of a peer that was accepted."""
+        return Authentication.made(chain, self.identity, now, self.not_after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +147,13 @@ class HandshakeCompleted:
 
 
 @dataclass(frozen=True, slots=True)
+class TicketReceived:
+    """The server gave a ticket: to be kept, within bounds, and used once (§C.4)."""
+
+    ticket: SessionTicket
+
+
+@dataclass(frozen=True, slots=True)
 class ApplicationData:
     """What one record held: a view into the buffer that was lent, valid until the next read."""
 
@@ -165,6 +182,15 @@ class Failed:
     plaintext: bool = False  # not_tls, and what came instead is text, such as plain HTTP
     cause: BaseException | None = field(default=None, repr=False)  # our own bug, for its traceback
 
+    @classmethod
+    def by_us(cls, error: Exception, *, not_tls: bool, plaintext: bool) -> Failed:
+        """What we make of an error that was raised while we looked at what the peer sent."""
+        if isinstance(error, FatalAlert):
+            return cls(error.description, error.reason, not_tls=not_tls, plaintext=plaintext)
+        # Our own bug: the peer learns nothing of it, the log gets its traceback.
+        reason = f"internal error: {type(error).__name__}"
+        return cls(AlertDescription.INTERNAL_ERROR, reason, cause=error)
+
     @property
     def alert_name(self) -> str:
         """The alert's name."""
@@ -175,6 +201,7 @@ Event = (
     SignatureRequested
     | ChainReceived
     | HandshakeCompleted
+    | TicketReceived
     | ApplicationData
     | PeerClosed
     | Truncated

@@ -226,15 +226,3 @@ def read_record_size_limit(data: bytes) -> int:
     if limit < 64:
         raise illegal_parameter(f"record_size_limit is {limit}")
     return limit
-
-
-def check_pre_shared_key(data: bytes) -> None:
-    """pre_shared_key in a ClientHello must parse, though no ticket is accepted yet (§4.3.11)."""
-    reader = Reader(data, "pre_shared_key")
-    identities = reader.vector(
-        2, lambda entry: (entry.opaque(2, at_least=1), entry.uint(4)), at_least=1
-    )
-    binders = reader.vector(2, lambda entry: entry.opaque(1, at_least=32), at_least=1)
-    reader.finish()
-    if len(identities) != len(binders):
-        raise illegal_parameter("pre_shared_key has more identities than binders, or fewer")

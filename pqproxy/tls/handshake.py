@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from pqproxy.tls.alerts import AlertDescription, FatalAlert, decode_error
 from pqproxy.tls.codepoints import HandshakeType
 from pqproxy.tls.events import Offer, Verdict
+from pqproxy.tls.exporter import Exporter
 from pqproxy.tls.key_schedule import SuiteParameters, finished_verify_data
 from pqproxy.tls.messages import HandshakeMessage
 from pqproxy.tls.secrets import Secret
@@ -22,6 +23,7 @@ from pqproxy.tls.secrets import Secret
 if TYPE_CHECKING:
     from pqproxy.tls.config import Credential
     from pqproxy.tls.events import Negotiated
+    from pqproxy.tls.session import SessionTicket
 
 
 class Transcript:
@@ -47,6 +49,12 @@ class Transcript:
     def hash(self) -> bytes:
         """The hash of all messages so far."""
         return self._hash.digest()
+
+    def hash_with(self, truncated: bytes) -> bytes:
+        """The hash of all messages so far and the beginning of another (§4.3.11.2)."""
+        running = self._hash.copy()
+        running.update(truncated)
+        return running.digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +156,20 @@ class UpdateReceiveSecret:
 
 
 @dataclass(frozen=True, slots=True)
+class UseExporter:
+    """Derive keys for others from this secret, once the handshake is complete."""
+
+    exporter: Exporter
+
+
+@dataclass(frozen=True, slots=True)
+class ReportTicket:
+    """Give the owner a ticket: it may keep it for a connection to come."""
+
+    ticket: SessionTicket
+
+
+@dataclass(frozen=True, slots=True)
 class HandshakeComplete:
     """Application data may flow."""
 
@@ -167,6 +189,8 @@ Action = (
     | Sign
     | VerifyChain
     | UpdateReceiveSecret
+    | UseExporter
+    | ReportTicket
     | HandshakeComplete
 )
 

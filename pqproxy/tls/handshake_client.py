@@ -14,6 +14,7 @@ from typing import ClassVar
 from pqproxy.tls.alerts import AlertDescription, FatalAlert, illegal_parameter, unexpected_message
 from pqproxy.tls.client_authentication import HandshakeKeys, Progress, WaitEncryptedExtensions
 from pqproxy.tls.client_hello import ClientContext, ClientOffer
+from pqproxy.tls.client_resumption import accepted_session
 from pqproxy.tls.codepoints import (
     LEGACY_VERSION,
     TLS_1_3,
@@ -113,11 +114,14 @@ class WaitServerHello:
                 )
         elif cookie is None:
             raise illegal_parameter("HelloRetryRequest changes nothing")
-        offer = self.offer.again(
-            self.context, group, None if cookie is None else read_cookie(cookie)
-        )
         first = Transcript(SUITES[suite]).plus(self.offer.hello.message())
         flight = Flight(first.replaced_by_hash().plus(message))
+        offer = self.offer.again(
+            self.context,
+            flight.transcript,
+            group,
+            None if cookie is None else read_cookie(cookie),
+        )
         flight.do(SendChangeCipherSpec())
         flight.add(offer.hello.message())
         next_state = WaitServerHello(self.context, offer, Retry(suite, flight.transcript))
@@ -125,6 +129,7 @@ class WaitServerHello:
 
     def _agree(self, message: HandshakeMessage, hello: ServerHello, suite: CipherSuite) -> Step:
         """Complete the key exchange and turn handshake keys on, both ways."""
+        session = accepted_session(hello.extensions, self.offer.ticket, suite)
         if ExtensionType.KEY_SHARE not in hello.extensions:
             raise FatalAlert(AlertDescription.MISSING_EXTENSION, "ServerHello has no key_share")
         share = read_server_share(hello.extensions[ExtensionType.KEY_SHARE])
@@ -132,13 +137,13 @@ class WaitServerHello:
             name = name_of(NamedGroup, share.group)
             raise illegal_parameter(f"ServerHello selects {name}, for which no share was sent")
         shared_secret = self.offer.shares[share.group].complete(share.key_exchange)
-        transcript = (
-            self.retry.transcript
-            if self.retry
-            else Transcript(SUITES[suite]).plus(self.offer.hello.message())
-        ).plus(message)
-        secret = EarlySecret.without_psk(transcript.suite).handshake_secret(shared_secret)
-        keys = HandshakeKeys.derive(secret, transcript.hash())
+        transcript = self._transcript(suite).plus(message)
+        early = (
+            EarlySecret.with_psk(transcript.suite, session.psk)
+            if session
+            else EarlySecret.without_psk(transcript.suite)
+        )
+        keys = HandshakeKeys.derive(early.handshake_secret(shared_secret), transcript.hash())
         # The dummy record stands before our second flight (§E.4): that was the second hello, or
         # begins here. Sending is protected from here on, so that an alert is too.
         compatibility: tuple[Action, ...] = () if self.retry else (SendChangeCipherSpec(),)
@@ -151,12 +156,20 @@ class WaitServerHello:
             server_name=self.context.config.server_name,
             alpn_protocol=None,
             hello_retry=self.retry is not None,
+            resumed=session is not None,
+            authentication=session.authentication if session else None,
         )
         progress = Progress(self.context, transcript, keys, negotiated)
         return Step(
             WaitEncryptedExtensions(progress, frozenset(self.offer.hello.extensions)),
             (*compatibility, UseSendSecret(keys.sending), UseReceiveSecret(keys.receiving)),
         )
+
+    def _transcript(self, suite: CipherSuite) -> Transcript:
+        """Up to our last hello."""
+        if self.retry:
+            return self.retry.transcript
+        return Transcript(SUITES[suite]).plus(self.offer.hello.message())
 
 
 def _older_version(hello: ServerHello) -> FatalAlert:

@@ -20,7 +20,6 @@ from pqproxy.tls.extensions import (
     Block,
     KeyShareEntry,
     check_places,
-    check_pre_shared_key,
     read_client_shares,
     read_record_size_limit,
 )
@@ -53,8 +52,10 @@ from pqproxy.tls.negotiation import (
     select_server_credential,
     select_version,
 )
+from pqproxy.tls.pre_shared_key import OfferedPsks, read_psk_key_exchange_modes
 from pqproxy.tls.server_authentication import ServerContext
 from pqproxy.tls.server_flight import SELECTED_VERSION, Answer, Selection
+from pqproxy.tls.server_resumption import find_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +110,20 @@ class AnswerClientHello(Proceeding):
         config, offer = self.context.config, self.offer
         choice = select_group(offer, self.shares, config.groups)
         cipher_suite = select_cipher_suite(self.hello.cipher_suites, config.cipher_suites)
+        resumption = find_session(config, self.hello, SUITES[cipher_suite])
         selection = Selection(
             cipher_suite=cipher_suite,
             group=choice.group,
-            credential=select_server_credential(config, offer),
+            credential=None if resumption else select_server_credential(config, offer),
             alpn_protocol=select_alpn_protocol(offer.alpn_protocols, config.alpn_protocols),
         )
-        transcript = Transcript(SUITES[cipher_suite]).plus(self.message)
-        if choice.share is None:
-            return self._retry(transcript, selection)
-        answer = Answer(self.context, self.hello, offer, selection)
-        return answer.send(transcript, choice.share)
+        transcript = Transcript(SUITES[cipher_suite])
+        if choice.share is None:  # the second hello has a binder of its own
+            return self._retry(transcript.plus(self.message), selection)
+        if resumption is not None:
+            resumption.check_binder(transcript, self.message)
+        answer = Answer(self.context, self.hello, offer, selection, resumption=resumption)
+        return answer.send(transcript.plus(self.message), choice.share)
 
     def _retry(self, transcript: Transcript, selection: Selection) -> Step:
         """Ask for a share of our group (§4.2.4). Happens once: the next state expects no other."""
@@ -154,16 +158,17 @@ def check_client_hello(hello: ClientHello) -> None:
     if ExtensionType.PRE_SHARED_KEY in extensions:
         if list(extensions)[-1] != ExtensionType.PRE_SHARED_KEY:
             raise illegal_parameter("pre_shared_key is not the last extension")
-        check_pre_shared_key(extensions[ExtensionType.PRE_SHARED_KEY])
+        OfferedPsks.read(extensions[ExtensionType.PRE_SHARED_KEY])
         if ExtensionType.PSK_KEY_EXCHANGE_MODES not in extensions:
             raise _missing("psk_key_exchange_modes")
-    for required in (
-        ExtensionType.SUPPORTED_GROUPS,
-        ExtensionType.KEY_SHARE,
-        ExtensionType.SIGNATURE_ALGORITHMS,
-    ):
-        if required not in extensions:
-            raise _missing(required.name.lower())
+    if ExtensionType.PSK_KEY_EXCHANGE_MODES in extensions:
+        read_psk_key_exchange_modes(extensions[ExtensionType.PSK_KEY_EXCHANGE_MODES])
+    required = [ExtensionType.SUPPORTED_GROUPS, ExtensionType.KEY_SHARE]
+    if ExtensionType.PRE_SHARED_KEY not in extensions:  # else only if we come to sign (§4.3.3)
+        required.append(ExtensionType.SIGNATURE_ALGORITHMS)
+    for extension in required:
+        if extension not in extensions:
+            raise _missing(extension.name.lower())
     limit = extensions.get(ExtensionType.RECORD_SIZE_LIMIT)
     if limit is not None:
         read_record_size_limit(limit)
@@ -193,5 +198,14 @@ class WaitSecondClientHello:
         check_client_hello(hello)
         first_hello = ClientHello.read(self.first.body)
         share = check_second_client_hello(first_hello, hello, self.selection.group)
-        answer = Answer(self.context, hello, self.offer, self.selection, after_retry=True)
+        config, selection = self.context.config, self.selection
+        resumption = find_session(config, hello, self.transcript.suite)
+        if resumption is not None:
+            resumption.check_binder(self.transcript, message)
+        elif selection.credential is None:  # the ticket of the first hello is there no more
+            credential = select_server_credential(config, self.offer)
+            selection = replace(selection, credential=credential)
+        answer = Answer(
+            self.context, hello, self.offer, selection, after_retry=True, resumption=resumption
+        )
         return answer.send(self.transcript.plus(message), share)

@@ -58,22 +58,27 @@ def hkdf_extract(suite: SuiteParameters, salt: bytes, input_keying_material: byt
 def hkdf_expand_label(
     suite: SuiteParameters, secret: Secret, label: bytes, context: bytes, length: int
 ) -> bytes:
-    """HKDF-Expand-Label (§7.1): the info is length, "tls13 " + label, and context.
+    """HKDF-Expand-Label (§7.1).
 
-    Nothing that TLS derives is longer than a hash, so HKDF-Expand (RFC 5869 §2.3) is its first
+    Nothing that is derived here is longer than a hash, so HKDF-Expand (RFC 5869 §2.3) is its first
     block, one HMAC over info and the block's number. A handshake derives sixteen times.
     """
     if length > suite.hash_length:
         raise ValueError(f"{length} bytes are longer than a hash")
+    info = hkdf_label(label, context, length)
+    return hmac.digest(secret.expose(), info + b"\x01", suite.hash_name)[:length]
+
+
+def hkdf_label(label: bytes, context: bytes, length: int) -> bytes:
+    """HkdfLabel (§7.1): length, "tls13 " + label, and context."""
     full_label = b"tls13 " + label
-    info = b"%b%c%b%c%b" % (
+    return b"%b%c%b%c%b" % (
         length.to_bytes(2, "big"),
         len(full_label),
         full_label,
         len(context),
         context,
     )
-    return hmac.digest(secret.expose(), info + b"\x01", suite.hash_name)[:length]
 
 
 def derive_secret(
@@ -94,6 +99,13 @@ def traffic_keys(suite: SuiteParameters, traffic_secret: Secret) -> TrafficKeys:
 def next_application_traffic_secret(suite: SuiteParameters, traffic_secret: Secret) -> Secret:
     """application_traffic_secret_N+1 (§7.2)."""
     return derive_secret(suite, traffic_secret, b"traffic upd", b"")
+
+
+def resumption_psk(suite: SuiteParameters, resumption_secret: Secret, nonce: bytes) -> Secret:
+    """The pre-shared key of one ticket (§4.7.1)."""
+    return Secret(
+        hkdf_expand_label(suite, resumption_secret, b"resumption", nonce, suite.hash_length)
+    )
 
 
 def finished_verify_data(suite: SuiteParameters, base_key: Secret, transcript_hash: bytes) -> bytes:
@@ -160,6 +172,15 @@ class EarlySecret:
         """A full handshake: the pre-shared key is a string of zeros."""
         zeros = bytes(suite.hash_length)
         return cls(suite, hkdf_extract(suite, zeros, zeros))
+
+    @classmethod
+    def with_psk(cls, suite: SuiteParameters, psk: Secret) -> EarlySecret:
+        """A resumption."""
+        return cls(suite, hkdf_extract(suite, bytes(suite.hash_length), psk.expose()))
+
+    def binder_key(self) -> Secret:
+        """What the binder of a key from a ticket is made with (§4.3.11.2)."""
+        return derive_secret(self.suite, self.secret, b"res binder", self.suite.digest(b""))
 
     def handshake_secret(self, shared_secret: Secret) -> HandshakeSecret:
         """Mix in the key exchange: for a hybrid group both secrets, concatenated."""

@@ -242,6 +242,13 @@ class NewSessionTicket:
         check_places(Block.NEW_SESSION_TICKET, extensions)
         return cls(lifetime, age_add, nonce, ticket, extensions)
 
+    def message(self) -> HandshakeMessage:
+        """Write it."""
+        writer = Writer().uint(self.ticket_lifetime, 4).uint(self.ticket_age_add, 4)
+        writer.opaque(self.ticket_nonce, 1).opaque(self.ticket, 2)
+        write_extensions(writer, self.extensions)
+        return HandshakeMessage(HandshakeType.NEW_SESSION_TICKET, writer.finish())
+
 
 def read_key_update(body: bytes) -> bool:
     """Read a KeyUpdate (§4.7.3): whether the peer wants one back."""

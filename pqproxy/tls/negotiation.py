@@ -169,7 +169,16 @@ def select_credential(
 
 
 def select_server_credential(config: ServerConfig, offer: Offer) -> CredentialChoice:
-    """Our certificate for this client, or handshake_failure (§4.5.1.2)."""
+    """Our certificate for this client.
+
+    Raises:
+        FatalAlert: missing_extension where it says nothing of signatures (§9.2),
+            handshake_failure where we have none that it accepts (§4.5.1.2).
+    """
+    if not offer.signature_schemes:
+        raise FatalAlert(
+            AlertDescription.MISSING_EXTENSION, "ClientHello has no signature_algorithms"
+        )
     choice = select_credential(config.credentials, offer.signature_schemes)
     if choice is None:
         have = ", ".join(credential.key_algorithm for credential in config.credentials)

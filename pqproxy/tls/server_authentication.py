@@ -1,6 +1,6 @@
 """The server's handshake after its own flight: signing it, and judging the client (RFC 9846 §A.2).
 
-WaitServerSignature -> (WaitCertificate -> WaitCertificateVerify -> WaitClientVerdict ->)
+(WaitServerSignature ->) (WaitCertificate -> WaitCertificateVerify -> WaitClientVerdict ->)
   WaitFinished -> ServerConnected
 """
 
@@ -13,13 +13,17 @@ from pqproxy.tls.alerts import AlertDescription, FatalAlert
 from pqproxy.tls.codepoints import HandshakeType
 from pqproxy.tls.config import ClientAuthentication, ServerConfig
 from pqproxy.tls.events import Negotiated, Verdict
+from pqproxy.tls.exporter import Exporter
 from pqproxy.tls.handshake import (
     Flight,
     HandshakeComplete,
+    SendHandshake,
+    State,
     Step,
     TrafficSecret,
     Transcript,
     UpdateReceiveSecret,
+    UseExporter,
     UseReceiveSecret,
     UseSendSecret,
     VerifyChain,
@@ -35,6 +39,7 @@ from pqproxy.tls.messages import (
     HandshakeMessage,
     read_key_update,
 )
+from pqproxy.tls.server_resumption import TicketOffice
 from pqproxy.tls.signatures import CLIENT_CONTEXT, CertificateVerifyCheck
 
 
@@ -48,21 +53,18 @@ class ServerContext:
 
 
 @dataclass(frozen=True, slots=True)
-class WaitServerSignature(WaitSignature):
-    """NEGOTIATED: our CertificateVerify is being signed."""
+class ServerFinish:
+    """The end of our flight, of a full handshake and of a resumption."""
 
     context: ServerContext
-    transcript: Transcript
     secret: HandshakeSecret
     sending: TrafficSecret
     receiving: TrafficSecret
     negotiated: Negotiated
-    scheme: int
+    gives_tickets: bool  # the client can use them
 
-    def on_signature(self, signature: bytes) -> Step:
-        """Send CertificateVerify and Finished, and go on to application keys."""
-        flight = Flight(self.transcript)
-        flight.add(CertificateVerify(self.scheme, signature).message())
+    def send(self, flight: Flight) -> State:
+        """Send Finished, go on to application keys, and return who waits for the client."""
         verify_data = finished_verify_data(
             self.secret.suite, self.sending.secret, flight.transcript.hash()
         )
@@ -75,19 +77,41 @@ class WaitServerSignature(WaitSignature):
                     main.suite,
                     main.server_application_traffic_secret_0(finished_hash),
                 )
-            )
+            ),
+            UseExporter(Exporter(main.suite, main.exporter_secret(finished_hash))),
         )
         application = TrafficSecret(
             "CLIENT_TRAFFIC_SECRET_0",
             main.suite,
             main.client_application_traffic_secret_0(finished_hash),
         )
+        config, entropy = self.context.config, self.context.entropy
+        office = TicketOffice.of(config, entropy, main, self.negotiated.group)
         wait_finished = WaitFinished(
-            flight.transcript, self.receiving, application, self.negotiated
+            flight.transcript,
+            self.receiving,
+            application,
+            self.negotiated,
+            office if self.gives_tickets else None,
         )
-        if self.context.config.client_authentication is ClientAuthentication.NONE:
-            return Step(wait_finished, tuple(flight.actions))
-        return Step(WaitCertificate(self.context, wait_finished), tuple(flight.actions))
+        if self.negotiated.resumed or config.client_authentication is ClientAuthentication.NONE:
+            return wait_finished
+        return WaitCertificate(self.context, wait_finished)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitServerSignature(WaitSignature):
+    """NEGOTIATED: our CertificateVerify is being signed."""
+
+    finish: ServerFinish
+    transcript: Transcript
+    scheme: int
+
+    def on_signature(self, signature: bytes) -> Step:
+        """Send CertificateVerify and what ends our flight."""
+        flight = Flight(self.transcript)
+        flight.add(CertificateVerify(self.scheme, signature).message())
+        return Step(self.finish.send(flight), tuple(flight.actions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,23 +158,30 @@ class WaitCertificateVerify:
             peer_signature_scheme=verify.algorithm,
             peer_chain=self.chain,
         )
-        return Step(
-            WaitClientVerdict(replace(wait_finished, negotiated=negotiated)),
-            (VerifyChain(self.chain),),
+        wait_verdict = WaitClientVerdict(
+            self.context, replace(wait_finished, negotiated=negotiated)
         )
+        return Step(wait_verdict, (VerifyChain(self.chain),))
 
 
 @dataclass(frozen=True, slots=True)
 class WaitClientVerdict(WaitVerdict):
     """The client's chain is being judged."""
 
+    context: ServerContext
     wait_finished: WaitFinished
 
     def on_verdict(self, verdict: Verdict) -> Step:
         """Go on, or refuse with the alert that was decided on."""
         if verdict.alert is not None:
             raise FatalAlert(verdict.alert, verdict.reason)
-        return Step(self.wait_finished)
+        tickets = self.context.config.tickets
+        if tickets is None:
+            return Step(self.wait_finished)
+        negotiated = self.wait_finished.negotiated
+        proof = verdict.authentication(negotiated.peer_chain, tickets.clock())
+        negotiated = replace(negotiated, authentication=proof)
+        return Step(replace(self.wait_finished, negotiated=negotiated))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +192,7 @@ class WaitFinished:
     receiving: TrafficSecret
     application: TrafficSecret
     negotiated: Negotiated
+    office: TicketOffice | None = None
     expects: ClassVar[frozenset[HandshakeType]] = frozenset({HandshakeType.FINISHED})
 
     def after(self, message: HandshakeMessage) -> WaitFinished:
@@ -168,11 +200,14 @@ class WaitFinished:
         return replace(self, transcript=self.transcript.plus(message))
 
     def on_message(self, message: HandshakeMessage) -> Step:
-        """Check it; from here on, application data."""
+        """Check it; from here on, application data, and tickets before ours."""
         check_finished(message, self.receiving, self.transcript.hash(), "client")
+        tickets: tuple[SendHandshake, ...] = ()
+        if self.office is not None:
+            tickets = self.office.give(self.transcript.plus(message), self.negotiated)
         return Step(
             ServerConnected(),
-            (UseReceiveSecret(self.application), HandshakeComplete(self.negotiated)),
+            (UseReceiveSecret(self.application), HandshakeComplete(self.negotiated), *tickets),
         )
 
 

@@ -11,6 +11,7 @@ from pqproxy.tls.codepoints import TLS_1_3, CipherSuite, ExtensionType
 from pqproxy.tls.config import ClientAuthentication
 from pqproxy.tls.events import Negotiated, Offer
 from pqproxy.tls.extensions import (
+    Extensions,
     KeyShareEntry,
     read_record_size_limit,
     write_alpn,
@@ -38,8 +39,10 @@ from pqproxy.tls.messages import (
     ServerHello,
 )
 from pqproxy.tls.negotiation import CredentialChoice
+from pqproxy.tls.pre_shared_key import takes_tickets
 from pqproxy.tls.record import MAX_FRAGMENT
-from pqproxy.tls.server_authentication import ServerContext, WaitServerSignature
+from pqproxy.tls.server_authentication import ServerContext, ServerFinish, WaitServerSignature
+from pqproxy.tls.server_resumption import Resumption
 from pqproxy.tls.signatures import SERVER_CONTEXT, certificate_verify_content
 
 SELECTED_VERSION = TLS_1_3.to_bytes(2, "big")
@@ -52,44 +55,55 @@ class Selection:
 
     cipher_suite: CipherSuite
     group: int
-    credential: CredentialChoice
+    credential: CredentialChoice | None  # None: a ticket stands for it
     alpn_protocol: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The server's flight, ServerHello to CertificateVerify, for one ClientHello."""
+    """The server's flight, ServerHello to CertificateVerify or Finished, for one ClientHello."""
 
     context: ServerContext
     hello: ClientHello
     offer: Offer
     selection: Selection
     after_retry: bool = False
+    resumption: Resumption | None = None
 
     def send(self, transcript: Transcript, share: KeyShareEntry) -> Step:
-        """Agree on keys, send all but CertificateVerify, and ask for its signature."""
+        """Agree on keys and send everything, up to where a signature is needed."""
         exchange = self.context.exchanges[self.selection.group]
         server_share = exchange.respond(share.key_exchange, self.context.entropy)
         server_hello = ServerHello(
             random=self.context.entropy(32),
             legacy_session_id_echo=self.hello.legacy_session_id,
             cipher_suite=self.selection.cipher_suite,
-            extensions={
-                ExtensionType.SUPPORTED_VERSIONS: SELECTED_VERSION,
-                ExtensionType.KEY_SHARE: KeyShareEntry(
-                    self.selection.group, server_share.key_exchange
-                ).write(),
-            },
+            extensions=self._hello_extensions(server_share.key_exchange),
         )
         flight = Flight(transcript)
         flight.add(server_hello.message())
         if self.hello.legacy_session_id and not self.after_retry:
             flight.do(SendChangeCipherSpec())  # after our first message, and only there (§E.4)
-        early = EarlySecret.without_psk(transcript.suite)
-        secret = early.handshake_secret(server_share.shared_secret)
-        return self._authenticate(flight, secret)
+        secret = self._early_secret(transcript).handshake_secret(server_share.shared_secret)
+        return self._protect(flight, secret)
 
-    def _authenticate(self, flight: Flight, secret: HandshakeSecret) -> Step:
+    def _hello_extensions(self, key_exchange: bytes) -> Extensions:
+        extensions: dict[int, bytes] = {
+            ExtensionType.SUPPORTED_VERSIONS: SELECTED_VERSION,
+            ExtensionType.KEY_SHARE: KeyShareEntry(self.selection.group, key_exchange).write(),
+        }
+        if self.resumption is not None:
+            selected = self.resumption.selected_identity
+            extensions[ExtensionType.PRE_SHARED_KEY] = selected.to_bytes(2, "big")
+        return extensions
+
+    def _early_secret(self, transcript: Transcript) -> EarlySecret:
+        if self.resumption is None:
+            return EarlySecret.without_psk(transcript.suite)
+        return self.resumption.early_secret(transcript.suite)
+
+    def _protect(self, flight: Flight, secret: HandshakeSecret) -> Step:
+        """Turn handshake keys on, both ways, and go on under them."""
         suite, hello_hash = secret.suite, flight.transcript.hash()
         sending = TrafficSecret(
             "SERVER_HANDSHAKE_TRAFFIC_SECRET",
@@ -104,21 +118,28 @@ class Answer:
         flight.do(*self._limits(), UseSendSecret(sending), UseReceiveSecret(receiving))
         flight.do(SkipEarlyData(skip=ExtensionType.EARLY_DATA in self.hello.extensions))
         flight.add(self._encrypted_extensions().message())
-        if self.context.config.client_authentication is not ClientAuthentication.NONE:
-            flight.add(self._certificate_request().message())
-        choice = self.selection.credential
-        flight.add(Certificate(choice.credential.chain).message())
-        content = certificate_verify_content(SERVER_CONTEXT, flight.transcript.hash())
-        flight.do(Sign(choice.credential, choice.scheme, content))
-        next_state = WaitServerSignature(
+        finish = ServerFinish(
             self.context,
-            flight.transcript,
             secret,
             sending,
             receiving,
             self._negotiated(),
-            choice.scheme,
+            gives_tickets=takes_tickets(self.hello),
         )
+        if self.resumption is not None:  # that we have its key is our proof
+            return Step(finish.send(flight), tuple(flight.actions))
+        return self._authenticate(flight, finish)
+
+    def _authenticate(self, flight: Flight, finish: ServerFinish) -> Step:
+        choice = self.selection.credential
+        if choice is None:
+            raise RuntimeError("a full handshake without a certificate")
+        if self.context.config.client_authentication is not ClientAuthentication.NONE:
+            flight.add(self._certificate_request().message())
+        flight.add(Certificate(choice.credential.chain).message())
+        content = certificate_verify_content(SERVER_CONTEXT, flight.transcript.hash())
+        flight.do(Sign(choice.credential, choice.scheme, content))
+        next_state = WaitServerSignature(finish, flight.transcript, choice.scheme)
         return Step(next_state, tuple(flight.actions))
 
     def _limits(self) -> tuple[Action, ...]:
@@ -149,13 +170,16 @@ class Answer:
         )
 
     def _negotiated(self) -> Negotiated:
+        choice, resumption = self.selection.credential, self.resumption
         return Negotiated(
             group=self.selection.group,
             cipher_suite=self.selection.cipher_suite,
-            signature_scheme=self.selection.credential.scheme,
+            signature_scheme=None if choice is None or resumption else choice.scheme,
             peer_signature_scheme=None,
             peer_chain=(),
             server_name=self.offer.server_name,
             alpn_protocol=self.selection.alpn_protocol,
             hello_retry=self.after_retry,
+            resumed=resumption is not None,
+            authentication=resumption.session.authentication if resumption else None,
         )

@@ -3,7 +3,7 @@
 import pytest
 
 from pqproxy.tls import AlertDescription, Failed
-from tests.handshake.deviations import clients, records, servers
+from tests.handshake.deviations import clients, records, resumptions, servers
 from tests.support.deviation import assert_inert
 
 FATAL = 2
@@ -36,6 +36,11 @@ def test_a_server_that_deviates_gets_one_alert_and_then_silence(row):
     assert_refused(row.scene(), row.alert)
 
 
+@rows(resumptions)
+def test_a_resumption_that_deviates_gets_one_alert_and_then_silence(row):
+    assert_refused(row.scene(), row.alert)
+
+
 @either_role
 @rows(records)
 def test_a_record_that_may_not_be_gets_one_alert_and_then_silence(role, row):
@@ -43,7 +48,7 @@ def test_a_record_that_may_not_be_gets_one_alert_and_then_silence(role, row):
 
 
 def test_the_names_of_the_rows_are_their_own():
-    for module in (clients, records, servers):
+    for module in (clients, records, resumptions, servers):
         names = [row.name for row in module.ROWS]
 
         assert len(set(names)) == len(names)

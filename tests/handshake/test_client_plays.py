@@ -197,6 +197,7 @@ def test_the_server_finished_is_answered_with_ours_and_application_keys():
     assert answer == (
         SendHandshake(schedule.finished(sending, server_flight)),
         *application_keys(schedule, server_flight),
+        schedule.exporter(server_flight),
         HandshakeComplete(negotiated()),
     )
     assert play.state == ClientConnected()
@@ -224,6 +225,7 @@ def test_a_request_is_answered_with_a_chain_and_its_proof_when_that_is_signed():
         SendHandshake(CertificateVerify(0x0403, b"late").message()),
         SendHandshake(schedule.finished(sending, play.messages[:-1])),
         *application_keys(schedule, server_flight),
+        schedule.exporter(server_flight),
         HandshakeComplete(negotiated(signature_scheme=0x0403)),
     )
 

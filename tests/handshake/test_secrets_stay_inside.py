@@ -12,6 +12,7 @@ from pqproxy.tls.handshake import Over
 from tests.support.deviation import Scene
 from tests.support.hostile import leaf
 from tests.support.loopback import PROVIDER, Endpoint, credential, pump
+from tests.support.resumption import Clock, Resumption, tickets
 
 HYBRID, X25519 = NamedGroup.X25519MLKEM768, NamedGroup.x25519
 GROUPS = (X25519, HYBRID)
@@ -105,10 +106,18 @@ def watched():
     ours, theirs = Recorder(), Recorder()
     own = (credential(leaf("mldsa65")), credential(leaf()))
     server_config = tls.ServerConfig(
-        own, PROVIDER, groups=(HYBRID,), client_authentication=tls.ClientAuthentication.REQUIRE
+        own,
+        PROVIDER,
+        groups=(HYBRID,),
+        client_authentication=tls.ClientAuthentication.REQUIRE,
+        tickets=tickets(Clock()),
     )
     client_config = tls.ClientConfig(
-        PROVIDER, groups=GROUPS, key_shares=(X25519,), credentials=(credential(leaf()),)
+        PROVIDER,
+        groups=GROUPS,
+        key_shares=(X25519,),
+        credentials=(credential(leaf()),),
+        clock=Clock(),
     )
     server = Watched(tls.ServerConnection(server_config, entropy=ours)).watch(ours)
     client = Watched(tls.ClientConnection(client_config, entropy=theirs)).watch(theirs)
@@ -156,6 +165,18 @@ def test_a_failure_of_our_own_tells_no_secret():
     scene = Scene("client", judge=failing).play()
 
     assert "0123456789abcdef" not in f"{scene.failure!r} {scene.failure!s} {scene.failure.reason}"
+
+
+def test_a_ticket_and_whoever_resumes_with_it_print_no_key():
+    scene = Resumption()
+    ticket = scene.first_visit()[0]
+    client, server = scene.visit(ticket)
+    things = reachable([ticket, client.connection, server.connection, client.events])
+    keys = secrets_of(things)
+
+    assert server.negotiated.resumed
+    assert ticket.session.psk.expose() in keys
+    assert_hidden(things, {*keys, ticket.ticket})
 
 
 # The key log

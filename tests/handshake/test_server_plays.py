@@ -159,6 +159,7 @@ def test_the_signature_completes_the_flight_and_turns_application_keys_on_for_se
         SendHandshake(CertificateVerify(0x0403, b"signature").message()),
         SendHandshake(schedule.finished(sending, play.messages[:-1])),
         UseSendSecret(schedule.traffic("SERVER_TRAFFIC_SECRET_0", play.messages)),
+        schedule.exporter(play.messages),
     )
     assert isinstance(play.state, WaitFinished)
 

@@ -1,5 +1,7 @@
 """What holds for every handshake message: round trips, prefixes, trailing bytes, any bytes."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +11,6 @@ from pqproxy.tls.codec import Writer
 from pqproxy.tls.codepoints import ExtensionType, HandshakeType
 from pqproxy.tls.extensions import (
     KeyShareEntry,
-    check_pre_shared_key,
     read_alpn,
     read_client_shares,
     read_cookie,
@@ -34,6 +35,7 @@ from pqproxy.tls.messages import (
     ServerHello,
     read_key_update,
 )
+from pqproxy.tls.pre_shared_key import OfferedPsks, PskIdentity, read_psk_key_exchange_modes
 
 ALL_EXTENSIONS = frozenset(range(2**16))
 MEANINGLESS = st.integers(1000, 65_535)  # extension types that no message is judged by
@@ -63,6 +65,25 @@ requests = st.builds(CertificateRequest, extension_blocks)
 chains = st.lists(st.binary(min_size=1, max_size=40), max_size=6)
 certificates = st.builds(Certificate, chains.map(tuple))
 proofs = st.builds(CertificateVerify, uint16, st.binary(max_size=80))
+uint32 = st.integers(0, 2**32 - 1)
+tickets = st.builds(
+    NewSessionTicket,
+    uint32,
+    uint32,
+    st.binary(max_size=9),
+    st.binary(min_size=1, max_size=40),
+    extension_blocks,
+)
+offered_psks = st.lists(
+    st.tuples(st.binary(min_size=1, max_size=40), uint32, st.binary(min_size=32, max_size=48)),
+    min_size=1,
+    max_size=3,
+).map(
+    lambda entries: OfferedPsks(
+        tuple(PskIdentity(identity, age) for identity, age, _ in entries),
+        tuple(binder for _, _, binder in entries),
+    )
+)
 
 
 def read_encrypted_extensions(body):
@@ -76,6 +97,7 @@ MESSAGES = st.one_of(
     st.tuples(requests, st.just(CertificateRequest.read)),
     st.tuples(certificates, st.just(Certificate.read)),
     st.tuples(proofs, st.just(CertificateVerify.read)),
+    st.tuples(tickets, st.just(NewSessionTicket.read)),
 )
 READERS = [
     ClientHello.read,
@@ -92,7 +114,8 @@ READERS = [
     read_alpn,
     read_cookie,
     read_record_size_limit,
-    check_pre_shared_key,
+    OfferedPsks.read,
+    read_psk_key_exchange_modes,
     lambda data: read_uint16_list(data, "x"),
     lambda data: read_uint16_list(data, "x", prefix=1),
 ]
@@ -111,6 +134,31 @@ def test_a_message_is_read_back_as_it_was_written(case):
     message, read = case
 
     assert read(message.message().body) == message
+
+
+@given(offered_psks)
+def test_a_list_of_keys_is_read_back_as_it_was_written(psks):
+    assert OfferedPsks.read(psks.write()) == psks
+
+
+@given(offered_psks, hellos)
+def test_what_a_binder_covers_ends_where_the_binders_begin(psks, hello):
+    """Their lengths are in the hello all the same: only the list itself is cut off."""
+    ending = replace(
+        hello, extensions={**hello.extensions, ExtensionType.PRE_SHARED_KEY: psks.write()}
+    )
+    whole, covered = ending.message().encode(), psks.truncate(ending.message())
+    binders = b"".join(bytes((len(binder),)) + binder for binder in psks.binders)
+
+    assert covered + len(binders).to_bytes(2, "big") + binders == whole
+
+
+@given(offered_psks, st.data())
+def test_a_prefix_of_a_list_of_keys_is_refused(psks, data):
+    written = psks.write()
+    prefix = written[: data.draw(st.integers(0, len(written) - 1))]
+
+    assert read_or_alert(OfferedPsks.read, prefix) is AlertDescription.DECODE_ERROR
 
 
 @given(MESSAGES, st.data())

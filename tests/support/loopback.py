@@ -43,13 +43,13 @@ class Endpoint:
         return cls(tls.ServerConnection(wanted, key_log=key_log), judge)
 
     @classmethod
-    def client(cls, *leaves, judge=accept_every_chain, key_log=None, **config):
+    def client(cls, *leaves, judge=accept_every_chain, key_log=None, ticket=None, **config):
         """Shares a key for its first group, unless `key_shares` says otherwise."""
         credentials = tuple(credential(leaf) for leaf in leaves)
         if "groups" in config:
             config = {"key_shares": config["groups"][:1], **config}
         wanted = tls.ClientConfig(PROVIDER, credentials=credentials, **config)
-        return cls(tls.ClientConnection(wanted, key_log=key_log), judge)
+        return cls(tls.ClientConnection(wanted, key_log=key_log, ticket=ticket), judge)
 
     @property
     def negotiated(self):

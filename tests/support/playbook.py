@@ -16,8 +16,9 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from pqproxy import tls
 from pqproxy.tls.codepoints import CipherSuite, ExtensionType, HandshakeType, NamedGroup
+from pqproxy.tls.exporter import Exporter
 from pqproxy.tls.extensions import KeyShareEntry, write_uint16_list
-from pqproxy.tls.handshake import SendHandshake, TrafficSecret
+from pqproxy.tls.handshake import SendHandshake, TrafficSecret, UseExporter
 from pqproxy.tls.key_schedule import SUITES
 from pqproxy.tls.messages import ClientHello, HandshakeMessage, ServerHello
 from tests.support.loopback import PROVIDER
@@ -75,6 +76,10 @@ class Play:
 
 def transcript_hash(messages, hash_name):
     """§4.1, with the first hello standing as its hash if it was answered by a retry."""
+    return hashlib.new(hash_name, _as_hashed(messages, hash_name)).digest()
+
+
+def _as_hashed(messages, hash_name):
     encoded = [message.encode() for message in messages]
     if (
         len(messages) > 1
@@ -82,21 +87,21 @@ def transcript_hash(messages, hash_name):
     ):
         first = hashlib.new(hash_name, encoded[0]).digest()
         encoded[0] = bytes((254, 0, 0, len(first))) + first
-    return hashlib.new(hash_name, b"".join(encoded)).digest()
+    return b"".join(encoded)
 
 
 class Schedule:
-    """Every secret of one handshake without a pre-shared key."""
+    """Every secret of one handshake, without a pre-shared key or with one."""
 
-    def __init__(self, hash_name, shared_secret):
+    def __init__(self, hash_name, shared_secret, psk=None):
         self.hash_name = hash_name
         self.suite = SUITES[SUITE_OF_HASH[hash_name]]
         self._nothing = hashlib.new(hash_name).digest()
         zeros = bytes(len(self._nothing))
-        early = self._mac(zeros, zeros)
+        early = self._mac(zeros, psk or zeros)
         handshake = self._mac(self.expand(early, "derived", self._nothing), shared_secret)
         main = self._mac(self.expand(handshake, "derived", self._nothing), zeros)
-        self._stages = {"handshake": handshake, "main": main}
+        self._stages = {"early": early, "handshake": handshake, "main": main}
 
     def traffic(self, name, messages):
         """A traffic secret over these messages, as the states hand it on."""
@@ -104,6 +109,24 @@ class Schedule:
         hashed = transcript_hash(messages, self.hash_name)
         secret = self.expand(self._stages[stage], label, hashed)
         return TrafficSecret(name, self.suite, tls.Secret(secret))
+
+    def exporter(self, messages):
+        """The exporter_secret over these messages, as the states hand it on."""
+        hashed = transcript_hash(messages, self.hash_name)
+        secret = self.expand(self._stages["main"], "exp master", hashed)
+        return UseExporter(Exporter(self.suite, tls.Secret(secret)))
+
+    def ticket_psk(self, messages, nonce):
+        """The key of a ticket that follows these messages, all of the handshake (§4.7.1)."""
+        hashed = transcript_hash(messages, self.hash_name)
+        secret = self.expand(self._stages["main"], "res master", hashed)
+        return self.expand(secret, "resumption", nonce)
+
+    def binder(self, truncated, before=()):
+        """Of a hello without its binders, behind the messages before it (§4.3.11.2)."""
+        key = self.expand(self._stages["early"], "res binder", self._nothing)
+        covered = hashlib.new(self.hash_name, _as_hashed(before, self.hash_name) + truncated)
+        return self._mac(self.expand(key, "finished", b""), covered.digest())
 
     def finished(self, traffic_secret, messages):
         """The Finished of whoever sends under this secret, having seen these messages."""

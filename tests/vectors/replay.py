@@ -24,9 +24,11 @@ from tests.vectors.traces import (
     CLIENT_AUTHENTICATION,
     COMPATIBILITY,
     ONE_RTT,
+    RESUMED,
     RETRY,
     SERVER,
     SUITE,
+    load,
 )
 
 X25519, P256 = tls.NamedGroup.x25519, tls.NamedGroup.secp256r1
@@ -151,7 +153,8 @@ def answer(endpoint, trace, stream):
 
 
 def server_config(trace, section, groups=(X25519,)):
-    chain = Certificate.read(trace.message("Certificate", SERVER).body).chain
+    shown = load(ONE_RTT) if section == RESUMED else trace  # a resumption shows no certificate
+    chain = Certificate.read(shown.message("Certificate", SERVER).body).chain
     algorithm = "ecdsa-p256" if section == CLIENT_AUTHENTICATION else "rsa"
     return tls.ServerConfig(
         (tls.Credential(chain, None, algorithm),),

@@ -13,7 +13,9 @@ from pqproxy.tls.extensions import (
     read_single_uint16,
     read_uint16_list,
 )
+from pqproxy.tls.handshake import Transcript
 from pqproxy.tls.key_exchange import KeyExchanges
+from pqproxy.tls.key_schedule import SUITES
 from tests.support.loopback import PROVIDER
 
 HYBRID, X25519, P256 = (
@@ -21,6 +23,8 @@ HYBRID, X25519, P256 = (
     tls.NamedGroup.x25519,
     tls.NamedGroup.secp256r1,
 )
+
+SUITE = SUITES[tls.CipherSuite.TLS_AES_256_GCM_SHA384]
 
 
 def context(**config):
@@ -112,7 +116,7 @@ def test_no_resumption_and_no_early_data_is_offered():
 def test_a_second_hello_changes_share_and_cookie_and_nothing_else(group, cookie):
     made = context(groups=(HYBRID, X25519))
     first = ClientOffer.make(made)
-    again = first.again(made, group, cookie)
+    again = first.again(made, Transcript(SUITE), group, cookie)
     before, after = dict(first.hello.extensions), dict(again.hello.extensions)
     share_before, share_after = (
         before.pop(ExtensionType.KEY_SHARE),

@@ -8,7 +8,6 @@ from pqproxy.tls.extensions import (
     Block,
     KeyShareEntry,
     check_places,
-    check_pre_shared_key,
     read_alpn,
     read_client_shares,
     read_cookie,
@@ -219,34 +218,3 @@ def test_a_record_size_limit_is_64_at_least(limit, accepted):
         assert read_record_size_limit(data) == limit
     else:
         refused(lambda: read_record_size_limit(data), ILLEGAL_PARAMETER)
-
-
-def _pre_shared_key(identities, binders):
-    first = b"".join(Writer().opaque(i, 2).uint(0, 4).finish() for i in identities)
-    second = b"".join(Writer().opaque(b, 1).finish() for b in binders)
-    return Writer().opaque(first, 2).opaque(second, 2).finish()
-
-
-def test_a_sound_pre_shared_key_is_let_pass():
-    check_pre_shared_key(_pre_shared_key([b"a", b"b"], [bytes(32), bytes(255)]))
-
-
-@pytest.mark.parametrize(
-    ("identities", "binders", "description"),
-    [
-        ([], [bytes(32)], DECODE_ERROR),
-        ([b"a"], [], DECODE_ERROR),
-        ([b""], [bytes(32)], DECODE_ERROR),
-        ([b"a"], [bytes(31)], DECODE_ERROR),
-        ([b"a", b"b"], [bytes(32)], ILLEGAL_PARAMETER),
-        ([b"a"], [bytes(32), bytes(32)], ILLEGAL_PARAMETER),
-    ],
-)
-def test_an_unsound_pre_shared_key_is_refused(identities, binders, description):
-    refused(lambda: check_pre_shared_key(_pre_shared_key(identities, binders)), description)
-
-
-def test_trailing_bytes_behind_a_pre_shared_key_are_refused():
-    data = _pre_shared_key([b"a"], [bytes(32)]) + b"\0"
-
-    refused(lambda: check_pre_shared_key(data), DECODE_ERROR)

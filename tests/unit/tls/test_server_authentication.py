@@ -12,6 +12,7 @@ from pqproxy.tls.messages import Certificate
 from pqproxy.tls.server_authentication import (
     ServerConnected,
     ServerContext,
+    ServerFinish,
     WaitCertificate,
     WaitCertificateVerify,
     WaitClientVerdict,
@@ -58,9 +59,10 @@ def refused(call):
 )
 def test_after_the_signature_a_certificate_is_awaited_where_one_was_asked_for(asks, expected):
     handshake = EarlySecret.without_psk(SUITE).handshake_secret(tls.Secret(bytes(32)))
-    state = WaitServerSignature(
-        context(asks), Transcript(SUITE), handshake, secret("S"), secret("C"), NEGOTIATED, 0x0403
+    finish = ServerFinish(
+        context(asks), handshake, secret("S"), secret("C"), NEGOTIATED, gives_tickets=False
     )
+    state = WaitServerSignature(finish, Transcript(SUITE), 0x0403)
 
     step = state.on_signature(b"signature")
 
@@ -89,7 +91,7 @@ def test_a_chain_always_wants_a_proof():
 
 
 def test_a_verdict_lets_pass_or_names_the_alert():
-    state = WaitClientVerdict(wait_finished())
+    state = WaitClientVerdict(context(), wait_finished())
     rejected = tls.Verdict.reject(AlertDescription.CERTIFICATE_EXPIRED, "since yesterday")
 
     assert isinstance(state.on_verdict(tls.Verdict.accept()).next_state, WaitFinished)

@@ -106,8 +106,8 @@ def test_early_data_is_skipped_where_it_was_offered(early_data):
 
 
 def test_what_was_negotiated_says_whether_there_was_a_retry():
-    assert answer(after_retry=True).next_state.negotiated.hello_retry
-    assert not answer().next_state.negotiated.hello_retry
+    assert answer(after_retry=True).next_state.finish.negotiated.hello_retry
+    assert not answer().next_state.finish.negotiated.hello_retry
 
 
 def test_a_bad_share_is_refused_before_anything_is_sent():
