@@ -64,6 +64,11 @@ class Place:
         self._admission, self._source = admission, source
         self._shaking, self._left = True, False
 
+    @property
+    def source(self) -> str:
+        """Whose place it is, see `source_of`."""
+        return self._source
+
     def handshake_over(self) -> None:
         """The handshake is done, or failed."""
         if self._shaking:

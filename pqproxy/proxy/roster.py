@@ -160,6 +160,7 @@ class Roster:
         connections = {name: one.admission.connections for name, one in self._services.items()}
         report = {
             "counters": self._counters.snapshot(),
+            "evidence": self._counters.take_evidence(),
             "status": {"connections": connections, "kept_bytes": self._engine.pool.copied},
         }
         self._retired = [service for service in self._retired if service.tasks]

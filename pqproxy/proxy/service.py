@@ -24,11 +24,12 @@ from pqproxy.proxy.refusals import handshake_result, timeout_fix, why_it_failed
 from pqproxy.proxy.splice import Splice
 from pqproxy.proxy.tls_duplex import HandshakeFailed, TlsDuplex
 from pqproxy.proxy.visit import Ended, Visit
+from pqproxy.proxy.witness import Witness
 from pqproxy.telemetry import log
 from pqproxy.telemetry.counters import ListenerCounters
 from pqproxy.telemetry.labels import ConnectResult, Decision, HandshakeResult
 from pqproxy.telemetry.reasons import EndReason, ReasonCode
-from pqproxy.tls import KeyLog
+from pqproxy.tls import KeyLog, Negotiated
 
 _TRANSPORT = "tls"
 _OVERLOAD_LINE_EVERY = 10.0  # seconds: refusing must stay cheaper than asking
@@ -59,6 +60,7 @@ class Service:
         self._worker, self._poller = worker, worker.engine.poller
         self._loop = worker.engine.poller.loop
         self.admission = Admission(settings.limits, worker.workers)
+        self._witness = Witness(settings.policy, counters.evidence)
         self._listeners: list[Listener] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._splices: dict[Splice, tuple[int, int]] = {}  # bytes that are counted already
@@ -173,13 +175,24 @@ class Service:
         log.write(visit.line(end, ended, time.monotonic()))
 
     async def _shake_hands(self, tls: TlsDuplex, visit: Visit) -> None:
-        """Wait for the handshake, and count it however it ends. Raises Ended."""
+        """Wait for the handshake; count it and write it down however it ends. Raises Ended."""
         visit.tls = tls
+        try:
+            negotiated = await self._handshake(tls, visit)
+        except Ended as ended:
+            self._witness.turned_away(visit, ended)
+            raise
+        reason = self._witness.let_in(visit, negotiated)
+        decision = Decision.ACCEPTED if reason is None else Decision.WOULD_REFUSE
+        self.counters.decision(decision, reason)
+
+    async def _handshake(self, tls: TlsDuplex, visit: Visit) -> Negotiated:
         started = time.monotonic()
         result = HandshakeResult.COMPLETED
         try:
             async with asyncio.timeout(self._timeouts.handshake):
                 visit.negotiated = await tls.handshake
+            return visit.negotiated
         except TimeoutError:
             result = HandshakeResult.TIMEOUT
             reason = ReasonCode.HANDSHAKE_TIMEOUT
@@ -195,7 +208,6 @@ class Service:
         finally:
             visit.place.handshake_over()
             self._count_handshake(visit, result, time.monotonic() - started)
-        self.counters.decision(Decision.ACCEPTED)
 
     def _count_handshake(self, visit: Visit, result: HandshakeResult, seconds: float) -> None:
         negotiated = visit.negotiated

@@ -1,6 +1,8 @@
 """The `control` listener: a unix socket or loopback, and the Host header checked.
 
     GET /status    what runs, what it has done, when certificates end
+    GET /observed  whom `policy: require` would refuse, of listeners that observe
+    GET /ledger    who talks under which protection, since when
     GET /config    the effective configuration, without a single byte of a file
 
 A web page can make a browser send requests to loopback under a name of its own (DNS rebinding);
@@ -11,7 +13,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -22,6 +24,7 @@ from pqproxy.supervisor.certificates import CertificateEnd
 from pqproxy.supervisor.crew import Crew
 from pqproxy.supervisor.metrics import DECISION_LABELS, HANDSHAKE_LABELS
 from pqproxy.telemetry.counters import ListenerCounters
+from pqproxy.telemetry.evidence import Evidence
 from pqproxy.version import VERSION
 
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -76,6 +79,18 @@ class Report:
             "decisions": _rows(DECISION_LABELS, counters.decisions.counts),
             "client_bytes": [counters.client_received, counters.client_sent],
             "upstream_bytes": [counters.upstream_received, counters.upstream_sent],
+            **self.crew.evidence.get(counters.name, Evidence()).summary(),
+        }
+
+    def table(self, name: Literal["observed", "ledger"]) -> dict[str, Any]:
+        """All rows of one table of evidence, by listener."""
+        listeners: list[Ingress | Egress] = [*self.settings.ingress, *self.settings.egress]
+        evidence = {one.name: self.crew.evidence.get(one.name, Evidence()) for one in listeners}
+        return {
+            "listeners": [
+                {"name": one.name, "policy": one.policy, **evidence[one.name].table(name)}
+                for one in listeners
+            ]
         }
 
 
@@ -86,10 +101,19 @@ def control_server(report: Report) -> AdminServer:
         await report.crew.refresh()
         return web.json_response(report.status())
 
+    async def observed(request: web.Request) -> web.Response:
+        await report.crew.refresh()
+        return web.json_response(report.table("observed"))
+
+    async def ledger(request: web.Request) -> web.Response:
+        await report.crew.refresh()
+        return web.json_response(report.table("ledger"))
+
     async def config(request: web.Request) -> web.Response:
         return web.json_response(redacted(report.settings))
 
-    return AdminServer({"/status": status, "/config": config}, (check_host,))
+    paths = {"/status": status, "/observed": observed, "/ledger": ledger, "/config": config}
+    return AdminServer(paths, (check_host,))
 
 
 def redacted(value: object) -> Any:

@@ -13,6 +13,7 @@ from pqproxy.supervisor.binding import Bound
 from pqproxy.supervisor.errors import StartFailure
 from pqproxy.supervisor.worker import EXIT_GRACE, WORKER_MODULE, WorkerProcess
 from pqproxy.telemetry.counters import WorkerCounters
+from pqproxy.telemetry.evidence import Evidence, add_evidence
 from pqproxy.telemetry.log import stderr_is_terminal
 from pqproxy.telemetry.reasons import EndReason
 
@@ -52,6 +53,7 @@ class Crew:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.restarts = 0
+        self.evidence: dict[str, Evidence] = {}  # by listener
         self.workers: list[WorkerProcess | None] = [None] * settings.workers
         self._settings = settings
         self._bound = bound
@@ -143,6 +145,10 @@ class Crew:
         """Note it (called by the worker's handle)."""
         if self.ready:
             self._started.set()
+
+    def worker_reported(self, evidence: object) -> None:
+        """Add it to what all workers saw (called by a worker's handle)."""
+        add_evidence(self.evidence, evidence, self._roles)
 
     def worker_exited(self, worker: WorkerProcess) -> None:
         """Keep what it had counted; its open connections ended with it."""

@@ -35,6 +35,9 @@ class WorkerOwner(Protocol):
     def worker_ready(self, worker: "WorkerProcess") -> None:
         """It accepts connections."""
 
+    def worker_reported(self, evidence: object) -> None:
+        """What it saw of peers since it reported last. Raises ValueError when that is malformed."""
+
     def worker_exited(self, worker: "WorkerProcess") -> None:
         """The process is gone; called once, last."""
 
@@ -148,6 +151,7 @@ class WorkerProcess(asyncio.Protocol):
             raise ValueError("a report that nobody asked for")
         counters = WorkerCounters(self._roles)
         counters.merge(message["counters"])
+        self._owner.worker_reported(message["evidence"])
         self.counters = counters
         self._lag = self._clock() - self._asked_at
         self._asked_at = None

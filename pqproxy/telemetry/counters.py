@@ -5,12 +5,12 @@ the supervisor adds snapshots up with `merge`. A snapshot comes from the process
 network, so `merge` checks its shape and closes every label set again.
 """
 
-import math
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from pqproxy.telemetry.evidence import Evidence, take_evidence
 from pqproxy.telemetry.labels import (
     GROUPS,
     RESUMED,
@@ -22,11 +22,10 @@ from pqproxy.telemetry.labels import (
     closed,
 )
 from pqproxy.telemetry.reasons import EndReason, ReasonCode
+from pqproxy.telemetry.reported import read_count, read_seconds
 
 # Upper bounds in seconds. A local handshake takes about 1 ms, one across the world under 1 s.
 DURATION_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-
-LARGEST = 2**63  # no honest counter gets there; a number of ten thousand JSON digits does
 
 
 class Histogram:
@@ -53,9 +52,9 @@ class Histogram:
         buckets = reported.get("buckets")
         if not isinstance(buckets, list) or len(buckets) != len(self.buckets):
             raise ValueError("histogram with the wrong number of buckets")
-        added = [_count(bucket) for bucket in buckets]
+        added = [read_count(bucket) for bucket in buckets]
         self.buckets = [mine + theirs for mine, theirs in zip(self.buckets, added, strict=True)]
-        self.total += _seconds(reported.get("total"))
+        self.total += read_seconds(reported.get("total"))
 
 
 class Tally:
@@ -85,7 +84,7 @@ class Tally:
         for row in rows:
             if not isinstance(row, list) or len(row) != len(self._sets) + 1:
                 raise ValueError("counter row with the wrong number of labels")
-            self.add(*map(str, row[:-1]), count=_count(row[-1]))
+            self.add(*map(str, row[:-1]), count=read_count(row[-1]))
 
 
 class ListenerCounters:
@@ -106,6 +105,7 @@ class ListenerCounters:
         # Monotonic times, which all processes of one machine share.
         self.last_dial_succeeded: float | None = None
         self.last_dial_failed: float | None = None
+        self.evidence = Evidence()  # that a worker has not reported yet; no part of a snapshot
         self._clock = clock
 
     def opened(self, transport: str = "tls") -> None:
@@ -178,8 +178,10 @@ class ListenerCounters:
         reported = _mapping(snapshot)
         active = _mapping(reported.get("active"))
         for transport in self.active:
-            self.active[transport] += _count(active.get(transport, 0))
-        received, sent, upstream_received, upstream_sent = map(_count, _list(reported, "bytes", 4))
+            self.active[transport] += read_count(active.get(transport, 0))
+        received, sent, upstream_received, upstream_sent = map(
+            read_count, _list(reported, "bytes", 4)
+        )
         self.client_bytes(received, sent)
         self.upstream_bytes(upstream_received, upstream_sent)
         for name in ("connections", "handshakes", "decisions", "connects"):
@@ -208,6 +210,10 @@ class WorkerCounters:
         """JSON-able values, for the channel to the supervisor."""
         return {name: counters.snapshot() for name, counters in self.listeners.items()}
 
+    def take_evidence(self) -> dict[str, Any]:
+        """Remove as much of the evidence as one report may hold."""
+        return take_evidence({name: one.evidence for name, one in self.listeners.items()})
+
     def merge(self, snapshot: object) -> None:
         """Add what a worker reported. Raises ValueError when that is malformed."""
         reported = _mapping(snapshot)
@@ -234,19 +240,7 @@ def _list(reported: Mapping[str, Any], name: str, length: int) -> list[Any]:
     return values
 
 
-def _count(value: object) -> int:
-    if type(value) is not int or not 0 <= value < LARGEST:
-        raise ValueError("count is not a number of events")
-    return value
-
-
-def _seconds(value: object) -> float:
-    if not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
-        raise ValueError("duration is not a number of seconds")
-    return float(value)
-
-
 def _later(mine: float | None, theirs: object) -> float | None:
     if theirs is None:
         return mine
-    return max(mine or 0.0, _seconds(theirs))
+    return max(mine or 0.0, read_seconds(theirs))

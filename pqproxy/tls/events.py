@@ -34,11 +34,21 @@ class Offer:
 
     def describe_groups(self, at_most: int = 8) -> str:
         """The groups by name, the first few."""
-        offered = self.supported_groups[:at_most]
-        names = [OTHER_GROUPS.get(group) or name_of(NamedGroup, group) for group in offered]
+        names = list(self.group_names[:at_most])
         if len(self.supported_groups) > at_most:
             names.append("and more")
         return ", ".join(names) or "none"
+
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        """All groups by name, unknown ones by number."""
+        groups = self.supported_groups
+        return tuple(OTHER_GROUPS.get(group) or name_of(NamedGroup, group) for group in groups)
+
+    @property
+    def signature_names(self) -> tuple[str, ...]:
+        """All signature schemes by name, unknown ones by number."""
+        return tuple(name_of(SignatureScheme, scheme) for scheme in self.signature_schemes)
 
     def excerpt(self, at_most: int = 32) -> Offer:
         """The same with its lists cut: what a connection keeps for as long as it lives.

@@ -110,3 +110,8 @@ def test_new_limits_count_whoever_is_in_already():
     assert admission.full("b") == "connections: 1"
     place.leave()
     assert admission.ask("b")
+
+
+def test_a_place_knows_whose_it_is():
+    """Evidence names who has no certificate by it."""
+    assert Admission(ConnectionLimits()).ask("10.0.0.1").source == "10.0.0.1"

@@ -159,6 +159,20 @@ def test_a_snapshot_counts_connections_that_are_still_open(started):
     assert answer["status"]["connections"] == {"llm": 1, "to-llm": 1}
 
 
+def test_a_snapshot_tells_what_was_seen_of_peers_once(started):
+    worker = started()
+    worker.hear()
+    with connected(worker):
+        worker.say(op="snapshot", id=1)
+        first = worker.hear()["evidence"]
+        worker.say(op="snapshot", id=2)
+        second = worker.hear()["evidence"]
+
+    assert len(first["llm"]["ledger"]) == len(first["to-llm"]["ledger"]) == 1
+    assert "X25519MLKEM768" in first["llm"]["ledger"][0]
+    assert second == {}
+
+
 def test_a_drain_waits_for_what_is_open_and_says_that_it_finished(started):
     worker = started()
     worker.hear()

@@ -14,8 +14,12 @@ import sys
 import time
 
 from pqproxy.proxy.channel import FrameReader, WorkerStart, encode_frame
+from pqproxy.telemetry.callers import Caller
 from pqproxy.telemetry.counters import WorkerCounters
+from pqproxy.telemetry.ledger import Entry, Protection
 from pqproxy.telemetry.reasons import EndReason
+
+PROTECTION = Protection("x25519", False, "TLS_AES_256_GCM_SHA384", "mldsa65", None, False)
 
 
 class FakeWorker:
@@ -75,7 +79,10 @@ class FakeWorker:
     def obey(self, message):
         if message["op"] == "snapshot":
             snapshot = self.counters.snapshot()
-            self.say(event="snapshot", id=message["id"], counters=snapshot, status={})
+            evidence = self.counters.take_evidence()
+            self.say(
+                event="snapshot", id=message["id"], counters=snapshot, evidence=evidence, status={}
+            )
         elif message["op"] in ("drain", "stop"):
             for listening in self.listening:
                 self.selector.unregister(listening)
@@ -85,6 +92,9 @@ class FakeWorker:
 
     def accept(self, listening, name):
         connection, _ = listening.accept()
+        source = Caller.of(None, "127.0.0.1")
+        evidence = self.counters.listeners[name].evidence
+        evidence.ledger.note(Entry(source, PROTECTION), "127.0.0.1", time.time())
         self.connections.add(connection)
         self.counters.listeners[name].opened()
         self.selector.register(connection, selectors.EVENT_READ, lambda one: self.serve(one, name))

@@ -18,6 +18,7 @@ class StubCrew:
         self.restarts = 2
         self.workers = [StubWorker()]
         self.counters = WorkerCounters({"llm": "ingress"})
+        self.evidence = {}
 
     def live(self):
         return iter(self.workers)

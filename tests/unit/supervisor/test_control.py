@@ -8,7 +8,11 @@ import pytest
 from pqproxy.config.values import TrustFiles, UnixAddress
 from pqproxy.supervisor.certificates import certificate_ends
 from pqproxy.supervisor.control import Report, redacted
+from pqproxy.telemetry.callers import Caller
+from pqproxy.telemetry.evidence import Evidence
 from pqproxy.telemetry.labels import Decision, HandshakeResult
+from pqproxy.telemetry.ledger import Entry, Protection
+from pqproxy.telemetry.observed import Objection, Offered
 from pqproxy.telemetry.reasons import EndReason, ReasonCode
 from tests.support import pki
 from tests.unit.supervisor.harness import ingress, settings
@@ -86,6 +90,46 @@ def test_status_tells_workers_listeners_and_ends():
         "role": "leaf",
         "not_after": pki.NOT_AFTER.isoformat(),
     }
+
+
+def with_evidence(held):
+    report = report_of(held)
+    evidence = report.crew.evidence["llm"] = Evidence()
+    caller = Caller.of("spiffe://corp/app", "10.0.0.1")
+    objection = Objection(caller, Decision.WOULD_REFUSE, ReasonCode.NO_PQ_GROUP)
+    for moment in range(60):
+        offered = Offered.of("10.0.0.1", ["x25519"])
+        evidence.observed.note(objection, offered, 1.0)
+        group = Protection(f"group-{moment}", False, "suite", None, None, False)
+        evidence.ledger.note(Entry(caller, group), "10.0.0.1", 1.0)
+    return report
+
+
+def test_status_shows_the_newest_evidence_and_a_page_of_its_own_all_of_it():
+    """Status is also a health check: it stays small however many callers there are."""
+    held, _ = with_secrets()
+    report = with_evidence(held)
+
+    (listener,) = json.loads(json.dumps(report.status()))["listeners"]
+    assert listener["observed"]["rows"] == 1
+    assert listener["observed"]["newest"][0]["count"] == 60
+    assert listener["ledger"]["rows"] == 60
+    assert len(listener["ledger"]["newest"]) == 50
+
+    (listener,) = json.loads(json.dumps(report.table("ledger")))["listeners"]
+    assert (listener["name"], listener["policy"], listener["forgotten"]) == ("llm", "require", 0)
+    assert len(listener["rows"]) == 60
+    (listener,) = report.table("observed")["listeners"]
+    assert [row["identity"] for row in listener["rows"]] == ["spiffe://corp/app"]
+
+
+@pytest.mark.parametrize("page", ["/observed", "/ledger"])
+def test_a_listener_that_nobody_came_to_has_an_empty_table(idle, page):
+    status, body = idle.get(page, title="control", Host="localhost")[:2]
+
+    assert status == 200
+    (listener,) = json.loads(body)["listeners"]
+    assert (listener["rows"], listener["forgotten"]) == ([], 0)
 
 
 @pytest.mark.parametrize(

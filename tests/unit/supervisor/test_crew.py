@@ -65,6 +65,27 @@ def test_totals_never_go_down_when_workers_die():
     assert llm.connections.counts == {("tls", "internal_error"): 3}
 
 
+def test_what_workers_saw_outlives_them_and_adds_up():
+    """Each tells only what is new; the crew remembers it when they are gone."""
+
+    async def scenario():
+        async with running() as (crew, address):
+            for _ in range(3):
+                await soon(lambda: crew.ready)
+                async with connected(address):
+                    await crew.refresh()
+                    await crew.refresh()
+                    (worker,) = crew.live()
+                    worker.kill()
+                    await worker.exited.wait()
+            return crew.evidence["llm"].ledger.shown()
+
+    (row,) = asyncio.run(scenario())
+
+    assert (row["source"], row["group"], row["count"]) == ("127.0.0.1", "x25519", 3)
+    assert row["first_seen"] <= row["last_seen"]
+
+
 def test_a_busy_worker_does_not_hold_up_whoever_asks():
     async def scenario():
         async with running() as (crew, address), connected(address) as connection:

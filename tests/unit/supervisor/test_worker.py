@@ -25,6 +25,11 @@ class Owner:
     def worker_ready(self, worker):
         self.heard.append("ready")
 
+    def worker_reported(self, evidence):
+        if not isinstance(evidence, dict):
+            raise ValueError("that is no evidence")
+        self.heard.append(evidence)
+
     def worker_exited(self, worker):
         self.heard.append("exited")
 
@@ -173,7 +178,7 @@ def test_an_installed_pqproxy_needs_no_search_path(monkeypatch):
 def report(**changes):
     counters = WorkerCounters({"llm": "ingress"}).snapshot()
     counters["llm"] |= changes
-    return {"event": "snapshot", "id": 0, "counters": counters}
+    return {"event": "snapshot", "id": 0, "counters": counters, "evidence": {}}
 
 
 @pytest.mark.parametrize(
@@ -196,6 +201,10 @@ def test_a_worker_that_talks_nonsense_is_killed(monkeypatch, said):
 def test_a_report_of_a_number_that_no_clock_shows_is_nonsense(monkeypatch):
     assert killed_by(monkeypatch, report(last_dial=[10**400, None]), asked=True)
     assert not killed_by(monkeypatch, report(), asked=True)
+
+
+def test_evidence_that_its_owner_cannot_read_is_nonsense(monkeypatch):
+    assert killed_by(monkeypatch, report() | {"evidence": [1, 2]}, asked=True)
 
 
 def killed_by(monkeypatch, said, asked=False):

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pqproxy.telemetry.callers import Caller
 from pqproxy.telemetry.counters import DURATION_BUCKETS, Histogram, ListenerCounters, WorkerCounters
 from pqproxy.telemetry.labels import ConnectResult, Decision, HandshakeResult
+from pqproxy.telemetry.ledger import Entry, Protection
 from pqproxy.telemetry.reasons import EndReason, ReasonCode
 
 
@@ -163,3 +165,16 @@ def test_a_duration_counts_in_the_first_bucket_that_holds_it(seconds, bucket):
 
     assert histogram.buckets.index(1) == bucket
     assert histogram.total == seconds
+
+
+def test_evidence_is_reported_once_and_is_no_part_of_a_snapshot():
+    """Snapshots are sums that may be sent again; evidence is sent as it grows."""
+    counters = WorkerCounters({"llm": "ingress"})
+    before = counters.snapshot()
+    protection = Protection("x25519", False, "suite", None, None, False)
+    entry = Entry(Caller.of(None, "10.0.0.1"), protection)
+    counters.listeners["llm"].evidence.ledger.note(entry, "10.0.0.1", 1.0)
+
+    assert counters.snapshot() == before
+    assert len(counters.take_evidence()["llm"]["ledger"]) == 1
+    assert counters.take_evidence() == {}
