@@ -22,6 +22,7 @@ COMMANDS = {
     "certs": "pqproxy.cli.certs",
     "config": "pqproxy.cli.config",
     "status": "pqproxy.cli.status",
+    "observed": "pqproxy.cli.observed",
 }
 LATER = frozenset(
     ("bench", "check", "drain", "probe", "reload", "rules", "sign", "sniff", "verify")

@@ -119,14 +119,14 @@ class _Checks:
 
     def _groups(self, path: Path, listener: ListenerEntry) -> Iterator[Problem]:
         groups, (policy, _) = listener.groups, self._policies.of(listener)
-        if not _whole(groups, policy) or groups is None or policy is not Policy.REQUIRE:
+        if not _whole(groups, policy) or groups is None or policy is Policy.PREFER:
             return
         if not set(groups) - set(group_names.CLASSICAL):
             message = "names no post-quantum group: policy: prefer would accept that"
             yield self._problem((*path, "groups"), message)
             return
         for index, name in enumerate(groups):
-            if name in group_names.CLASSICAL:
+            if name in group_names.CLASSICAL and policy is Policy.REQUIRE:
                 message = f"{name} is not post-quantum: policy: prefer would accept it"
                 yield self._problem((*path, "groups", index), message)
 

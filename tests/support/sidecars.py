@@ -49,8 +49,8 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def ingress(certificates, listen, forward, **more):
-    """The configuration of a sidecar in front of a server."""
+def ingress(certificates, listen, forward, settings=None, **more):
+    """The configuration of a sidecar in front of a server; `settings` are of the whole file."""
     entry = {
         "name": "llm",
         "listen": listen,
@@ -60,7 +60,7 @@ def ingress(certificates, listen, forward, **more):
         "client_auth": "require",
         "allow": [CLIENT],
     }
-    return _document(certificates, "server", ingress=[entry | more])
+    return _document(certificates, "server", ingress=[entry | more], **(settings or {}))
 
 
 def egress(certificates, listen, connect, identity="client", **more):

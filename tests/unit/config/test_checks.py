@@ -80,6 +80,10 @@ def test_a_file_with_nothing_to_do_is_a_mistake():
             {"groups": ["x25519", "secp256r1"]},
             "groups: names no post-quantum group: policy: prefer would accept that",
         ),
+        (
+            {"groups": ["x25519"], "policy": "observe"},  # require would refuse everybody
+            "groups: names no post-quantum group: policy: prefer would accept that",
+        ),
     ],
 )
 def test_an_unsafe_or_senseless_ingress_is_refused(changes, said):
@@ -98,6 +102,7 @@ def test_an_unsafe_or_senseless_ingress_is_refused(changes, said):
         {"forward": "10.0.0.1:8000", "unsafe_remote_plaintext": True},
         {"forward": "unix:model.sock"},
         {"groups": ["X25519MLKEM1024"]},
+        {"groups": ["X25519MLKEM768", "x25519"], "policy": "observe"},
         {"groups": ["X25519MLKEM768", "x25519"], "policy": "prefer"},
         {"groups": ["x25519"], "policy": "prefer"},  # a test, or a migration, may want just that
     ],
