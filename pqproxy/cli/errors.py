@@ -10,6 +10,7 @@ from typing import TextIO
 
 FAILURE = 1  # at run time
 USAGE = 2  # usage or configuration
+VERDICT = 3  # a negative one
 
 _RED, _PLAIN = "\033[1;31m", "\033[0m"
 

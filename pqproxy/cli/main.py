@@ -21,12 +21,11 @@ COMMANDS = {
     "demo": "pqproxy.cli.demo",
     "certs": "pqproxy.cli.certs",
     "config": "pqproxy.cli.config",
+    "check": "pqproxy.cli.check",
     "status": "pqproxy.cli.status",
     "observed": "pqproxy.cli.observed",
 }
-LATER = frozenset(
-    ("bench", "check", "drain", "probe", "reload", "rules", "sign", "sniff", "verify")
-)
+LATER = frozenset(("bench", "drain", "probe", "reload", "rules", "sign", "sniff", "verify"))
 # `pqproxy -c F` is `pqproxy run -c F`.
 _OPTIONS_OF_RUN = ("-c", "--config", "--keylog")
 _INTERRUPTED = 130  # as shells say it: 128 + SIGINT

@@ -2,20 +2,36 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 LISTEN = "0A"  # the state column of /proc/net/tcp
 
 
-def occupant_of(port: int) -> str | None:
-    """`process 4711 (python3)`, or None when it belongs to somebody else or is already gone."""
-    inodes = set(_listening_inodes(port))
+@dataclass(frozen=True, slots=True)
+class Occupant:
+    """A process that holds a socket."""
+
+    pid: int
+    name: str
+
+    def __str__(self) -> str:
+        return f"process {self.pid} ({self.name})"
+
+
+def occupant_of(port: int) -> Occupant | None:
+    """Who listens on a TCP port; None when it belongs to somebody else or is already gone."""
+    return holder_of(set(_listening_inodes(port)))
+
+
+def holder_of(inodes: set[str]) -> Occupant | None:
+    """Who holds one of these sockets, as far as this user may know."""
     if not inodes:
         return None
     # The oldest comes first: of an instance of ours that is the supervisor, not a worker.
     for process in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
         if not inodes.isdisjoint(_socket_inodes(process)):
-            return f"process {process.name} ({_name_of(process)})"
+            return Occupant(int(process.name), _name_of(process))
     return None
 
 

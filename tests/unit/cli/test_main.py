@@ -81,7 +81,7 @@ def test_our_own_bug_keeps_its_traceback(command):
     ("arguments", "said"),
     [
         (["serv"], "there is no command 'serv', did you mean serve"),
-        (["check"], "check is not yet available"),
+        (["bench"], "bench is not yet available"),
         (["run", "--conf", "x"], "unrecognized arguments: --conf x"),
     ],
 )

@@ -17,7 +17,8 @@ def test_the_process_that_listens_is_named(family, host):
         named = occupant_of(listening.getsockname()[1])
 
     assert named is not None
-    assert named.startswith(f"process {os.getpid()} (")
+    assert named.pid == os.getpid()
+    assert str(named) == f"process {os.getpid()} ({named.name})"
 
 
 def test_a_port_that_nobody_listens_on_has_no_occupant(free_port):

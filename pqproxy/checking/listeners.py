@@ -1,0 +1,129 @@
+"""Section `listeners`: whether each address can be listened at, or is ours already."""
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from pqproxy.checking.findings import Finding, failure, good
+from pqproxy.checking.sockets import listening_inodes
+from pqproxy.checking.subject import Subject
+from pqproxy.config.values import Address, Settings, TcpAddress, UnixAddress
+from pqproxy.supervisor.occupant import Occupant, holder_of, occupant_of
+
+_NAME = "listener"
+
+
+def check_listeners(subject: Subject) -> Iterator[Finding]:
+    """Look at every address that a start would listen at."""
+    for title, address in _addresses(subject.settings):
+        try:
+            if isinstance(address, UnixAddress):
+                yield _unix(title, address, subject)
+            else:
+                yield _tcp(title, address, subject)
+        except OSError as error:
+            yield _unlistenable(f"{title}: {address}", error)
+
+
+def _addresses(settings: Settings) -> Iterator[tuple[str, Address]]:
+    for ingress in settings.ingress:
+        yield f"ingress {ingress.name}", ingress.listen
+    for egress in settings.egress:
+        yield f"egress {egress.name}", egress.listen
+    if settings.health is not None:
+        yield "health", settings.health
+    if settings.control is not None:
+        yield "control", settings.control
+
+
+def _tcp(title: str, address: TcpAddress, subject: Subject) -> Finding:
+    if address.port == 0:
+        return good(_NAME, f"{title}: {address}, a port that the kernel chooses")
+    try:
+        _try_bind(address)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return _in_use(f"{title}: {address}", occupant_of(address.port), subject)
+    return good(_NAME, f"{title}: {address} is free")
+
+
+def _try_bind(address: TcpAddress) -> None:
+    """Bind and let go. It never listens, so no client can come in meanwhile. Raises OSError."""
+    found = socket.getaddrinfo(
+        address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    missing: OSError | None = None
+    bound = 0
+    for family, _, _, _, where in found:
+        with contextlib.closing(socket.socket(family, socket.SOCK_STREAM)) as attempt:
+            # As a start does it: connections of the last run may be in TIME_WAIT.
+            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                attempt.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            try:
+                attempt.bind(where)
+                bound += 1
+            except OSError as error:
+                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                    raise
+                missing = error  # this machine lacks one of the name's addresses
+    if not bound and missing is not None:
+        raise missing
+
+
+def _unix(title: str, address: UnixAddress, subject: Subject) -> Finding:
+    path = Path(address.path)
+    title = f"{title}: {address}"
+    if not path.parent.is_dir():
+        return failure(_NAME, f"{title}: no directory {path.parent}", f"mkdir -p {path.parent}")
+    if path.exists() and not stat.S_ISSOCK(path.lstat().st_mode):
+        message = f"{title} exists and is not a socket"
+        return failure(_NAME, message, "remove it or take another path")
+    if inodes := listening_inodes(address):
+        return _in_use(title, holder_of(inodes), subject)
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        message = f"{title}: this user may not make a socket in {path.parent}"
+        return failure(_NAME, message, f"give this user {path.parent}, or take another path")
+    return good(_NAME, f"{title} is free")
+
+
+def _in_use(title: str, occupant: Occupant | None, subject: Subject) -> Finding:
+    running = subject.running
+    if occupant is None:
+        return failure(
+            _NAME,
+            f"{title} is in use, by whom this user may not know",
+            "check as the user that pqproxy runs as, if that is pqproxy; else take another port",
+        )
+    if running is not None and occupant.pid == running.pid:
+        return good(_NAME, f"{title} is ours: pqproxy runs as process {running.pid}")
+    if _is_pqproxy(occupant):
+        return good(_NAME, f"{title} is served by a pqproxy that runs, process {occupant.pid}")
+    message = f"{title} is in use by {occupant}"
+    return failure(_NAME, message, "stop it or take another port")
+
+
+def _is_pqproxy(occupant: Occupant) -> bool:
+    try:
+        command = Path(f"/proc/{occupant.pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    # `python …/bin/pqproxy -c F`, `python -m pqproxy -c F`, and its workers.
+    words = command[:4]
+    return any(
+        w == b"pqproxy" or w.endswith(b"/pqproxy") or w.startswith(b"pqproxy.") for w in words
+    )
+
+
+def _unlistenable(title: str, error: OSError) -> Finding:
+    hint = "check the address"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        hint = "ports below 1024 need CAP_NET_BIND_SERVICE; take a higher one"
+    elif error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+        hint = "listen at one of this machine's addresses, or at :PORT for all of them"
+    return failure(_NAME, f"{title} cannot be listened at: {error.strerror or error}", hint)

@@ -1,0 +1,159 @@
+"""Section `peers`: a real handshake with every endpoint of every egress, as it would shake hands.
+
+A server that refuses a client's certificate says so only after the client has finished (RFC 9846
+§4.4.2): so each is listened to for a second more, and what it said is told.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+from pqproxy.checking.findings import Finding, failure, good, warning
+from pqproxy.checking.subject import Subject
+from pqproxy.config.groups import CLASSICAL
+from pqproxy.config.values import Address, Egress
+from pqproxy.identity.errors import IdentityError, Refused
+from pqproxy.identity.patterns import IdentityPatterns
+from pqproxy.identity.peer import PeerIdentity, Purpose
+from pqproxy.identity.trust import Trust
+from pqproxy.probing.handshake import (
+    LINGER,
+    Afterwards,
+    Approach,
+    Handshake,
+    Outcome,
+    shake_hands,
+)
+from pqproxy.probing.wire import Unreachable
+from pqproxy.proxy.egress import server_name
+from pqproxy.proxy.engine_settings import alpn, credentials, groups, key_shares
+from pqproxy.tls import AlertDescription, Negotiated, Verdict
+from pqproxy.tls.alerts import alert_name
+
+_NAME = "peer"
+_PATIENCE = 10.0  # seconds, for one endpoint
+_SAID = {
+    Afterwards.QUIET: "it said nothing against us for a second",
+    Afterwards.TICKET: "it gave a ticket",
+    Afterwards.DATA: "it sent data",
+}
+_ALERTS = {
+    AlertDescription.CERTIFICATE_REQUIRED: "give the egress an identity that the server trusts",
+    AlertDescription.ACCESS_DENIED: "let the server's allow list the name of our identity",
+    AlertDescription.UNKNOWN_CA: "the server must trust the root that signed our identity",
+    AlertDescription.BAD_CERTIFICATE: "the server's log says what it holds against our certificate",
+    AlertDescription.CERTIFICATE_EXPIRED: "renew our identity, or check the server's clock",
+    AlertDescription.CERTIFICATE_REVOKED: "our identity was revoked: issue another",
+    AlertDescription.INSUFFICIENT_SECURITY: "the server wants what we do not offer: compare groups",
+    AlertDescription.HANDSHAKE_FAILURE: "the server may know no post-quantum group: pqproxy probe"
+    " tells, and policy: prefer would accept a classical one",
+    AlertDescription.PROTOCOL_VERSION: "the server speaks no TLS 1.3: put a sidecar before it",
+    AlertDescription.NO_APPLICATION_PROTOCOL: "list under alpn what the server speaks",
+    AlertDescription.UNRECOGNIZED_NAME: "the server does not go by the name in connect",
+}
+_OUTCOMES = {
+    Outcome.NOT_TLS: "what listens there speaks no TLS: check host and port",
+    Outcome.CLOSED: "the server, or something in between, drops the connection: its log says more",
+    Outcome.SILENT: "the server hangs, or something in between swallows large ClientHellos",
+    Outcome.FAILED: "pqproxy probe tells what the server is capable of",
+}
+_ITS_LOG = "the log of the server says why"
+
+
+async def check_peers(subject: Subject) -> AsyncIterator[Finding]:
+    """Shake hands with all of them at once."""
+    asked = [
+        _check_peer(subject, egress, address)
+        for egress in subject.settings.egress
+        for address in egress.connect
+    ]
+    for finding in await asyncio.gather(*asked):
+        yield finding
+
+
+async def _check_peer(subject: Subject, egress: Egress, address: Address) -> Finding:
+    title = f"{egress.name} to {address}"
+    trust = subject.trust[egress.trust]
+    if isinstance(trust, IdentityError):
+        return failure(_NAME, f"{title}: was not tried", "mend its trust first: see certificates")
+    judge = _Judge(trust, IdentityPatterns.parse(egress.expect), subject.now)
+    try:
+        handshake = await shake_hands(
+            address, _approach(subject, egress, address, judge), _PATIENCE
+        )
+    except Unreachable as error:
+        return failure(_NAME, f"{egress.name} to {error}", error.hint)
+    if judge.refusal is not None:
+        return failure(_NAME, f"{title}: we refuse it: {judge.refusal.detail}", judge.refusal.fix)
+    if handshake.negotiated is None or not handshake.served:
+        return _unserved(title, handshake)
+    return _served(title, egress, handshake, handshake.negotiated, judge.peer)
+
+
+def _approach(subject: Subject, egress: Egress, address: Address, judge: "_Judge") -> Approach:
+    """What the egress itself would offer."""
+    offered = groups(egress.groups, egress.policy)
+    return Approach(
+        server_name=server_name(address),
+        groups=offered,
+        key_shares=key_shares(offered),
+        alpn_protocols=alpn(egress.alpn),
+        credentials=credentials(subject.usable_identities(egress.identities)),
+        judge=judge,
+        linger=LINGER,
+    )
+
+
+class _Judge:
+    """Judges a server as the egress does, and keeps what it found."""
+
+    def __init__(self, trust: Trust, expect: IdentityPatterns, now: datetime) -> None:
+        self._trust, self._expect, self._now = trust, expect, now
+        self.peer: PeerIdentity | None = None
+        self.refusal: Refused | None = None
+
+    def __call__(self, chain: tuple[bytes, ...]) -> Verdict:
+        try:
+            self.peer = self._trust.verify(chain, Purpose.SERVER, self._now)
+            self._expect.check(self.peer)
+        except Refused as refusal:
+            self.refusal = refusal
+            return Verdict.reject(AlertDescription[refusal.alert.upper()], refusal.detail)
+        return Verdict.accept()
+
+
+def _served(
+    title: str,
+    egress: Egress,
+    handshake: Handshake,
+    negotiated: Negotiated,
+    peer: PeerIdentity | None,
+) -> Finding:
+    group = negotiated.group_name
+    milliseconds = (handshake.handshake_seconds or 0) * 1000
+    message = (
+        f"{title}: {peer.name if peer else 'somebody'}, {group},"
+        f" {negotiated.peer_signature_name}, {milliseconds:.0f} ms;"
+        f" {_SAID.get(handshake.afterwards, 'it serves us')}"
+    )
+    if group in CLASSICAL:
+        hint = "not post-quantum: put a sidecar before the server, or renew its TLS stack"
+        return warning(_NAME, message, hint)
+    if egress.alpn and negotiated.alpn_protocol is None:
+        return warning(_NAME, f"{message}; it chose none of alpn", "the server may speak another")
+    return good(_NAME, message)
+
+
+def _unserved(title: str, handshake: Handshake) -> Finding:
+    if handshake.alert is not None:
+        when = " after the handshake" if handshake.outcome is Outcome.COMPLETED else ""
+        hint = _ITS_LOG
+        if handshake.alert in _ALERTS:
+            hint = _ALERTS[AlertDescription(handshake.alert)]
+        message = f"{title}: it refuses us{when} ({alert_name(handshake.alert)})"
+        return failure(_NAME, message, hint)
+    if handshake.outcome is Outcome.COMPLETED:
+        message = f"{title}: it closed the connection right after the handshake"
+        return failure(_NAME, message, f"its upstream may be down: {_ITS_LOG}")
+    message = f"{title}: {handshake.reason}"
+    return failure(_NAME, message, _OUTCOMES.get(handshake.outcome, _ITS_LOG))

@@ -1,0 +1,88 @@
+"""`pqproxy check` and `pqproxy status` as an operator types them, before and while it runs."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.plain_server import echo, serving
+from tests.support.sidecars import egress, free_port, ingress
+
+
+def pqproxy(*arguments):
+    command = [sys.executable, "-P", "-m", "pqproxy", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def write(directory, name, document):
+    path = directory / f"{name}.yaml"
+    path.write_text(json.dumps(document))
+    return path
+
+
+def checks(process):
+    """{section: [statuses]} of a JSON report."""
+    report = json.loads(process.stdout)
+    return {
+        section["name"]: [check["status"] for check in section["checks"]]
+        for section in report["sections"]
+    }
+
+
+@pytest.fixture
+def upstream():
+    with serving(echo) as server:
+        yield server
+
+
+def test_a_check_holds_before_and_while_it_runs(sidecars, tmp_path, upstream):
+    """The ports in use are our own then."""
+    document = ingress(sidecars.certificates, f"127.0.0.1:{free_port()}", upstream.forward)
+    document["control"] = {"listen": f"unix:{tmp_path}/control.sock"}
+    config = write(tmp_path, "front", document)
+
+    before = pqproxy("check", "-c", config, "-o", "json")
+    sidecars.start("ingress", document).wait_until_ready()
+    during = pqproxy("check", "-c", config, "-o", "json")
+
+    for process in (before, during):
+        assert process.returncode == 0, process.stdout + process.stderr
+        assert set(checks(process)["listeners"]) == {"good"}
+        assert checks(process)["upstream"] == ["good"]
+    assert upstream.accepted == []
+
+
+def test_a_check_of_peers_tells_who_is_let_in(sidecars, tmp_path, upstream):
+    front = sidecars.start_ingress(upstream.forward)
+    listen = f"127.0.0.1:{free_port()}"
+
+    welcome = write(tmp_path, "a", egress(sidecars.certificates, listen, front.listen))
+    refused = write(
+        tmp_path, "b", egress(sidecars.certificates, listen, front.listen, identity="stranger")
+    )
+    good, bad = pqproxy("check", "-c", welcome), pqproxy("check", "-c", refused)
+
+    assert good.returncode == 0, good.stdout + good.stderr
+    assert "X25519MLKEM768" in good.stdout
+    assert bad.returncode == 3
+    assert "it refuses us after the handshake (access_denied)" in bad.stdout
+
+
+def test_status_follows_a_run_from_its_start_to_its_end(sidecars, tmp_path, upstream):
+    """A container's health check is `status -q`."""
+    document = ingress(sidecars.certificates, f"127.0.0.1:{free_port()}", upstream.forward)
+    document["control"] = {"listen": f"unix:{tmp_path}/control.sock"}
+    config = write(tmp_path, "front", document)
+    health = ("status", "-q", "-c", config)
+
+    assert pqproxy(*health).returncode == 1
+    sidecar = sidecars.start("ingress", document).wait_until_ready()
+    healthy, shown = pqproxy(*health), pqproxy("status", "-c", config)
+    sidecar.stop()
+    after = pqproxy("status", "-c", config)
+
+    assert (healthy.returncode, healthy.stdout, healthy.stderr) == (0, "", "")
+    assert f"ingress llm  {sidecar.listen}" in shown.stdout
+    assert after.returncode == 1
+    assert "hint: is pqproxy running" in after.stderr

@@ -1,0 +1,64 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pqproxy.checking.certificates import check_certificates
+from pqproxy.checking.findings import Level
+from tests.support import pki
+from tests.unit.checking.subjects import SERVER, levels, only
+
+
+def found(subject):
+    return list(check_certificates(subject))
+
+
+def test_an_identity_shows_its_name_and_its_end(place):
+    finding = only(found(place.subject()), "identity")
+
+    assert finding.level is Level.GOOD
+    assert finding.message.startswith(f"identity server: {SERVER}, ecdsa-p256, ends 2045-01-01")
+
+
+def test_a_certificate_that_ends_within_a_week_is_a_warning(place):
+    place.identity("server", not_after=datetime.now(UTC) + timedelta(days=6))
+
+    assert only(found(place.subject()), "identity").level is Level.WARNING
+
+
+def test_a_certificate_that_ended_is_a_failure_with_its_fix(place):
+    place.identity("server", not_after=pki.PAST)
+
+    finding = only(found(place.subject()), "identity")
+
+    assert finding.level is Level.FAILURE
+    assert finding.hint == "renew the certificate, or check the clock"
+    assert finding.message.startswith("identity server: ")
+    assert "expired on 2021-01-01" in finding.message
+
+
+@pytest.mark.parametrize(("mode", "told"), [(0o600, False), (0o640, False), (0o644, True)])
+def test_a_key_that_every_user_may_read_is_a_warning(place, mode, told):
+    """A group may: containers get their secrets like that."""
+    (place.directory / "server.key").chmod(mode)
+
+    assert ("key-file" in levels(found(place.subject()))) is told
+
+
+@pytest.mark.parametrize(
+    ("ends", "level"),
+    [(pki.PAST, Level.FAILURE), (None, Level.GOOD)],
+)
+def test_roots_that_have_ended_are_a_failure(place, ends, level):
+    changes = {} if ends is None else {"not_after": ends}
+    place.write("root.crt", pki.root("ecdsa-p256", **changes).certificate_pem)
+
+    assert only(found(place.subject()), "trust").level is level
+
+
+def test_a_root_that_is_none_is_a_failure(place):
+    place.write("root.crt", place.root.issue().certificate_pem)
+
+    finding = only(found(place.subject()), "trust")
+
+    assert finding.level is Level.FAILURE
+    assert "is not the certificate of an authority" in finding.message

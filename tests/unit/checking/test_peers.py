@@ -1,0 +1,134 @@
+"""Real handshakes with servers that are ours, foreign in manner, or no TLS at all."""
+
+import asyncio
+
+import pytest
+
+from pqproxy.checking.findings import Level
+from pqproxy.checking.peers import check_peers
+from pqproxy.tls import AlertDescription, ClientAuthentication, NamedGroup, Verdict
+from tests.support import pki
+from tests.support.loopback import Endpoint
+from tests.support.plain_server import serving
+from tests.support.sockets import Server
+from tests.unit.checking.subjects import SERVER
+
+
+def found(subject):
+    async def collect():
+        return [finding async for finding in check_peers(subject)]
+
+    return asyncio.run(collect())
+
+
+def peer(place, make, **egress):
+    """What is found of an egress before a server."""
+    with Server(make) as server:
+        subject = place.subject("egress", connect=[f"127.0.0.1:{server.port}"], **egress)
+        (finding,) = found(subject)
+    return finding
+
+
+def server_of(place, **config):
+    own = place.root.issue(uris=(SERVER,))
+    return lambda: Endpoint.server(own, **config)
+
+
+def test_a_peer_that_serves_us_is_shown_with_all_that_was_agreed(place):
+    finding = peer(place, server_of(place))
+
+    assert finding.level is Level.GOOD
+    assert f": {SERVER}, X25519MLKEM768, ecdsa_secp256r1_sha256, " in finding.message
+    assert finding.message.endswith("it said nothing against us for a second")
+
+
+def test_a_refusal_that_comes_after_the_handshake_is_waited_for(place):
+    """A client learns of it only then: without waiting this peer would look well."""
+    demanding = server_of(place, client_authentication=ClientAuthentication.REQUIRE)
+
+    finding = peer(place, demanding, identities=[])
+
+    assert finding.level is Level.FAILURE
+    assert finding.message.endswith("it refuses us after the handshake (certificate_required)")
+    assert "identity" in finding.hint
+
+
+def test_our_identity_is_shown_and_may_be_refused(place):
+    verdict = Verdict.reject(AlertDescription.ACCESS_DENIED, "not on the list")
+    picky = server_of(
+        place, client_authentication=ClientAuthentication.REQUIRE, judge=lambda chain: verdict
+    )
+
+    finding = peer(place, picky)
+
+    assert "(access_denied)" in finding.message
+    assert "allow" in finding.hint
+
+
+def test_a_server_that_is_another_than_expected_is_refused_as_the_egress_would(place):
+    finding = peer(place, server_of(place), expect=["spiffe://corp/other"])
+
+    assert finding.level is Level.FAILURE
+    assert finding.hint == f"add {SERVER} to expect, if this server is meant"
+
+
+def test_a_server_that_nobody_vouches_for_is_refused(place):
+    stranger = pki.root("ecdsa-p256", name="elsewhere").issue(uris=(SERVER,))
+
+    finding = peer(place, lambda: Endpoint.server(stranger))
+
+    assert "we refuse it" in finding.message
+
+
+def test_a_classical_server_is_a_warning_where_the_policy_takes_it(place):
+    classical = server_of(place, groups=(NamedGroup.x25519,))
+
+    assert peer(place, classical, policy="prefer").level is Level.WARNING
+
+    refused = peer(place, classical)
+    assert refused.level is Level.FAILURE
+    assert "probe" in refused.hint or "groups" in refused.hint
+
+
+def test_a_server_without_a_word_of_alpn_is_a_warning(place):
+    finding = peer(place, server_of(place), alpn=["h2"])
+
+    assert finding.level is Level.WARNING
+    assert "chose none of alpn" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "said"),
+    [
+        (lambda c: c.recv(9999) and c.sendall(b"HTTP/1.1 400 x\r\n\r\n"), "speaks no TLS"),
+        (lambda c: c.recv(9999), "drops the connection"),
+    ],
+)
+def test_what_is_no_tls_server_says_what_to_look_at(place, behaviour, said):
+    with serving(behaviour) as plain:
+        (finding,) = found(place.subject("egress", connect=[plain.forward]))
+
+    assert finding.level is Level.FAILURE
+    assert said in finding.hint
+
+
+def test_nobody_there_is_a_failure(place, free_port):
+    (finding,) = found(place.subject("egress", connect=[f"127.0.0.1:{free_port}"]))
+
+    assert finding.level is Level.FAILURE
+    assert "connection refused" in finding.message
+
+
+def test_without_roots_to_believe_nobody_is_asked(place):
+    place.write("root.crt", place.root.issue().certificate_pem)
+
+    (finding,) = found(place.subject("egress"))
+
+    assert "was not tried" in finding.message
+
+
+def test_an_identity_that_cannot_be_used_is_left_out(place):
+    """The peer is asked all the same: one more thing is learnt."""
+    place.identity("client", not_after=pki.PAST)
+
+    assert peer(place, server_of(place)).level is Level.GOOD
