@@ -41,6 +41,8 @@ def build_settings(
         drain=Drain(file.drain.timeout),
         control=rebase(file.control.listen, base) if file.control else None,
         health=rebase(file.health.listen, base) if file.health else None,
+        probes=tuple(file.health.probes.items()) if file.health else (),
+        upstream_metrics=file.health.upstream_metrics if file.health else None,
         log=Log(file.log.format, file.log.connections),
         environment_policy=policies.environment,
         landlock=file.hardening.landlock != "off",

@@ -41,6 +41,7 @@ class _Checks:
 
     def run(self) -> Iterator[Problem]:
         yield from self._sets()
+        yield from self._health()
         yield from self._unique_names()
         yield from self._unique_addresses()
         for path, listener in self._listeners():
@@ -75,6 +76,16 @@ class _Checks:
         if _whole(file.control) and file.control and _is_remote(file.control.listen):
             message = f"{file.control.listen} is open to other machines: use unix:… or loopback"
             yield self._problem(("control", "listen"), message)
+
+    def _health(self) -> Iterator[Problem]:
+        """A probe names no listener, so it must be clear whose upstream is meant."""
+        health, ingress = self._file.health, self._file.ingress
+        if not _whole(health, ingress) or health is None or len(ingress) == 1:
+            return
+        for key in ("probes", "upstream_metrics"):
+            if _whole(asked := getattr(health, key)) and asked:
+                message = f"needs one ingress, whose upstream is asked; there are {len(ingress)}"
+                yield self._problem(("health", key), message)
 
     def _unique_names(self) -> Iterator[Problem]:
         seen: dict[str, Path] = {}

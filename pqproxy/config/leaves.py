@@ -19,6 +19,8 @@ from pqproxy.config.units import parse_duration, parse_size, shown
 from pqproxy.config.values import Address
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+# Of a request line: what is not ASCII is written with %, and a fragment never leaves a browser.
+_URL_PATH = re.compile(r"/[!-\"$-~]{0,1023}")
 _LONGEST_DAY = 30 * 86400.0
 _MOST_WORKERS = 256
 _MAX_PADDING = 1024  # only records below 1 KB are padded
@@ -80,6 +82,13 @@ def _path(value: object) -> str:
     if isinstance(value, dict) and set(value) == {"file"}:
         value = value["file"]
     return parse_text(value)
+
+
+def _url_path(value: object) -> str:
+    text = parse_text(value)
+    if not _URL_PATH.fullmatch(text):
+        raise ValueError(f"{shown(text)} is not a path such as /health")
+    return text
 
 
 def _version(value: object) -> int:
@@ -154,6 +163,7 @@ Name = Annotated[
     str, leaf(parse_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"})
 ]
 FilePath = Annotated[str, leaf(_path), _text_schema("certs/server.crt")]
+UrlPath = Annotated[str, leaf(_url_path), _text_schema("/health")]
 Listen = Annotated[Address, leaf(parse_listen), _text_schema(":8443", "unix:/run/pqproxy.sock")]
 Target = Annotated[Address, leaf(parse_target), _text_schema("127.0.0.1:8000")]
 Pattern = Annotated[

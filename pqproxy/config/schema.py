@@ -21,6 +21,7 @@ from pqproxy.config.leaves import (
     Pattern,
     Target,
     Timeout,
+    UrlPath,
     Version,
     Workers,
     word,
@@ -152,14 +153,13 @@ class ControlEntry(Section):
 
 
 class HealthEntry(Section):
-    """Health and metrics: it only reads."""
-
-    later: ClassVar = {
-        "probes": "probes of the upstream",
-        "upstream_metrics": "metrics of the upstream",
-    }
+    """Health and metrics: it only reads. The paths are asked of the one ingress's upstream."""
 
     listen: Listen
+    probes: dict[str, UrlPath] = _default({}, description="GET /probe/NAME passes on a path")
+    upstream_metrics: UrlPath | None = _default(
+        None, description="GET /metrics/upstream passes this path on"
+    )
 
 
 class LogEntry(Section):

@@ -176,6 +176,8 @@ class Settings:
     drain: Drain = Drain()
     control: Address | None = None
     health: Address | None = None
+    probes: tuple[tuple[str, str], ...] = ()  # name and path, asked of the one ingress's upstream
+    upstream_metrics: str | None = None  # a path, asked of the same
     log: Log = Log()
     landlock: bool = True  # as far as the kernel has it
     keylog: str | None = None  # a path, only from --keylog

@@ -3,6 +3,8 @@
 GET /healthz   the event loops turn; knows nothing of the upstream   (liveness)
 GET /readyz    workers accept, no drain, the upstream answered last  (readiness)
 GET /metrics   Prometheus text
+
+GET /probe/<name> and /metrics/upstream are passed on to the upstream: see `upstream.py`.
 """
 
 import time
@@ -10,9 +12,11 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from pqproxy.config.values import Settings
 from pqproxy.supervisor.admin import AdminServer
 from pqproxy.supervisor.crew import Crew
 from pqproxy.supervisor.metrics import Exposition
+from pqproxy.supervisor.upstream import upstream_handlers
 from pqproxy.telemetry.counters import ListenerCounters
 
 # A worker that has not answered for so long will not; a busy one answers within milliseconds.
@@ -25,8 +29,10 @@ FAILED_DIAL = 15.0
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def health_server(crew: Crew, exposition: Exposition) -> AdminServer:
-    """The server of the health listener."""
+def health_server(
+    crew: Crew, exposition: Exposition, current: Callable[[], Settings]
+) -> AdminServer:
+    """The server of the health listener. `current` gives the settings in force."""
 
     async def healthz(request: web.Request) -> web.Response:
         return _answer(why_unhealthy(crew))
@@ -38,7 +44,8 @@ def health_server(crew: Crew, exposition: Exposition) -> AdminServer:
         await crew.refresh()
         return web.Response(body=exposition.text(), headers={"Content-Type": METRICS_TYPE})
 
-    return AdminServer({"/healthz": healthz, "/readyz": readyz, "/metrics": metrics})
+    own = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics}
+    return AdminServer({**own, **upstream_handlers(current)})
 
 
 def why_unhealthy(crew: Crew) -> str | None:

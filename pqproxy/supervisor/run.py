@@ -106,7 +106,7 @@ async def _admin(settings: Settings, crew: Crew, bound: Bound) -> AsyncIterator[
     certificates = certificate_ends(settings)
     addresses = {name: bound.addresses(name) for name in bound.listeners}
     report = Report(settings, crew, certificates, addresses, started=time.monotonic())
-    health = health_server(crew, Exposition(settings, crew, certificates))
+    health = health_server(crew, Exposition(settings, crew, certificates), lambda: settings)
     control = control_server(report)
     await health.start(bound.health)
     await control.start(bound.control)

@@ -112,7 +112,7 @@ def test_the_rest_arrives():
     settings = build(
         drain={"timeout": "1m"},
         control={"listen": "unix:c.sock"},
-        health={"listen": ":9"},
+        health={"listen": ":9", "probes": {"model": "/health"}, "upstream_metrics": "/metrics"},
         log={"format": "json", "connections": False},
         crypto={"provider": "auto"},
     )
@@ -120,5 +120,7 @@ def test_the_rest_arrives():
     assert settings.drain == Drain(60)
     assert settings.control == UnixAddress("/etc/pq/c.sock")
     assert settings.health == TcpAddress("", 9)
+    assert settings.probes == (("model", "/health"),)
+    assert settings.upstream_metrics == "/metrics"
     assert settings.log == Log("json", False)
     assert settings.provider == "auto"

@@ -153,6 +153,18 @@ def test_control_is_for_this_machine_only():
     ]
 
 
+def test_a_probe_must_know_whose_upstream_it_asks():
+    second = {**INGRESS, "name": "second", "listen": ":8444"}
+    health = {"listen": ":9901", "probes": {"model": "/health"}, "upstream_metrics": "/metrics"}
+
+    assert problems(ingress=[INGRESS], health=health) == []
+    assert problems(egress=[EGRESS], health={"listen": ":9901"}) == []
+    assert problems(ingress=[INGRESS, second], health=health) == [
+        "health.probes: needs one ingress, whose upstream is asked; there are 2",
+        "health.upstream_metrics: needs one ingress, whose upstream is asked; there are 2",
+    ]
+
+
 def test_health_may_be_open_to_other_machines():
     assert problems(ingress=[INGRESS], health={"listen": ":9901"}) == []
 

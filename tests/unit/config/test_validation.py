@@ -74,8 +74,8 @@ def test_a_mistake_makes_one_line(changes, said):
             "trust.m.deny: not yet available: a list of",
         ),
         (
-            {"health": {"listen": ":1", "probes": {}}},
-            "health.probes: not yet available: probes of the upstream",
+            {"health": {"listen": ":1", "probes": {"model": "health"}}},
+            "health.probes.model: health is not a path such as /health",
         ),
         ({"ingress": {}}, "ingress: a mapping stands where a list belongs"),
         ({"ingress": [None]}, "ingress.0: nothing stands where a mapping belongs"),
