@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pqproxy.cli.errors import FAILURE, CommandError
+from pqproxy.cli.machine import require_linux
 
 
 def add_parser(subparsers: Any) -> None:
@@ -26,7 +27,8 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the demo."""
+    """Run the demo. Raises CommandError off Linux."""
+    require_linux()
     from pqproxy.demo.client import CompletionError
     from pqproxy.demo.processes import ChildFailed
     from pqproxy.demo.run import run_demo

@@ -27,7 +27,7 @@ COMMANDS = {
 }
 LATER = frozenset(("bench", "drain", "probe", "reload", "rules", "sign", "sniff", "verify"))
 # `pqproxy -c F` is `pqproxy run -c F`.
-_OPTIONS_OF_RUN = ("-c", "--config", "--keylog")
+_OPTIONS_OF_RUN = ("-c", "--config", "--keylog", "--no-landlock")
 _INTERRUPTED = 130  # as shells say it: 128 + SIGINT
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pqproxy.cli.errors import CommandError
+from pqproxy.cli.machine import require_linux
 from pqproxy.config.values import Settings
 
 
@@ -54,7 +55,8 @@ def apply_landlock_option(settings: Settings, arguments: argparse.Namespace) -> 
 
 
 def supervise(settings: Settings) -> int:
-    """Run settings until a signal and return the exit code."""
+    """Run settings until a signal and return the exit code. Raises CommandError off Linux."""
+    require_linux()
     from pqproxy.supervisor.run import run as run_supervisor
 
     return run_supervisor(settings)

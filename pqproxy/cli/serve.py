@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pqproxy.cli.credential_options import add_credential_options
 from pqproxy.cli.errors import CommandError
+from pqproxy.cli.machine import require_linux
 from pqproxy.cli.run import add_landlock_option, apply_landlock_option
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Make settings of the options, then hand over to the supervisor."""
     from pqproxy.cli.run import supervise
 
+    require_linux()  # before certificates are made for nothing
     if arguments.preset:
         raise CommandError("--preset is not yet available")
     if arguments.identity:
