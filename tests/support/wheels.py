@@ -1,32 +1,12 @@
-"""Wheels without an index: our own, built from the tree, and those of what is installed here."""
+"""Wheels without an index: made of what is installed here."""
 
 import importlib.metadata
 import re
-import shutil
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-# The machine's pip: the environment that runs the tests need not have one.
-PIP = [sys._base_executable, "-m", "pip"]
 _ABOUT_THIS_INSTALLATION = {"INSTALLER", "REQUESTED", "direct_url.json"}
-
-
-def build(directory):
-    """Build our wheel from a copy of the tree, and return its path."""
-    source = directory / "source"
-    source.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    shutil.copytree(
-        ROOT / "pqproxy", source / "pqproxy", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    command = [*PIP, "wheel", "--quiet", "--no-deps", "--wheel-dir", directory / "dist", source]
-    subprocess.run(command, check=True, timeout=120)
-    (wheel,) = (directory / "dist").glob("pqproxy-*.whl")
-    return wheel
 
 
 def repack_dependencies(distribution, directory):
