@@ -3,11 +3,12 @@
 Takes the answer as another version may have written it: what is missing there is not shown.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 _WIDEST = 60  # columns for a name; a longer one pushes its line, and is never cut
-_HEAD = ("caller", "from", "reason", "count", "last seen", "offers")
+_MOST_GROUPS = 4  # then how many more there are
+_HEAD = ("caller", "from", "reason", "count", "last seen", "what it offers, or did")
 
 Row = Mapping[str, Any]
 
@@ -49,7 +50,6 @@ def _table(title: str, rows: list[Row]) -> Iterator[str]:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    offers = ", ".join(row.get("offered_groups") or ()) or row.get("detail") or ""
     last = str(row.get("last_seen", "")).partition(".")[0].replace("T", " ")
     return (
         row.get("identity") or "no certificate",
@@ -57,5 +57,10 @@ def _cells(row: Row) -> tuple[str, ...]:
         str(row.get("reason", "?")),
         str(row.get("count", "?")),
         last,
-        offers,
+        _groups(row.get("offered_groups") or ()) or row.get("detail") or "",
     )
+
+
+def _groups(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_GROUPS
+    return ", ".join(names[:_MOST_GROUPS]) + (f" and {more} more" if more > 0 else "")

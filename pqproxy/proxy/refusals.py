@@ -24,6 +24,11 @@ _REASONS: dict[int, tuple[ReasonCode, str]] = {
         " client_auth: none",
     ),
 }
+# What a server tells of itself by the alert that it answers our hello with.
+_SAID_BY_SERVER: dict[int, ReasonCode] = {
+    AlertDescription.PROTOCOL_VERSION: ReasonCode.TLS_VERSION,
+    AlertDescription.INSUFFICIENT_SECURITY: ReasonCode.NO_PQ_GROUP,
+}
 _SERVER_FIXES = {  # where the fix above is for a client
     ReasonCode.TLS_VERSION: "the server must speak TLS 1.3; put `pqproxy serve` in front of it",
     ReasonCode.NO_PQ_GROUP: NO_COMMON_GROUP,
@@ -44,7 +49,8 @@ def why_it_failed(failed: Failed | None, refusal: Refused | None, side: Side) ->
     if failed.cause is not None:
         return Ended(EndReason.INTERNAL_ERROR, failed.reason)
     if failed.by_peer:
-        return Ended(side.alert, failed.reason, fix=fix_for_alert(failed.alert, side))
+        said = _SAID_BY_SERVER.get(failed.alert) if side is UPSTREAM else None
+        return Ended(side.alert, failed.reason, said, fix_for_alert(failed.alert, side))
     reason, fix = _REASONS.get(failed.alert, (ReasonCode.PROTOCOL_ERROR, _OTHER_FIX))
     if failed.plaintext:
         reason, fix = ReasonCode.PLAINTEXT, _PLAINTEXT_FIX

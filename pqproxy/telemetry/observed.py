@@ -1,8 +1,8 @@
 """Whom `policy: require` would refuse: what `policy: observe` writes down.
 
-One row for each caller, decision and reason, so that the rows of one decision and reason add up to
-`pqproxy_policy_decisions_total` (as far as none was forgotten). `would_refuse`: it is served today.
-`refused`: it is not, under `observe` neither; the reason is the one that `require` would give.
+One row for each caller, decision and reason. `would_refuse`: it is served today; these rows add up
+to `pqproxy_policy_decisions_total`, as far as none was forgotten. `refused`: it is not served today
+either; its reason is the one that `require` would give, which may be another than today's.
 """
 
 from collections.abc import Iterable

@@ -35,11 +35,13 @@ def test_who_is_served_today_is_told_from_who_is_not():
     assert lines(listener(TLS_1_2, CLASSICAL)) == [
         "llm  policy observe",
         "  served today, refused under require:",
-        "    caller                  from      reason       count  last seen            offers",
+        "    caller                  from      reason       count  last seen            "
+        "what it offers, or did",
         "    spiffe://corp/apps/old  10.0.0.7  no_pq_group  12     2026-11-21 13:00:00  "
         "x25519, secp256r1",
         "  refused today, and under require:",
-        "    caller          from      reason       count  last seen            offers",
+        "    caller          from      reason       count  last seen            "
+        "what it offers, or did",
         "    no certificate  10.0.0.9  tls_version  3      2026-11-21 13:00:00  "
         "the client speaks TLS 1.2 at most",
     ]
@@ -71,3 +73,11 @@ def test_a_long_name_is_shown_whole():
     name = "spiffe://corp/" + "x" * 200
 
     assert any(name in line for line in lines(listener(CLASSICAL | {"identity": name})))
+
+
+def test_of_many_groups_the_first_few_are_shown():
+    """The table stays readable; `-o json` has all that were kept."""
+    groups = [f"group-{number}" for number in range(16)]
+
+    text = lines(listener(CLASSICAL | {"offered_groups": groups}))[-1]
+    assert text.endswith("group-0, group-1, group-2, group-3 and 12 more")

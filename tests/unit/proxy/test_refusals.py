@@ -59,6 +59,21 @@ def test_a_peer_that_leaves_or_says_no_is_no_refusal_of_ours(side, left, alert):
 
 
 @pytest.mark.parametrize(
+    ("alert", "reason"),
+    [
+        (AlertDescription.PROTOCOL_VERSION, ReasonCode.TLS_VERSION),
+        (AlertDescription.INSUFFICIENT_SECURITY, ReasonCode.NO_PQ_GROUP),
+    ],
+)
+def test_what_a_server_says_of_itself_is_a_reason_and_what_a_client_says_is_none(alert, reason):
+    """A client's alert is about us."""
+    failed = Failed(alert, "peer said so", by_peer=True)
+
+    assert why_it_failed(failed, None, UPSTREAM).reason is reason
+    assert why_it_failed(failed, None, CLIENT).reason is None
+
+
+@pytest.mark.parametrize(
     ("failed", "reason"),
     [
         (Failed(AlertDescription.UNEXPECTED_MESSAGE, "x", plaintext=True), ReasonCode.PLAINTEXT),

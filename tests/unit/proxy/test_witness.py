@@ -210,12 +210,21 @@ def test_an_egress_names_the_server_that_chose_a_classical_group(world, model, l
     assert service.counters.decisions.counts == {("would_refuse", "no_pq_group"): 1}
 
 
-def test_a_server_that_speaks_plaintext_is_named_by_its_address(world, model, lines):
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "plaintext"),
+        (bytes.fromhex("15030300020246"), "tls_version"),  # the alert protocol_version
+    ],
+)
+def test_a_server_that_speaks_no_tls_1_3_is_named_by_its_address(
+    world, model, lines, answer, reason
+):
     service, outer = egress(world, model.address, policy=Policy.OBSERVE)
     connect(world, outer)
-    model.accept().send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    model.accept().send(answer)
     world.until(lambda: lines)
 
     (row,) = service.counters.evidence.observed.shown()
     assert (row["identity"], row["source"]) == (None, str(model.address))
-    assert (row["decision"], row["reason"]) == ("refused", "plaintext")
+    assert (row["decision"], row["reason"]) == ("refused", reason)
