@@ -1,6 +1,7 @@
 """What keeps a sidecar from starting is said in full, and nothing listens meanwhile."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -16,13 +17,14 @@ USAGE = 2
 FAILURE = 1
 
 
-def run(config):
+def run(config, **environment):
     """Run a configuration that must not start; return how it ended."""
     return subprocess.run(
         [sys.executable, "-P", "-m", "pqproxy", "-c", str(config)],
         capture_output=True,
         text=True,
         timeout=20,
+        env=os.environ | environment,
     )
 
 
@@ -60,6 +62,17 @@ def test_every_mistake_of_a_file_has_its_line_and_column(tmp_path):
     assert len(lines) >= 9
     assert all(re.match(r"\S*proxy\.yaml:\d+:\d+: ", line) for line in lines), ended.stderr
     assert "did you mean policy" in ended.stderr
+
+
+def test_a_policy_in_the_environment_that_nobody_knows_is_no_policy(tmp_path, certificates):
+    """It is meant to weaken or to demand something: going on without it would be a guess."""
+    document = ingress(certificates, f"127.0.0.1:{free_port()}", "127.0.0.1:8000")
+
+    ended = run(write(tmp_path / "proxy.yaml", document), FALLBACK_CRYPTO="allowed")
+
+    assert ended.returncode == USAGE
+    said = "environment: FALLBACK_CRYPTO: allowed is not enabled or disabled\n"
+    assert ended.stderr == said
 
 
 def test_nothing_listens_when_one_of_many_listeners_is_wrong(tmp_path, certificates):
