@@ -83,7 +83,7 @@ def _protection(negotiated: Negotiated) -> Protection:
         cipher_suite=negotiated.cipher_suite.name,
         signature=negotiated.signature_name,
         peer_signature=negotiated.peer_signature_name,
-        resumed=False,
+        resumed=negotiated.resumed,
     )
 
 

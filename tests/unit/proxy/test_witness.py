@@ -3,12 +3,17 @@ import ssl
 import pytest
 
 from pqproxy import tls
-from pqproxy.config.values import ClientAuth, Policy, Timeouts
+from pqproxy.config.values import ClientAuth, ConnectionLimits, Policy, Timeouts
+from pqproxy.proxy.admission import Admission
+from pqproxy.proxy.visit import Visit
+from pqproxy.proxy.witness import Witness
+from pqproxy.telemetry.evidence import Evidence
 from pqproxy.telemetry.log import RefusalLine
 from pqproxy.telemetry.observed import MOST_GROUPS
 from pqproxy.telemetry.reasons import ReasonCode
 from tests.support import pki
 from tests.support.loopback import Endpoint
+from tests.unit.tls.test_events import negotiated
 
 from .sidecars import CLIENT, STRANGER, Model, connect, egress, ingress
 from .test_tls_duplex import TlsPeer
@@ -156,6 +161,16 @@ def test_other_policies_keep_the_ledger_alone(world, model, lines, policy):
     assert not first.observed.rows
     assert not second.observed.rows
     assert not second.ledger.rows
+
+
+def test_a_resumed_session_is_told_from_a_full_handshake():
+    """Nobody showed a certificate in it: what it rests on is older."""
+    witness = Witness(Policy.REQUIRE, evidence := Evidence(), lambda: 1.0)
+    visit = Visit("llm", "10.0.0.1:7", Admission(ConnectionLimits()).ask("10.0.0.1"), 0.0)
+    for resumed in (False, True):
+        witness.let_in(visit, negotiated(resumed=resumed))
+
+    assert [entry["resumed"] for entry in evidence.ledger.shown()] == [True, False]
 
 
 def test_a_handshake_that_took_too_long_tells_nothing_of_the_peer(world, model, lines):
