@@ -1,6 +1,9 @@
 import json
+from contextlib import suppress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pqproxy.proxy.channel import MAX_REPORT
 from pqproxy.telemetry.callers import Caller
@@ -135,3 +138,35 @@ def test_a_listener_that_there_is_not_takes_no_memory():
 def test_a_report_that_no_worker_of_ours_writes_is_refused(report):
     with pytest.raises(ValueError, match=r"."):
         add_evidence({}, report, ("llm",))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=5,
+)
+OBSERVED = [None, "10.0.0.1", "refused", "plaintext", 1.0, 2.0, 3, "10.0.0.1", ["x"], [], None]
+TALK = ["app", None, "x25519", False, "suite", None, None, False, 1.0, 2.0, 3, "10.0.0.1"]
+
+
+@st.composite
+def nearly_sound_rows(draw, row):
+    """A row with a few values that are anything."""
+    changed = list(row)
+    for position in draw(st.sets(st.integers(0, len(row) - 1), max_size=2)):
+        changed[position] = draw(JSON)
+    return changed
+
+
+@given(st.lists(nearly_sound_rows(OBSERVED)), st.lists(nearly_sound_rows(TALK)), JSON)
+def test_whatever_a_worker_reports_is_shown_or_refused(observed, talks, forgotten):
+    """It faces the network: what it says can neither crash its supervisor nor forge a page."""
+    evidence = Evidence()
+    report = {"observed": observed, "ledger": talks, "forgotten": [0, forgotten]}
+    with suppress(ValueError):
+        evidence.add(report)
+
+    page = json.dumps([evidence.summary(), evidence.table("observed"), evidence.table("ledger")])
+    assert page.isascii()
+    assert "\\u" not in page
+    assert "\\n" not in page
