@@ -57,8 +57,14 @@ def _cells(row: Row) -> tuple[str, ...]:
         str(row.get("reason", "?")),
         str(row.get("count", "?")),
         last,
-        _groups(row.get("offered_groups") or ()) or row.get("detail") or "",
+        _what(row),
     )
+
+
+def _what(row: Row) -> str:
+    """Its groups where they are the reason, else what it was refused for."""
+    groups, detail = _groups(row.get("offered_groups") or ()), row.get("detail") or ""
+    return groups or detail if row.get("reason") == "no_pq_group" else detail or groups
 
 
 def _groups(names: Sequence[str]) -> str:

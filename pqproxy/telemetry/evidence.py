@@ -74,12 +74,17 @@ def take_evidence(listeners: Mapping[str, Evidence]) -> dict[str, Any]:
 
 
 def add_evidence(listeners: dict[str, Evidence], report: object, known: Collection[str]) -> None:
-    """Add a worker's report about the `known` listeners. Raises ValueError when it is malformed."""
+    """Add a worker's report about the `known` listeners, and let go of what is known of others.
+
+    Raises ValueError when it is malformed.
+    """
     if not isinstance(report, dict):
         raise ValueError("evidence without the expected names")
     for name, of_listener in report.items():
         if name in known:
             listeners.setdefault(name, Evidence()).add(of_listener)
+    for name in listeners.keys() - set(known):
+        del listeners[name]
 
 
 def _excerpt(table: Observed | Ledger) -> dict[str, Any]:

@@ -69,7 +69,6 @@ class WaitClientHello:
         """Read the hello; it is judged in the states that follow, so that its offer is known even
         if that ends in a refusal."""
         hello = ClientHello.read(message.body)
-        select_version(hello)
         offer = read_offer(hello)
         check = CheckClientHello(self.context, message, hello, offer)
         return Step(check, (ReportOffer(offer.excerpt()), Proceed(check)))
@@ -86,6 +85,7 @@ class CheckClientHello(Proceeding):
 
     def proceed(self) -> Step:
         """Check what does not depend on our choices."""
+        select_version(self.hello)
         check_client_hello(self.hello)
         shares = read_client_shares(self.hello.extensions[ExtensionType.KEY_SHARE])
         check_shares_were_offered(self.offer, shares)

@@ -36,7 +36,7 @@ from pqproxy.tls.signatures import schemes_for_key
 
 
 def read_offer(hello: ClientHello) -> Offer:
-    """Read what a ClientHello offers; a hello of an older version offers nothing here.
+    """Read what a ClientHello offers, of whatever version it is.
 
     Raises:
         FatalAlert: decode_error or illegal_parameter for a malformed extension.

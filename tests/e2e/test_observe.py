@@ -194,5 +194,6 @@ def test_require_refuses_exactly_those_that_observe_named(sidecars):
     classical = rows[HOSTS["OpenSSL, classical"]]
     assert classical["offered_groups"] == ["secp256r1"]
     assert "ecdsa_secp256r1_sha256" in classical["offered_signature_schemes"]
+    assert rows[HOSTS["OpenSSL, TLS 1.2"]]["offered_groups"] == ["secp256r1"]
     series = 'decision="would_refuse",listener="llm",reason="no_pq_group"'
     assert re.search(rf"pqproxy_policy_decisions_total{{{series}}} 3.0", metrics)

@@ -3,6 +3,7 @@
 import pytest
 
 from pqproxy import tls
+from pqproxy.tls.alerts import FatalAlert
 from pqproxy.tls.codepoints import ExtensionType, HandshakeType, NamedGroup
 from pqproxy.tls.events import Negotiated, Offer
 from pqproxy.tls.extensions import write_alpn, write_uint16_list
@@ -112,6 +113,18 @@ def test_a_hello_is_reported_before_it_is_judged():
     heard = play.hears(client_hello(cipher_suites=(0x1303,)).message())
 
     assert heard == (ReportOffer(offer()), Proceed(play.state))
+
+
+def test_a_hello_of_an_older_version_is_reported_too():
+    """Whoever has to mend that client wants to know what its library has."""
+    play = server()
+
+    heard = play.hears(client_hello({ExtensionType.SUPPORTED_VERSIONS: None}).message())
+
+    assert heard == (ReportOffer(offer(supported_versions=())), Proceed(play.state))
+    with pytest.raises(FatalAlert) as refused:
+        play.proceeds()
+    assert refused.value.description is tls.AlertDescription.PROTOCOL_VERSION
 
 
 @pytest.mark.parametrize("group", [X25519, tls.NamedGroup.X25519MLKEM768])

@@ -18,7 +18,6 @@ TLS_1_2 = CLASSICAL | {
     "decision": "refused",
     "reason": "tls_version",
     "detail": "the client speaks TLS 1.2 at most",
-    "offered_groups": [],
     "count": 3,
 }
 

@@ -121,6 +121,15 @@ def test_a_listener_that_there_is_not_takes_no_memory():
     assert there == {}
 
 
+def test_a_listener_that_was_removed_is_forgotten():
+    here, there = {"llm": Evidence()}, {}
+    serve(here["llm"], 1)
+    reported(here, there)
+    reported(here, there, known=("other",))
+
+    assert there == {}
+
+
 @pytest.mark.parametrize(
     "report",
     [
