@@ -52,7 +52,7 @@ LIBRARIES = {
     "aiohttp": {"supervisor", "demo", "cli"},
     "prometheus_client": {"supervisor"},
     "oqs": {"crypto"},
-    "uvloop": {"proxy"},
+    "uvloop": {"supervisor"},
     "xllamacpp": {"demo"},
     "gguf": {"demo"},
 }

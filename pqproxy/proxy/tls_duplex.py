@@ -177,7 +177,10 @@ class TlsDuplex(Descriptor):
             self._conn.receive_eof()
             event = self._conn.next_event()
         if event is None and data:  # nearly always
-            batch.fill(data)
+            if len(data) == 1:  # a token, a request: `fill` without its call
+                batch.fragments, batch.length = data, len(data[0])
+            else:
+                batch.fill(data)
             self._sink.on_data(batch)
         else:
             self._walk(event, data, batch)

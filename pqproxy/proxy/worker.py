@@ -30,8 +30,7 @@ from pqproxy.proxy.confinement import confine_worker
 from pqproxy.proxy.descriptor import Engine
 from pqproxy.proxy.handover import HandoverFailed, receive_sockets
 from pqproxy.proxy.lingering import Lingerers
-from pqproxy.proxy.loop import loop_factory
-from pqproxy.proxy.poller import Poller
+from pqproxy.proxy.loop import PollingLoop
 from pqproxy.proxy.roster import Roster
 from pqproxy.proxy.signer import Signer
 from pqproxy.telemetry import log
@@ -50,17 +49,15 @@ def utc_now() -> datetime:
 class WorkerProcess(asyncio.Protocol):
     """Runs the services that the supervisor asked for, and answers it."""
 
-    def __init__(
-        self, start: WorkerStart, handover: socket.socket, loop: asyncio.AbstractEventLoop
-    ) -> None:
+    def __init__(self, start: WorkerStart, handover: socket.socket, loop: PollingLoop) -> None:
         self.settings = start.settings  # in force
         self._next = start.settings
         self._log_tty = start.log_tty
         self._handover, self._loop = handover, loop
         self._frames = FrameReader()
         self._transport: asyncio.Transport | None = None
-        poller = Poller(loop)
-        self._engine = Engine(poller, BufferPool(), Signer(loop), Lingerers(poller))
+        lingerers = Lingerers(loop.poller)
+        self._engine = Engine(loop.poller, BufferPool(), Signer(loop), lingerers)
         self._roster = Roster(self._engine, WorkerCounters({}), utc_now)
         self._drain_task: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()  # the drain is to end now
@@ -181,12 +178,11 @@ class WorkerProcess(asyncio.Protocol):
             self._transport.close()
         self._engine.signer.close()
         self._engine.lingerers.close()
-        self._engine.poller.close()
 
 
 async def run(channel: socket.socket, handover: socket.socket, start: WorkerStart) -> int:
     """Serve until the supervisor, or its end, says otherwise. Returns the exit status."""
-    loop = asyncio.get_running_loop()
+    loop = cast(PollingLoop, asyncio.get_running_loop())
     process = WorkerProcess(start, handover, loop)
     channel.setblocking(False)
     await loop.create_connection(lambda: process, sock=channel)
@@ -238,7 +234,7 @@ def main(arguments: list[str]) -> int:
     if start is None:
         return EXIT_FAILURE
     _configure_log(start.settings.log, start.log_tty)
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=PollingLoop) as runner:
         return runner.run(run(channel, handover, start))
 
 

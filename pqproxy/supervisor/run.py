@@ -29,6 +29,7 @@ from pqproxy.supervisor.control import Report, control_server
 from pqproxy.supervisor.crew import Crew, Drained
 from pqproxy.supervisor.errors import StartFailure
 from pqproxy.supervisor.health import health_server, why_unhealthy
+from pqproxy.supervisor.loop import loop_factory
 from pqproxy.supervisor.metrics import Exposition
 from pqproxy.supervisor.notify import Notifier
 from pqproxy.supervisor.worker import WORKER_MODULE
@@ -53,7 +54,8 @@ def run(settings: Settings, worker_module: str = WORKER_MODULE) -> int:
         with bind_all(settings, Activation.from_environment(os.environ)) as bound:
             confine_supervisor(settings)
             crew = Crew(settings, bound, module=worker_module)
-            code = asyncio.run(_serve(settings, crew, bound, notifier))
+            with asyncio.Runner(loop_factory=loop_factory()) as runner:
+                code = runner.run(_serve(settings, crew, bound, notifier))
     except* StartFailure as failures:
         _complain(failures)
     return code

@@ -16,7 +16,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import pqproxy
 from pqproxy.proxy.channel import MAX_REPORT, FrameReader, WorkerStart, encode_frame
@@ -114,8 +114,7 @@ class WorkerProcess(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport (asyncio's callback)."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream socket's always is
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # a stream socket's always is
 
     def data_received(self, data: bytes) -> None:
         """Take what it said (asyncio's callback)."""

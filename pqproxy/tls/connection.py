@@ -182,7 +182,13 @@ class Connection:
             data: gets views into the lent buffer.
         """
         try:
-            if self._input.take_data(view, start, end, data):
+            flowing = self._input.flowing
+            if flowing is not None:  # nearly always
+                stop = flowing.unprotect_data(view, start, end, data)
+                if stop is None:
+                    return None
+                self._input.stopped(view, stop, end)
+            elif self._input.take_data(view, start, end, data):
                 return None
         except Exception as error:
             self._fail(error)
@@ -233,7 +239,8 @@ class Connection:
     def send_close_notify(self) -> None:
         """End our direction; the peer's goes on (§6.1)."""
         if not self._failed and self._sending:
-            self._sending = self._output.takes_data = False
+            self._sending = False
+            self._output.close_to_data()
             self._output.send_alert(AlertDescription.CLOSE_NOTIFY)
 
     def abort(self, description: AlertDescription) -> None:
@@ -355,7 +362,8 @@ class Connection:
                 self._input.use_secret(secret.suite, secret.secret)
             case UpdateReceiveSecret(update_requested):
                 self._input.update_secret()
-                self._output.key_update_owed |= update_requested
+                if update_requested:
+                    self._output.owe_key_update()
             case LimitRecords(max_fragment):
                 self._output.limit(min(max_fragment, MAX_FRAGMENT))
             case SkipEarlyData(skip):
@@ -375,7 +383,8 @@ class Connection:
             case HandshakeComplete(negotiated):
                 self.negotiated = negotiated
                 self._input.handshake_complete = True
-                self._output.takes_data = self._sending
+                if self._sending:
+                    self._output.open_to_data()
                 self._events.append(HandshakeCompleted(negotiated))
 
     def _ask(self, action: Sign | VerifyChain) -> None:

@@ -26,6 +26,8 @@ class Input:
     """The receiving half of a connection.
 
     Attributes:
+        flowing: set while nothing but whole records of data is expected, and nothing is counted:
+            what is read may go straight to its `unprotect_data`.
         records: where bytes are lent.
         messages: where handshake messages are put together.
         hello_seen: a ClientHello was sent or received, so compatibility records may come.
@@ -34,11 +36,12 @@ class Input:
     """
 
     __slots__ = (
-        "_flowing",
+        "_between_messages",
         "_forgotten",
         "_protection",
         "_waiting",
         "floods",
+        "flowing",
         "handshake_complete",
         "hello_seen",
         "messages",
@@ -54,7 +57,8 @@ class Input:
         self.hello_seen = hello_seen
         self.handshake_complete = False
         self.skips_early_data = False
-        self._flowing: ReceiveProtection | None = None  # set while plain data may come next
+        self.flowing: ReceiveProtection | None = None
+        self._between_messages: ReceiveProtection | None = None  # set while data may come next
         self._waiting: Content | None = None  # what ended `take_data`
         self._forgotten = False  # nothing more will be read
 
@@ -80,21 +84,26 @@ class Input:
         Raises:
             FatalAlert: a record does not decrypt.
         """
-        protection = self._flowing
+        protection = self._between_messages
         if protection is None:
             if not self._forgotten:
                 self.records.lend(view[:end], start)
             return False
         if self.records.kept:
             view, start, end = self.records.join(view[:end], start)
-        start, other = protection.unprotect_data(view, start, end, data)
+        stop = protection.unprotect_data(view, start, end, data)
         if self.floods.counting and data:
             self.floods.data_came()
-        if start == end and other is None:
-            return True
-        self._waiting = other
+        if stop is not None:
+            self.stopped(view, stop, end)
+            return False
+        self.flowing = None if self.floods.counting else protection
+        return True
+
+    def stopped(self, view: memoryview, stop: tuple[int, Content | None], end: int) -> None:
+        """`unprotect_data` came to something else than data, or to an incomplete record."""
+        start, self._waiting = stop
         self.records.lend(view[:end], start)
-        return False
 
     def next_content(self) -> Content | None:
         """Return what the next record holds, or None when more input is needed.
@@ -102,14 +111,14 @@ class Input:
         Raises:
             FatalAlert: the record may not stand here, or does not decrypt.
         """
-        self._flowing = None  # until all that was read has been walked
+        self.flowing = self._between_messages = None  # until all that was read has been walked
         while True:
             content, self._waiting = self._waiting, None
             if content is None:
                 record = self.records.next_record(protected=self._protection is not None)
                 if record is None:
-                    between_messages = self.handshake_complete and self.messages.is_empty
-                    self._flowing = self._protection if between_messages else None
+                    if self.handshake_complete and self.messages.is_empty:
+                        self._between_messages = self._protection
                     return None
                 content = self._open(record)
             if content is not None and self._is_meaningful(*content):
@@ -140,7 +149,7 @@ class Input:
 
     def forget(self) -> None:
         """Let go of keys and of everything received: nothing more will be read."""
-        self._protection = self._flowing = self._waiting = None
+        self._protection = self.flowing = self._between_messages = self._waiting = None
         self._forgotten = True
         self.messages = MessageReader()
         self.records.drop()

@@ -17,33 +17,33 @@ from pqproxy.tls.record import (
     PADDED_BELOW,
     TAILROOM,
     SendProtection,
+    data_trailer,
+    padded_trailers,
     padding_length,
     plaintext_record,
 )
 from pqproxy.tls.secrets import Secret
-
-_APPLICATION_DATA = int(ContentType.APPLICATION_DATA)
 
 
 class Output:
     """The sending half of a connection.
 
     Attributes:
-        takes_data: None before the handshake is complete, False after the end of our direction.
         max_fragment: how many bytes one record may carry to this peer.
-        key_update_owed: the peer asked for one; it goes out before the next data.
     """
 
     __slots__ = (
+        "_flowing",
         "_handshake",
         "_initial_version",
+        "_key_update_owed",
+        "_padded",
         "_padded_below",
         "_padding",
         "_protection",
         "_queue",
-        "key_update_owed",
+        "_takes_data",
         "max_fragment",
-        "takes_data",
     )
 
     def __init__(self, padding: int, initial_version: int) -> None:
@@ -52,8 +52,9 @@ class Output:
         self._protection: SendProtection | None = None
         self._handshake: list[bytes] = []  # messages that wait to share a record
         self._queue: list[bytes | memoryview] = []
-        self.key_update_owed = False
-        self.takes_data: bool | None = None
+        self._key_update_owed = False  # the peer asked for one: it goes out before the next data
+        self._takes_data: bool | None = None  # None before the handshake is complete
+        self._flowing: SendProtection | None = None  # set while nothing but data is due
         self.limit(MAX_FRAGMENT)
 
     def limit(self, max_fragment: int) -> None:
@@ -61,16 +62,31 @@ class Output:
         self.max_fragment = max_fragment
         has_room = self._padding and max_fragment >= PADDED_BELOW + self._padding
         self._padded_below = PADDED_BELOW if has_room else 0
+        self._padded = padded_trailers(self._padding) if has_room else ()
+
+    def open_to_data(self) -> None:
+        """The handshake is complete."""
+        self._takes_data = True
+
+    def close_to_data(self) -> None:
+        """Our direction has ended: what is given to `protect` from now on goes nowhere."""
+        self._takes_data = False
+        self._flowing = None
+
+    def owe_key_update(self) -> None:
+        """Send a KeyUpdate before the next data, for all that the peer asked for meanwhile."""
+        self._key_update_owed = True
+        self._flowing = None
 
     def send_handshake(self, message: HandshakeMessage) -> None:
         """Queue one handshake message."""
         self._handshake.append(message.encode())
+        self._flowing = None
 
     def send_change_cipher_spec(self) -> None:
         """Queue the compatibility record; it is never protected (§5)."""
         self._close_records()
-        record = plaintext_record(ContentType.CHANGE_CIPHER_SPEC, b"\x01", LEGACY_VERSION)
-        self._queue.append(record)
+        self._enqueue(plaintext_record(ContentType.CHANGE_CIPHER_SPEC, b"\x01", LEGACY_VERSION))
 
     def send_alert(self, description: AlertDescription) -> None:
         """Queue an alert."""
@@ -83,6 +99,7 @@ class Output:
         """Protect everything from here on."""
         self._close_records()
         self._protection = SendProtection(suite, traffic_secret)
+        self._flowing = None
 
     def send_data(self, data: bytes) -> None:
         """Queue a copy of application data: `protect` for those who do not mind one."""
@@ -104,24 +121,41 @@ class Output:
             length: at most `max_fragment`.
             out: the record is appended to it, behind a KeyUpdate if one is due.
         """
-        protection = self._protection
-        if not self.takes_data or protection is None:
-            self._refuse_data()
-            return
-        if self.key_update_owed or protection.sequence_number >= protection.rekey_at:
+        protection = self._flowing
+        if protection is None:
+            protection = self._prepare_data(out)
+            if protection is None:
+                return
+        try:
+            nonce = protection.next_data_nonce()
+        except StopIteration:  # so much for this key (§5.5)
             protection = self._update_key(protection)
-        if self._queue and out is not self._queue:
+            self._give(out)
+            nonce = protection.next_data_nonce()
+        if length < self._padded_below:
+            trailer = self._padded[length]
+        else:
+            trailer = data_trailer(padding_length(length, self._padding, self.max_fragment))
+        out.append(protection.seal(buffer, start, length, trailer, nonce))
+
+    def _prepare_data(self, out: list[bytes | memoryview]) -> SendProtection | None:
+        """Put what is due before data into `out`; None: our direction has ended."""
+        protection = self._protection
+        if not self._takes_data or protection is None:
+            if self._takes_data is None:
+                raise RuntimeError("application data before the handshake is complete")
+            return None
+        if self._key_update_owed:
+            protection = self._update_key(protection)
+        self._give(out)
+        return protection
+
+    def _give(self, out: list[bytes | memoryview]) -> None:
+        """Put what is queued into `out`, where that is somebody else's."""
+        if out is not self._queue:
             out += self._queue
             self._queue.clear()
-        if length < self._padded_below:  # `padding_length` without its call
-            padding = -(length + 1) % self._padding
-        else:
-            padding = padding_length(length, self._padding, self.max_fragment)
-        out.append(protection.protect(_APPLICATION_DATA, buffer, start, length, padding))
-
-    def _refuse_data(self) -> None:
-        if self.takes_data is None:
-            raise RuntimeError("application data before the handshake is complete")
+            self._flowing = None if self._handshake else self._protection
 
     def take(self) -> bytes:
         """Everything queued."""
@@ -136,14 +170,11 @@ class Output:
         """Let go of the keys: nothing more will be sent but what is queued as records."""
         self._close_records()
         self._protection = None
-        self.takes_data = False
+        self.close_to_data()
 
     def _update_key(self, protection: SendProtection) -> SendProtection:
-        """Send KeyUpdate under the old key, then go on to the next (§4.7.3).
-
-        However many the peer asked for meanwhile, one answers them all.
-        """
-        self.key_update_owed = False
+        """Send KeyUpdate under the old key, then go on to the next (§4.7.3)."""
+        self._key_update_owed = False
         self.send_handshake(key_update_message(update_requested=False))
         self._close_records()
         self._protection = protection = protection.next_generation()
@@ -161,9 +192,13 @@ class Output:
 
     def _append(self, content_type: ContentType, fragment: bytes) -> None:
         if self._protection is None:
-            self._queue.append(plaintext_record(content_type, fragment, self._initial_version))
+            self._enqueue(plaintext_record(content_type, fragment, self._initial_version))
             self._initial_version = LEGACY_VERSION
             return
         buffer = memoryview(bytearray(HEADROOM + len(fragment) + TAILROOM))
         buffer[HEADROOM : HEADROOM + len(fragment)] = fragment
-        self._queue.append(self._protection.protect(content_type, buffer, HEADROOM, len(fragment)))
+        self._enqueue(self._protection.protect(content_type, buffer, HEADROOM, len(fragment)))
+
+    def _enqueue(self, record: bytes | memoryview) -> None:
+        self._queue.append(record)
+        self._flowing = None

@@ -7,6 +7,10 @@ plaintext lies. One `protect` is one record. Knows nothing of what records mean.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import count, islice
+from operator import methodcaller
 from struct import Struct
 
 from cryptography.exceptions import InvalidTag
@@ -35,12 +39,14 @@ PADDED_BELOW = 1024  # fragments shorter than this are padded; see SECURITY.md o
 REKEY_AFTER = 2**23
 
 _header = Struct(">BHH").pack
-_read_header = Struct(">BHH").unpack_from
+_to_nonce = methodcaller("to_bytes", 12, "big")
+_read_header = Struct(">BxxH").unpack_from  # the version is ignored (§5.1)
 # Named slices of a record.
 _HEADER = slice(HEADER_LENGTH)
 _BODY = slice(HEADER_LENGTH, None)
 _CONTENT = slice(HEADER_LENGTH, -TAG_LENGTH)
 _ZEROS = bytes(MAX_FRAGMENT)
+_DATA_TYPE = bytes((ContentType.APPLICATION_DATA,))
 _NOTHING = memoryview(b"")
 _CONTENT_TYPES = frozenset(ContentType)
 _TELLING = 16  # bytes that tell text from garbage: a first line in HTTP has no fewer
@@ -63,23 +69,50 @@ def padding_length(length: int, multiple: int, limit: int) -> int:
     return min(-(length + 1) % multiple, limit - length)
 
 
+def data_trailer(padding: int) -> bytes:
+    """What follows application data in a record: the type byte, and the padding behind it."""
+    return _DATA_TYPE + _ZEROS[:padding]
+
+
+@lru_cache(maxsize=16)
+def padded_trailers(multiple: int) -> tuple[bytes, ...]:
+    """The trailer of each fragment shorter than `PADDED_BELOW`, by its length."""
+    return tuple(
+        data_trailer(padding_length(length, multiple, MAX_FRAGMENT))
+        for length in range(PADDED_BELOW)
+    )
+
+
 def plaintext_record(content_type: ContentType, fragment: bytes, version: int) -> bytes:
     """A TLSPlaintext (§5.1)."""
     return _header(content_type, version, len(fragment)) + fragment
 
 
-class SendProtection:
-    """Protects one direction under one traffic secret (§5.2)."""
+def record_nonces(iv: bytes) -> Iterator[bytes]:
+    """The nonce of each record under one key: the sequence number, in the IV (§5.3).
 
-    __slots__ = ("_encrypt_into", "_iv", "_suite", "_traffic_secret", "rekey_at", "sequence_number")
+    Iterators of the library and no generator: one is drawn for every record.
+    """
+    return map(_to_nonce, map(int.from_bytes(iv, "big").__xor__, count()))
+
+
+class SendProtection:
+    """Protects one direction under one traffic secret (§5.2).
+
+    Attributes:
+        next_data_nonce: draws the nonce of the next record of data; StopIteration: `REKEY_AFTER`
+            of them went out, and a KeyUpdate must before more data does (§5.5).
+    """
+
+    __slots__ = ("_encrypt_into", "_next_nonce", "_suite", "_traffic_secret", "next_data_nonce")
 
     def __init__(self, suite: SuiteParameters, traffic_secret: Secret) -> None:
         keys = traffic_keys(suite, traffic_secret)
         self._suite, self._traffic_secret = suite, traffic_secret
         self._encrypt_into = AESGCM(keys.key).encrypt_into
-        self._iv = int.from_bytes(keys.iv, "big")
-        self.sequence_number = 0
-        self.rekey_at = REKEY_AFTER  # then a KeyUpdate must go out before more data (§5.5)
+        nonces = record_nonces(keys.iv)
+        self._next_nonce = nonces.__next__
+        self.next_data_nonce = islice(nonces, REKEY_AFTER).__next__
 
     def next_generation(self) -> SendProtection:
         """The protection that follows a KeyUpdate (§7.2)."""
@@ -94,18 +127,19 @@ class SendProtection:
 
         Writes `HEADROOM` bytes before the fragment, and `TAILROOM` and `padding` after it.
         """
+        trailer = bytes((content_type,)) + _ZEROS[:padding]
+        return self.seal(buffer, start, length, trailer, self._next_nonce())
+
+    def seal(
+        self, buffer: memoryview, start: int, length: int, trailer: bytes, nonce: bytes
+    ) -> memoryview:
+        """`protect`, given the nonce, and what stands behind the fragment: type and padding."""
         end = start + length
-        buffer[end] = content_type
-        end += 1
-        if padding:
-            buffer[end : end + padding] = _ZEROS[:padding]
-            end += padding
-        record = buffer[start - HEADER_LENGTH : end + TAG_LENGTH]
-        header = _header(_APPLICATION_DATA, LEGACY_VERSION, end - start + TAG_LENGTH)
+        inner_end = end + len(trailer)
+        buffer[end:inner_end] = trailer
+        record = buffer[start - HEADER_LENGTH : inner_end + TAG_LENGTH]
+        header = _header(_APPLICATION_DATA, LEGACY_VERSION, inner_end - start + TAG_LENGTH)
         record[_HEADER] = header
-        sequence_number = self.sequence_number
-        self.sequence_number = sequence_number + 1
-        nonce = (self._iv ^ sequence_number).to_bytes(12, "big")  # §5.3
         encrypt_into = self._encrypt_into  # in two steps: only so the interpreter is at its best
         encrypt_into(nonce, record[_CONTENT], header, record[_BODY])
         return record
@@ -114,14 +148,14 @@ class SendProtection:
 class ReceiveProtection:
     """Removes the protection of one direction, under one traffic secret (§5.2)."""
 
-    __slots__ = ("_decrypt_into", "_iv", "_sequence_number", "_suite", "_traffic_secret")
+    __slots__ = ("_decrypt_into", "_next_nonce", "_nonce", "_suite", "_traffic_secret")
 
     def __init__(self, suite: SuiteParameters, traffic_secret: Secret) -> None:
         keys = traffic_keys(suite, traffic_secret)
         self._suite, self._traffic_secret = suite, traffic_secret
         self._decrypt_into = AESGCM(keys.key).decrypt_into
-        self._iv = int.from_bytes(keys.iv, "big")
-        self._sequence_number = 0
+        self._next_nonce = record_nonces(keys.iv).__next__
+        self._nonce = self._next_nonce()  # of the next record: one that fails uses none up
 
     def next_generation(self) -> ReceiveProtection:
         """The protection that follows a KeyUpdate (§7.2)."""
@@ -140,16 +174,17 @@ class ReceiveProtection:
                 record_overflow, unexpected_message.
         """
         data: list[bytes | memoryview] = []
-        _, other = self.unprotect_data(record, 0, len(record), data)
-        if other is not None:
-            return other
-        if not data:
+        stop = self.unprotect_data(record, 0, len(record), data)
+        if stop is None:
+            return _APPLICATION_DATA, memoryview(data[0])
+        _, other = stop
+        if other is None:
             raise FatalAlert(AlertDescription.BAD_RECORD_MAC, "record is not what its header says")
-        return _APPLICATION_DATA, memoryview(data[0])
+        return other
 
     def unprotect_data(
         self, view: memoryview, position: int, end: int, data: list[bytes | memoryview]
-    ) -> tuple[int, Content | None]:
+    ) -> tuple[int, Content | None] | None:
         """Decrypt whole records where they lie, for as long as they hold application data.
 
         Every byte that is proxied comes through this loop, a small record at a time: hence the
@@ -160,43 +195,49 @@ class ReceiveProtection:
             data: what they hold is appended to it, as views.
 
         Returns:
-            Where it stopped: at the end, at a record that is not whole, or at one that is not
-            protected. And what the last record held, if that was not data.
+            None at the end. Otherwise where it stopped, at a record that is not whole or not
+            protected, and None; or behind a record that held something else, and what that was.
 
         Raises:
             FatalAlert: as `unprotect`.
         """
-        decrypt_into, iv = self._decrypt_into, self._iv
-        while end - position >= HEADER_LENGTH:
-            outer_type, _, length = _read_header(view, position)
-            after = position + HEADER_LENGTH + length
+        decrypt_into, next_nonce = self._decrypt_into, self._next_nonce
+        while True:
+            start = position + HEADER_LENGTH
+            if start > end:
+                return position, None
+            outer_type, length = _read_header(view, position)
+            after = start + length
             if outer_type != _APPLICATION_DATA or after > end:
-                break
+                return position, None
             if not TAG_LENGTH < length <= MAX_CIPHERTEXT:
                 raise _impossible_length(length)
-            record = view[position:after]
-            content = record[_CONTENT]
-            nonce = (iv ^ self._sequence_number).to_bytes(12, "big")
+            content = view[start : after - TAG_LENGTH]
             try:
-                decrypt_into(nonce, record[_BODY], record[_HEADER], content)
+                decrypt_into(self._nonce, view[start:after], view[position:start], content)
             except InvalidTag:
                 reason = "record fails to decrypt"
                 raise FatalAlert(AlertDescription.BAD_RECORD_MAC, reason) from None
-            self._sequence_number += 1
-            position = after
+            self._nonce = next_nonce()
             last = length - TAG_LENGTH - 1
             if last > MAX_FRAGMENT:  # padding counts too (§5.4, RFC 8449 §4)
                 raise FatalAlert(AlertDescription.RECORD_OVERFLOW, f"record holds {last} bytes")
-            content_type = content[last]
-            if not content_type:  # padded (§5.4): the type is the last byte that is not zero
+            if not content[last]:  # padded (§5.4): the type is the last byte that is not zero
                 last = len(content.tobytes().rstrip(b"\0")) - 1
-                content_type = content[last]
-            if content_type != _APPLICATION_DATA or not last:
-                if not content_type:
-                    raise unexpected_message("record is all padding")
-                return position, (content_type, content[:last])
+            if content[last] != _APPLICATION_DATA or not last:
+                return after, _other_content(content, last)
             data.append(content[:last])
-        return position, None
+            if after == end:
+                return None
+            position = after
+
+
+def _other_content(content: memoryview, last: int) -> Content:
+    """What a record holds that is not plain data; `last` is where its type stands, if anywhere."""
+    content_type = content[last]
+    if not content_type:
+        raise unexpected_message("record is all padding")
+    return content_type, content[:last]
 
 
 def _impossible_length(length: int) -> FatalAlert:

@@ -1,4 +1,4 @@
-"""A poller on each event loop, and sinks that write down what they hear."""
+"""A worker's event loop, turned by hand, and sinks that write down what they hear."""
 
 import asyncio
 import contextlib
@@ -6,12 +6,11 @@ import socket
 import time
 
 import pytest
-import uvloop
 
 from pqproxy.proxy.buffers import BufferPool
 from pqproxy.proxy.descriptor import CLIENT, Engine
 from pqproxy.proxy.lingering import Lingerers
-from pqproxy.proxy.poller import Poller
+from pqproxy.proxy.loop import PollingLoop
 from pqproxy.proxy.signer import Signer
 from pqproxy.proxy.socket_duplex import SocketDuplex
 from pqproxy.proxy.socket_options import configure
@@ -22,8 +21,7 @@ class World:
 
     def __init__(self, loop):
         self.loop = loop
-        poller = Poller(loop)
-        self.engine = Engine(poller, BufferPool(), Signer(loop), Lingerers(poller))
+        self.engine = Engine(loop.poller, BufferPool(), Signer(loop), Lingerers(loop.poller))
         self.pool = self.engine.pool
         self.sockets = []
         self.services = []  # whose connections are cut when the test is over
@@ -122,9 +120,9 @@ class Recorder:
         self.events.append("closed")
 
 
-@pytest.fixture(params=[uvloop.new_event_loop, asyncio.new_event_loop], ids=["uvloop", "standard"])
-def world(request):
-    loop = request.param()
+@pytest.fixture
+def world():
+    loop = PollingLoop()
     loop.set_exception_handler(lambda _, context: pytest.fail(str(context)))
     made = World(loop)
     yield made
@@ -134,7 +132,6 @@ def world(request):
     made.until(lambda: not any(service.tasks for service in made.services))
     made.engine.signer.close()
     made.engine.lingerers.close()
-    made.engine.poller.close()
     for sock in made.sockets:
         sock.close()
     loop.run_until_complete(loop.shutdown_default_executor())

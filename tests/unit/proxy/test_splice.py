@@ -86,7 +86,7 @@ def test_a_reset_on_one_side_is_a_reset_on_the_other(world, who, reason):
 
 
 def test_a_client_that_resets_while_the_server_does_not_read_frees_it_at_once(world):
-    """The upload is stuck and its side paused; only the nested epoll can notice."""
+    """The upload is stuck and its side paused; only an edge can tell."""
     joined = Joined(world, small=True)
     with contextlib.suppress(BlockingIOError):
         while True:

@@ -81,7 +81,7 @@ def test_a_record_cut_by_the_end_of_a_read_comes_with_the_next():
 def test_data_on_both_sides_of_a_key_update_keeps_its_order():
     client, server = connected()
     data = sent(client, b"one")
-    client.connection._output.key_update_owed = True
+    client.connection._output.owe_key_update()
     data += sent(client, b"two", b"three")
 
     assert read_all(server.connection, data) == ([b"one", b"two", b"three"], [])
@@ -91,7 +91,7 @@ def test_one_who_stops_behind_a_key_update_goes_on_under_the_new_key():
     client, server = connected()
     connection = server.connection
     read_all(connection, sent(client, b"so that data flows"))
-    client.connection._output.key_update_owed = True
+    client.connection._output.owe_key_update()
     connection.receive_data(bytearray(sent(client, b"one", b"two")))
     first = bytes(connection.next_event().fragment)
     connection.hold()

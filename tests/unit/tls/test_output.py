@@ -21,7 +21,7 @@ def output(padding=0, keys=True):
     made = Output(padding, 0x0301)
     if keys:
         made.use_secret(SUITE, SECRET)
-        made.takes_data = True
+        made.open_to_data()
     return made
 
 
@@ -154,7 +154,7 @@ def test_data_before_there_are_keys_is_an_error_of_ours():
 
 def test_data_after_the_end_of_our_direction_goes_nowhere():
     made = output()
-    made.takes_data = False
+    made.close_to_data()
     made.send_data(b"x")
 
     assert protect(made, b"x") == made.take() == b""
@@ -164,7 +164,7 @@ def test_many_requests_for_a_key_update_are_answered_once_and_before_data():
     made = output()
     peer = Peer()
     for _ in range(5):
-        made.key_update_owed = True
+        made.owe_key_update()
     assert made.take() == b""  # nothing queues while we have nothing to say
 
     assert peer.read(protect(made, b"a")) == [(HANDSHAKE, KEY_UPDATE), (DATA, b"a")]

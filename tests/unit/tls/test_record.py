@@ -137,13 +137,23 @@ def test_each_generation_has_keys_of_its_own():
 def test_a_key_update_is_due_at_the_limit_and_not_before(monkeypatch):
     monkeypatch.setattr(record, "REKEY_AFTER", 3)
     sending = protections()[0]
-    due = []
-    for _ in range(4):
-        due.append(sending.sequence_number >= sending.rekey_at)
-        seal(sending, DATA, b"")
+    nonces = [sending.next_data_nonce() for _ in range(3)]
 
-    assert due == [False, False, False, True]
-    assert sending.next_generation().sequence_number == 0
+    assert nonces == sorted(set(nonces))
+    with pytest.raises(StopIteration):
+        sending.next_data_nonce()
+    assert sending.next_generation().next_data_nonce()
+
+
+def test_other_records_share_the_nonces_of_data_and_are_sealed_at_its_limit(monkeypatch):
+    """The KeyUpdate itself still goes out under the old key."""
+    monkeypatch.setattr(record, "REKEY_AFTER", 1)
+    sending, receiving = protections()
+    buffer = memoryview(bytearray(64))
+    first = bytes(sending.seal(buffer, 5, 1, b"\x17", sending.next_data_nonce()))
+
+    assert opened(receiving, first) == (DATA, b"\0")
+    assert opened(receiving, seal(sending, HANDSHAKE, b"x")) == (HANDSHAKE, b"x")
 
 
 def test_the_limit_is_far_below_that_of_aes_gcm():
