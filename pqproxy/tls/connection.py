@@ -383,8 +383,7 @@ class Connection:
             case HandshakeComplete(negotiated):
                 self.negotiated = negotiated
                 self._input.handshake_complete = True
-                if self._sending:
-                    self._output.open_to_data()
+                self._output.open_to_data()
                 self._events.append(HandshakeCompleted(negotiated))
 
     def _ask(self, action: Sign | VerifyChain) -> None:

@@ -65,8 +65,9 @@ class Output:
         self._padded = padded_trailers(self._padding) if has_room else ()
 
     def open_to_data(self) -> None:
-        """The handshake is complete."""
-        self._takes_data = True
+        """The handshake is complete, and our direction may have ended before it was."""
+        if self._takes_data is None:
+            self._takes_data = True
 
     def close_to_data(self) -> None:
         """Our direction has ended: what is given to `protect` from now on goes nowhere."""
