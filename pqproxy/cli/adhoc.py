@@ -4,9 +4,10 @@ The options become the data that a file would hold and pass the same schema and 
 is then said of the option instead of a line.
 """
 
+import argparse
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,6 +80,21 @@ def adhoc_settings(
     for (section, _), message in certificate_problems(identities, trust, now):
         raise CommandError(f"--{'identity' if section == 'identities' else 'trust'}: {message}")
     return build_settings(file, Path.cwd(), identities, trust, policies)
+
+
+def supervise_adhoc(make: Callable[[], Settings], arguments: argparse.Namespace) -> int:
+    """Run what `make` makes of the options; a reload makes it anew, from the same files."""
+    from pqproxy.cli.run import apply_landlock_option, supervise
+    from pqproxy.supervisor.errors import ReloadFailure
+
+    def reread(in_force: Settings) -> Settings:
+        try:
+            return apply_landlock_option(make(), arguments)
+        except CommandError as error:
+            hint = f" ({error.hint})" if error.hint else ""
+            raise ReloadFailure(f"{error.message}{hint}") from None
+
+    return supervise(apply_landlock_option(make(), arguments), reread)
 
 
 def _hint(message: str) -> str | None:

@@ -1,11 +1,14 @@
 """`pqproxy connect HOST:PORT --listen ADDR`: one egress, without a file."""
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pqproxy.cli.credential_options import add_credential_options
 from pqproxy.cli.errors import CommandError
-from pqproxy.cli.run import add_landlock_option, apply_landlock_option
+from pqproxy.cli.run import add_landlock_option
+
+if TYPE_CHECKING:
+    from pqproxy.config.values import Settings
 
 _OPTIONS = {
     "connect": "HOST:PORT",
@@ -38,8 +41,13 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make settings of the options, then hand over to the supervisor."""
+    from pqproxy.cli.adhoc import supervise_adhoc
+
+    return supervise_adhoc(lambda: _settings(arguments), arguments)
+
+
+def _settings(arguments: argparse.Namespace) -> "Settings":
     from pqproxy.cli.adhoc import adhoc_settings, read_credentials
-    from pqproxy.cli.run import supervise
 
     credentials = read_credentials(arguments.identity, arguments.trust)
     if credentials.trust is None:
@@ -51,5 +59,4 @@ def run(arguments: argparse.Namespace) -> int:
         "connect": [arguments.address],
         "expect": arguments.expect,
     }
-    settings = adhoc_settings("egress", entry, credentials, _OPTIONS)
-    return supervise(apply_landlock_option(settings, arguments))
+    return adhoc_settings("egress", entry, credentials, _OPTIONS)

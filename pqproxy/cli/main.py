@@ -24,8 +24,9 @@ COMMANDS = {
     "check": "pqproxy.cli.check",
     "status": "pqproxy.cli.status",
     "observed": "pqproxy.cli.observed",
+    "reload": "pqproxy.cli.reload",
 }
-LATER = frozenset(("bench", "drain", "probe", "reload", "rules", "sign", "sniff", "verify"))
+LATER = frozenset(("bench", "drain", "probe", "rules", "sign", "sniff", "verify"))
 # `pqproxy -c F` is `pqproxy run -c F`.
 _OPTIONS_OF_RUN = ("-c", "--config", "--keylog", "--no-landlock")
 _INTERRUPTED = 130  # as shells say it: 128 + SIGINT

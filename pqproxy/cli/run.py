@@ -5,11 +5,15 @@ import dataclasses
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pqproxy.cli.errors import CommandError
 from pqproxy.cli.machine import require_linux
+from pqproxy.config.problems import ConfigError
 from pqproxy.config.values import Settings
+
+if TYPE_CHECKING:
+    from pqproxy.supervisor.reloading import Reread
 
 
 def add_parser(subparsers: Any) -> None:
@@ -46,7 +50,26 @@ def run(arguments: argparse.Namespace) -> int:
     settings = load_config(arguments.config).settings()
     if arguments.keylog:
         settings = with_keylog(settings, arguments.keylog)
-    return supervise(apply_landlock_option(settings, arguments))
+    settings = apply_landlock_option(settings, arguments)
+    return supervise(settings, lambda in_force: _reread(arguments, in_force))
+
+
+def _reread(arguments: argparse.Namespace, in_force: Settings) -> Settings:
+    """Read the file again, for a reload. Raises ReloadFailure with every problem."""
+    from pqproxy.cli.loading import load_config
+    from pqproxy.supervisor.changes import restart_needed
+    from pqproxy.supervisor.errors import ReloadFailure
+
+    try:
+        parsed = load_config(arguments.config)
+        settings = apply_landlock_option(parsed.settings(), arguments)
+        settings = dataclasses.replace(settings, keylog=in_force.keylog)
+        for path, message in restart_needed(in_force, settings):
+            parsed.complain(path, message)
+        parsed.settings()
+    except ConfigError as error:
+        raise ReloadFailure(*error.lines()) from None
+    return settings
 
 
 def apply_landlock_option(settings: Settings, arguments: argparse.Namespace) -> Settings:
@@ -54,12 +77,15 @@ def apply_landlock_option(settings: Settings, arguments: argparse.Namespace) -> 
     return dataclasses.replace(settings, landlock=False) if arguments.no_landlock else settings
 
 
-def supervise(settings: Settings) -> int:
-    """Run settings until a signal and return the exit code. Raises CommandError off Linux."""
+def supervise(settings: Settings, reread: "Reread") -> int:
+    """Run settings until a signal and return the exit code; a reload asks `reread` for others.
+
+    Raises CommandError off Linux.
+    """
     require_linux()
     from pqproxy.supervisor.run import run as run_supervisor
 
-    return run_supervisor(settings)
+    return run_supervisor(settings, reread)
 
 
 def with_keylog(settings: Settings, path: Path) -> Settings:

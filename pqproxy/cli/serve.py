@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pqproxy.cli.credential_options import add_credential_options
 from pqproxy.cli.errors import CommandError
 from pqproxy.cli.machine import require_linux
-from pqproxy.cli.run import add_landlock_option, apply_landlock_option
+from pqproxy.cli.run import add_landlock_option
 
 if TYPE_CHECKING:
     from pqproxy.cli.state import State
@@ -70,19 +70,18 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make settings of the options, then hand over to the supervisor."""
-    from pqproxy.cli.run import supervise
+    from pqproxy.cli.adhoc import supervise_adhoc
 
     require_linux()  # before certificates are made for nothing
     if arguments.preset:
         raise CommandError("--preset is not yet available")
     if arguments.identity:
-        return supervise(apply_landlock_option(_settings(arguments, None), arguments))
+        return supervise_adhoc(lambda: _settings(arguments, None), arguments)
     from pqproxy.cli.state import open_state
 
     state = open_state(arguments.state_dir or default_state_directory())
-    settings = _settings(arguments, state)
-    print(invitation(settings, state), flush=True)
-    return supervise(apply_landlock_option(settings, arguments))
+    print(invitation(_settings(arguments, state), state), flush=True)
+    return supervise_adhoc(lambda: _settings(arguments, state), arguments)
 
 
 def default_state_directory() -> Path:

@@ -15,7 +15,6 @@ from pqproxy.config.values import (
     IdentityFiles,
     Ingress,
     Log,
-    Profile,
     Settings,
     TcpAddress,
     Timeouts,
@@ -93,7 +92,6 @@ def _shared(
         "policy": policy,
         "policy_origin": origin,
         "alpn": tuple(entry.alpn),
-        "profile": Profile.CNSA2 if entry.groups is Profile.CNSA2 else Profile.DEFAULT,
         "groups": effective_groups(entry.groups, policy),
         "padding": entry.padding,
         "timeouts": Timeouts(

@@ -27,11 +27,14 @@ class ControlError(Exception):
 
 
 class ControlRefused(ControlError):
-    """pqproxy answered, and would not. `status` is that of HTTP."""
+    """pqproxy answered, and would not. `status` is that of HTTP, `answer` the JSON or text."""
 
-    def __init__(self, status: int, message: str, hint: str | None = None) -> None:
+    def __init__(
+        self, status: int, message: str, hint: str | None = None, answer: object = None
+    ) -> None:
         super().__init__(message, hint)
         self.status = status
+        self.answer = answer
 
 
 class ControlClient:
@@ -137,7 +140,7 @@ def _refusal(status: int, answer: object) -> ControlRefused:
     if isinstance(answer, dict):
         hint = answer.get("hint")
         message = str(answer.get("error", f"refused with {status}"))
-        return ControlRefused(status, message, None if hint is None else str(hint))
+        return ControlRefused(status, message, None if hint is None else str(hint), answer)
     if status == http.client.NOT_FOUND or status == http.client.METHOD_NOT_ALLOWED:
         return ControlRefused(
             status,

@@ -34,10 +34,27 @@ def worker_confinement(settings: Settings) -> Confinement:
     return Confinement(tuple(readable), bind=False, abstract_sockets=False)
 
 
-def confine_worker(settings: Settings) -> None:
-    """Confine this process. The supervisor has said already what the kernel can."""
+def confine_worker(settings: Settings) -> Confinement | None:
+    """Confine this process, and return how; None where it is not confined.
+
+    The supervisor has said already what the kernel can.
+    """
     if settings.landlock:
+        confinement = worker_confinement(settings)
         try:
-            confine(worker_confinement(settings))
+            return confinement if confine(confinement) else None
         except OSError as error:
             _log.warning("a worker is not confined by Landlock: the kernel refuses it: %s", error)
+    return None
+
+
+def check_confinement(confinement: Confinement | None, settings: Settings) -> None:
+    """See whether a process that is confined can serve other settings. Raises PermissionError."""
+    if confinement is None:
+        return
+    missing = set(worker_confinement(settings).readable or ()) - set(confinement.readable or ())
+    if missing:
+        raise PermissionError(
+            "restart needed: upstreams by name are new, and Landlock keeps a worker that was"
+            " started without any from the name service; write an address, or restart"
+        )

@@ -1,13 +1,7 @@
 """What a peer means by an alert, and what would fix it: one word is all that TLS lets it say."""
 
 from pqproxy.proxy.descriptor import CLIENT, Side
-from pqproxy.telemetry.reasons import EndReason
 from pqproxy.tls import AlertDescription
-
-# How our client side says that it goes, for instance because its own client left: RFC 9846 has no
-# error alert for that but "none more specific" (§6.2), and a closure alert (§6.1) would call clean
-# what is cut off.
-GOING = AlertDescription.GENERAL_ERROR
 
 NO_COMMON_GROUP = (
     "the server must speak X25519MLKEM768 (OpenSSL 3.5+, Go 1.24+, or `pqproxy serve` in front of"
@@ -21,8 +15,7 @@ _SAID_BY_SERVER: dict[int, str] = {
         "the server knows who we are and does not allow it: add our identity to its allow"
     ),
     AlertDescription.CERTIFICATE_REQUIRED: (
-        "the server wants a client certificate of a kind that it accepts (under groups: cnsa2 that"
-        " is ML-DSA-87): give this listener identities that fit"
+        "the server wants a client certificate: give this listener identities"
     ),
     AlertDescription.UNKNOWN_CA: (
         "the server does not trust who signed our certificate: add our root to its trust, or send"
@@ -47,7 +40,8 @@ _SAID_BY_SERVER: dict[int, str] = {
     ),
 }
 _SAID_BY_CLIENT: dict[int, str] = {
-    GOING: "",
+    # How a sidecar says that its own client left: nothing is wrong.
+    AlertDescription.INTERNAL_ERROR: "",
     AlertDescription.USER_CANCELED: "",
     AlertDescription.UNKNOWN_CA: _UNTRUSTED_BY_CLIENT,
     AlertDescription.BAD_CERTIFICATE: _UNTRUSTED_BY_CLIENT,
@@ -57,11 +51,6 @@ _SAID_BY_CLIENT: dict[int, str] = {
         "the client expects another server: compare its expect with the names in our certificate"
     ),
 }
-
-
-def end_for_alert(alert: int, side: Side) -> EndReason:
-    """What an alert of the peer on `side` makes of a connection that was open."""
-    return side.left if side is CLIENT and alert == GOING else side.alert
 
 
 def fix_for_alert(alert: int, side: Side) -> str:

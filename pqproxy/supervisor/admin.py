@@ -1,4 +1,7 @@
-"""What the two aiohttp servers share: GET only, no version banner, a cap on connections.
+"""What the two aiohttp servers share: no version banner, a cap on connections.
+
+What is asked is a GET and changes nothing; an order is a POST. A page in a browser can send one to
+loopback as well, but not without saying where it is from: then it is refused.
 
 The health listener faces the pod network, where anybody may hold connections open. At the cap
 the oldest one goes, so a probe always gets in.
@@ -7,6 +10,7 @@ the oldest one goes, so a probe always gets in.
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -19,14 +23,19 @@ SHUTDOWN = 1.0  # seconds for an answer under way; a probe is not worth more
 
 
 class AdminServer:
-    """GET handlers by path, served on sockets that are already bound."""
+    """Handlers of GET by path, and of POST as `orders`, on sockets that are already bound."""
 
     def __init__(
-        self, paths: Mapping[str, Handler], middlewares: Sequence[Middleware] = ()
+        self,
+        paths: Mapping[str, Handler],
+        middlewares: Sequence[Middleware] = (),
+        orders: Mapping[str, Handler] = MappingProxyType({}),
     ) -> None:
         application = web.Application(middlewares=middlewares, client_max_size=1024)
         for path, handler in paths.items():
             application.router.add_get(path, handler, allow_head=False)
+        for path, handler in orders.items():
+            application.router.add_post(path, _from_no_page(handler))
         application.on_response_prepare.append(_plain_headers)
         self._runner = web.AppRunner(
             application,
@@ -57,6 +66,15 @@ class AdminServer:
         if len(connections) >= MOST_CONNECTIONS:
             connections[0].force_close()
         return server()
+
+
+def _from_no_page(handler: Handler) -> Handler:
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        if "Origin" in request.headers or "Sec-Fetch-Site" in request.headers:
+            return web.Response(status=403, text="pages of browsers give no orders here\n")
+        return await handler(request)
+
+    return guarded
 
 
 async def _plain_headers(request: web.Request, response: web.StreamResponse) -> None:

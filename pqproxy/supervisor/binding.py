@@ -43,7 +43,7 @@ class Bound:
     health: list[socket.socket] = field(default_factory=list)
     control: list[socket.socket] = field(default_factory=list)
     activation: Activation = field(default_factory=Activation)  # sockets that we need not bind
-    _unix_files: list[tuple[Path, int]] = field(default_factory=list)
+    _unix_files: dict[str, int] = field(default_factory=dict)  # with their inodes
 
     def sockets(self, place: int) -> dict[str, list[socket.socket]]:
         """By listener, the sockets of the worker in this place, and of whoever replaces it."""
@@ -64,10 +64,15 @@ class Bound:
         self.close_listeners()
         for bound in (*self.health, *self.control):
             bound.close()
-        for path, inode in self._unix_files:
-            with contextlib.suppress(OSError):
-                if path.stat().st_ino == inode:  # not what another instance put there since
-                    path.unlink()
+        for path in list(self._unix_files):
+            self._remove_file(path)
+
+    def give_up(self, groups: Iterable[Group]) -> None:
+        """Close the sockets of a listener that is no more, and remove its unix socket file."""
+        for group in groups:
+            if group[0].family == socket.AF_UNIX:
+                self._remove_file(group[0].getsockname())
+            _close(group)
 
     def bind_listener(self, title: str, address: Address) -> list[Group]:
         """Listen at `address` with every worker. Raises StartFailure, which begins with `title`."""
@@ -90,13 +95,18 @@ class Bound:
         if isinstance(address, TcpAddress):
             return _bind_tcp(title, address)
         bound = _bind_unix(title, address, mode)
-        path = Path(address.path)
-        self._unix_files.append((path, path.stat().st_ino))
+        self._unix_files[address.path] = os.stat(address.path).st_ino
         return [bound]
 
     def _take_passed(self, title: str, address: Address) -> list[socket.socket]:
         name = title.rpartition(" ")[2]  # "ingress llm", "health"
         return self.activation.take(name, address, lambda tcp: _resolve(title, tcp))
+
+    def _remove_file(self, path: str) -> None:
+        inode = self._unix_files.pop(path, None)  # None: a service manager's
+        with contextlib.suppress(OSError):
+            if os.stat(path).st_ino == inode:  # not what another instance put there since
+                os.unlink(path)
 
 
 @contextlib.contextmanager

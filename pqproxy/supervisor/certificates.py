@@ -26,14 +26,14 @@ def certificate_ends(settings: Settings) -> tuple[CertificateEnd, ...]:
 
 
 def ending_soon(ends: Iterable[CertificateEnd], now: datetime) -> Iterator[str]:
-    """A warning for each that ends soon or has ended: files are not read again during a run."""
+    """A warning for each that ends soon or has ended: files are read again by a reload only."""
     for end in ends:
         left = end.not_after - now
         if left < SOON:
             when = f"in {left // timedelta(hours=1)} hours" if left > timedelta(0) else "already"
             yield (
                 f"the {end.role} certificate of {end.identity} ends {when}"
-                f" ({end.not_after:%Y-%m-%d %H:%M} UTC): renew, restart"
+                f" ({end.not_after:%Y-%m-%d %H:%M} UTC): renew, reload"
             )
 
 

@@ -4,6 +4,8 @@
     GET /observed  whom `policy: require` would refuse, of listeners that observe
     GET /ledger    who talks under which protection, since when
     GET /config    the effective configuration, without a single byte of a file
+    POST /reload   reads the configuration again; says what changed, or every problem
+                   (422: of the configuration, 409: of anything else)
 
 A web page can make a browser send requests to loopback under a name of its own (DNS rebinding);
 the Host header tells them from ours.
@@ -18,11 +20,12 @@ from typing import Any, Literal
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from pqproxy.config.values import Egress, Ingress, Settings, TcpAddress, UnixAddress
+from pqproxy.config.values import Egress, Ingress, TcpAddress, UnixAddress
 from pqproxy.supervisor.admin import AdminServer
-from pqproxy.supervisor.certificates import CertificateEnd
+from pqproxy.supervisor.binding import Bound
 from pqproxy.supervisor.crew import Crew
 from pqproxy.supervisor.metrics import DECISION_LABELS, HANDSHAKE_LABELS
+from pqproxy.supervisor.reloading import History, Kind, Reloader, Result
 from pqproxy.telemetry.counters import ListenerCounters
 from pqproxy.telemetry.evidence import Evidence
 from pqproxy.version import VERSION
@@ -34,10 +37,9 @@ LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 class Report:
     """Everything `/status` tells."""
 
-    settings: Settings
     crew: Crew
-    certificates: tuple[CertificateEnd, ...]
-    addresses: dict[str, list[str]]  # where each listener really listens
+    bound: Bound
+    reloads: History
     clock: Callable[[], float] = time.monotonic
     started: float = 0.0
 
@@ -55,21 +57,25 @@ class Report:
                 for worker in self.crew.live()
             ],
             "listeners": [
-                self._listener(counters) for counters in self.crew.totals().listeners.values()
+                self._listener(counters)
+                for counters in self.crew.totals().listeners.values()
+                if self.crew.in_force.listens(counters.name) or any(counters.active.values())
             ],
             "certificates": [
                 {"identity": end.identity, "role": end.role, "not_after": end.not_after.isoformat()}
-                for end in self.certificates
+                for end in self.crew.in_force.certificates
             ],
+            "last_reload": None if self.reloads.last is None else self.reloads.last.document(),
         }
 
     def _listener(self, counters: ListenerCounters) -> dict[str, Any]:
-        configured: list[Ingress | Egress] = [*self.settings.ingress, *self.settings.egress]
-        listener = next(one for one in configured if one.name == counters.name)
+        listener = self.crew.in_force.listener(counters.name)
+        removed = not self.crew.in_force.listens(counters.name)  # and its last connections live on
         return {
             "name": counters.name,
             "role": counters.role,
-            "listen": self.addresses[counters.name],
+            "removed": removed,
+            "listen": [] if removed else self.bound.addresses(counters.name),
             "policy": listener.policy,
             "policy_origin": listener.policy_origin,
             "identities": listener.identities,
@@ -84,7 +90,8 @@ class Report:
 
     def table(self, name: Literal["observed", "ledger"]) -> dict[str, Any]:
         """All rows of one table of evidence, by listener."""
-        listeners: list[Ingress | Egress] = [*self.settings.ingress, *self.settings.egress]
+        settings = self.crew.in_force.settings
+        listeners: list[Ingress | Egress] = [*settings.ingress, *settings.egress]
         evidence = {one.name: self.crew.evidence.get(one.name, Evidence()) for one in listeners}
         return {
             "listeners": [
@@ -94,7 +101,7 @@ class Report:
         }
 
 
-def control_server(report: Report) -> AdminServer:
+def control_server(report: Report, reloader: Reloader) -> AdminServer:
     """The server of the control listener."""
 
     async def status(request: web.Request) -> web.Response:
@@ -110,10 +117,16 @@ def control_server(report: Report) -> AdminServer:
         return web.json_response(report.table("ledger"))
 
     async def config(request: web.Request) -> web.Response:
-        return web.json_response(redacted(report.settings))
+        return web.json_response(redacted(report.crew.in_force.settings))
+
+    async def reload(request: web.Request) -> web.Response:
+        outcome = await reloader.reload(Kind.CONTROL)
+        failed = 422 if outcome.mistaken else 409
+        status = failed if outcome.result is Result.FAILURE else 200
+        return web.json_response(outcome.document(), status=status)
 
     paths = {"/status": status, "/observed": observed, "/ledger": ledger, "/config": config}
-    return AdminServer(paths, (check_host,))
+    return AdminServer(paths, (check_host,), orders={"/reload": reload})
 
 
 def redacted(value: object) -> Any:

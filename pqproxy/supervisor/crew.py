@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from pqproxy.config.values import Settings
 from pqproxy.proxy.channel import WorkerStart
 from pqproxy.supervisor.binding import Bound
 from pqproxy.supervisor.errors import StartFailure
+from pqproxy.supervisor.in_force import InForce
 from pqproxy.supervisor.worker import EXIT_GRACE, WORKER_MODULE, WorkerProcess
 from pqproxy.telemetry.counters import WorkerCounters
 from pqproxy.telemetry.evidence import Evidence, add_evidence
@@ -30,6 +30,7 @@ class Patience:
     first_pause: float = 0.1  # before a dead worker is replaced; doubles while it keeps dying
     longest_pause: float = 10.0
     answer: float = 0.25  # for fresh counters, when somebody scrapes
+    change: float = 10.0  # for a worker to get ready for other settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +46,23 @@ class Crew:
 
     def __init__(
         self,
-        settings: Settings,
+        in_force: InForce,
         bound: Bound,
         *,
         module: str = WORKER_MODULE,
         patience: Patience = Patience(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.in_force = in_force
         self.restarts = 0
         self.evidence: dict[str, Evidence] = {}  # by listener
-        self.workers: list[WorkerProcess | None] = [None] * settings.workers
-        self._settings = settings
+        self.workers: list[WorkerProcess | None] = [None] * in_force.settings.workers
+        self.patience = patience
+        self.changing = asyncio.Lock()  # held while no worker may be started
         self._bound = bound
         self._module = module
-        self._patience = patience
         self._clock = clock
-        self._roles = settings.roles
-        self._bank = WorkerCounters(self._roles)  # what dead workers had counted
+        self._bank = WorkerCounters({})  # what dead workers had counted
         self._started = asyncio.Event()
         self._leaving = asyncio.Event()
         self._cut = asyncio.Event()  # the drain is to end now
@@ -82,7 +83,7 @@ class Crew:
 
     def totals(self) -> WorkerCounters:
         """The sums over all workers, dead ones included: they never go down."""
-        totals = WorkerCounters(self._roles)
+        totals = WorkerCounters(self.in_force.roles)
         totals.merge(self._bank.snapshot())
         for worker in self.live():
             totals.merge(worker.counters.snapshot())
@@ -95,7 +96,7 @@ class Crew:
             worker.ask()
         answers = [asyncio.ensure_future(worker.reported.wait()) for worker in asked]
         if answers:
-            _, late = await asyncio.wait(answers, timeout=self._patience.answer)
+            _, late = await asyncio.wait(answers, timeout=self.patience.answer)
             for answer in late:
                 answer.cancel()
 
@@ -121,7 +122,7 @@ class Crew:
         """
         self._leaving.set()
         workers = list(self.live())
-        timeout = 0.0 if self._cut.is_set() else self._settings.drain.timeout
+        timeout = 0.0 if self._cut.is_set() else self.in_force.settings.drain.timeout
         for worker in workers:
             worker.drain(timeout)
         self._bound.close_listeners()  # the worker empties the queue, then nobody listens
@@ -148,12 +149,20 @@ class Crew:
 
     def worker_reported(self, evidence: object) -> None:
         """Add it to what all workers saw (called by a worker's handle)."""
-        add_evidence(self.evidence, evidence, self._roles)
+        listening = self.in_force.settings.roles
+        for gone in self.evidence.keys() - listening:
+            del self.evidence[gone]
+        add_evidence(self.evidence, evidence, listening)
+
+    def worker_forgot(self, gone: WorkerCounters) -> None:
+        """Keep what a worker had counted of listeners that it does not report any more."""
+        self._bank.cover(self.in_force.roles)
+        self._bank.merge(gone.snapshot())
+        self._bank.end_all(EndReason.INTERNAL_ERROR)
 
     def worker_exited(self, worker: WorkerProcess) -> None:
         """Keep what it had counted; its open connections ended with it."""
-        self._bank.merge(worker.counters.snapshot())
-        self._bank.end_all(EndReason.INTERNAL_ERROR)
+        self.worker_forgot(worker.counters)
         self.workers[self.workers.index(worker)] = None
 
     async def _see_off(self, worker: WorkerProcess, patience: float) -> None:
@@ -171,7 +180,7 @@ class Crew:
 
     async def _keep(self, index: int) -> None:
         """Run one worker after the other in one place."""
-        pause = self._patience.first_pause
+        pause = self.patience.first_pause
         while True:
             born = self._clock()
             worker = await self._run_worker(index)
@@ -179,8 +188,8 @@ class Crew:
                 return
             if not self._started.is_set():
                 raise _start_failure(worker)
-            if self._clock() - born > self._patience.longest_pause:
-                pause = self._patience.first_pause
+            if self._clock() - born > self.patience.longest_pause:
+                pause = self.patience.first_pause
             logger.error(
                 "worker %d %s and cut %d connections; a new one starts in %g s",
                 worker.pid,
@@ -190,7 +199,7 @@ class Crew:
             )
             if await self._leaving_within(pause):
                 return
-            pause = min(pause * 2, self._patience.longest_pause)
+            pause = min(pause * 2, self.patience.longest_pause)
             self.restarts += 1
 
     async def _leaving_within(self, seconds: float) -> bool:
@@ -199,18 +208,19 @@ class Crew:
         return self._leaving.is_set()
 
     async def _run_worker(self, index: int) -> WorkerProcess:
-        worker = WorkerProcess(self, self._roles, self._clock)
-        self.workers[index] = worker
-        listeners = {
-            name: [one.fileno() for one in sockets]
-            for name, sockets in self._bound.sockets(index).items()
-        }
-        await worker.start(
-            WorkerStart(self._settings, listeners, stderr_is_terminal()), self._module
-        )
+        worker = WorkerProcess(self, self.in_force.roles, self._clock)
+        async with self.changing:
+            self.workers[index] = worker
+            listeners = {
+                name: [one.fileno() for one in sockets]
+                for name, sockets in self._bound.sockets(index).items()
+            }
+            await worker.start(
+                WorkerStart(self.in_force.settings, listeners, stderr_is_terminal()), self._module
+            )
         if self.draining:  # told to go while it was being started
             worker.kill()
-        deadline = asyncio.get_running_loop().call_later(self._patience.start, _judge, worker)
+        deadline = asyncio.get_running_loop().call_later(self.patience.start, _judge, worker)
         try:
             await worker.exited.wait()
         finally:

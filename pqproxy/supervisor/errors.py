@@ -1,4 +1,4 @@
-"""What keeps the supervisor from running, in words for the person who started it."""
+"""What keeps the supervisor from running, or from changing, in words for a person."""
 
 
 class StartFailure(Exception):
@@ -8,3 +8,11 @@ class StartFailure(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+class ReloadFailure(Exception):
+    """Settings that are not put in force. `problems` has a line for each thing to repair."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems

@@ -62,7 +62,7 @@ def why_unready(crew: Crew, clock: Callable[[], float] = time.monotonic) -> str 
     if not crew.ready:
         return "a worker is starting"
     for listener in crew.totals().listeners.values():
-        if _dial_fails(listener, clock()):
+        if crew.in_force.listens(listener.name) and _dial_fails(listener, clock()):
             return f"the upstream of {listener.name} cannot be reached"
     return None
 

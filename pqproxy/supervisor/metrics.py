@@ -20,6 +20,7 @@ from pqproxy.config.values import Settings
 from pqproxy.crypto import liboqs_version, openssl_version
 from pqproxy.supervisor.certificates import CertificateEnd
 from pqproxy.supervisor.crew import Crew
+from pqproxy.supervisor.reloading import History
 from pqproxy.telemetry.counters import DURATION_BUCKETS, Histogram, ListenerCounters, Tally
 from pqproxy.version import VERSION
 
@@ -32,9 +33,8 @@ DECISION_LABELS = ["decision", "reason"]
 class Exposition(Collector):
     """Everything that one scrape shows, read when it is scraped."""
 
-    settings: Settings
     crew: Crew
-    certificates: tuple[CertificateEnd, ...]
+    reloads: History
 
     def text(self) -> bytes:
         """The exposition format that every Prometheus reads."""
@@ -45,10 +45,11 @@ class Exposition(Collector):
     def collect(self) -> Iterator[Metric]:
         """All families (prometheus_client's callback)."""
         yield _build_info()
-        yield _listener_info(self.settings)
+        yield _listener_info(self.crew.in_force.settings)
         yield from _traffic(self.crew.totals().listeners.values())
         yield from self._processes()
-        yield _certificates(self.certificates)
+        yield _certificates(self.crew.in_force.certificates)
+        yield from _reloads(self.reloads)
 
     def _processes(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(
@@ -193,3 +194,17 @@ def _certificates(ends: tuple[CertificateEnd, ...]) -> Metric:
     for end in ends:
         family.add_metric([end.identity, end.role], end.not_after.timestamp())
     return family
+
+
+def _reloads(reloads: History) -> Iterator[Metric]:
+    total = CounterMetricFamily(
+        "pqproxy_reloads", "Reloads of the configuration.", labels=["kind", "result"]
+    )
+    for labels, count in reloads.counts.items():
+        total.add_metric(list(labels), count)
+    yield total
+    yield GaugeMetricFamily(
+        "pqproxy_reload_last_success_timestamp_seconds",
+        "When the configuration in force was read last.",
+        value=reloads.last_success,
+    )

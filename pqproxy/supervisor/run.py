@@ -4,8 +4,8 @@
 
 A service manager that asks for it hears of each step (`notify.py`).
 
-The first SIGTERM or SIGINT drains, the second cuts what is still open. SIGHUP ends nothing but
-what a closed terminal has left behind.
+The first SIGTERM or SIGINT drains, the second cuts what is still open. SIGHUP reloads, unless it is
+what a closed terminal has left behind: then it drains.
 """
 
 import asyncio
@@ -23,15 +23,17 @@ from pqproxy.config.values import Egress, Ingress, Settings
 from pqproxy.hardening import harden
 from pqproxy.supervisor.activation import Activation
 from pqproxy.supervisor.binding import Bound, bind_all, shown_address
-from pqproxy.supervisor.certificates import certificate_ends, ending_soon
+from pqproxy.supervisor.certificates import ending_soon
 from pqproxy.supervisor.confinement import confine_supervisor
 from pqproxy.supervisor.control import Report, control_server
 from pqproxy.supervisor.crew import Crew, Drained
 from pqproxy.supervisor.errors import StartFailure
 from pqproxy.supervisor.health import health_server, why_unhealthy
+from pqproxy.supervisor.in_force import InForce
 from pqproxy.supervisor.loop import loop_factory
 from pqproxy.supervisor.metrics import Exposition
 from pqproxy.supervisor.notify import Notifier
+from pqproxy.supervisor.reloading import Reloader, Reread
 from pqproxy.supervisor.worker import WORKER_MODULE
 from pqproxy.telemetry import log
 
@@ -42,8 +44,11 @@ EXIT_FAILURE = 1
 EXIT_FORCED = 4
 
 
-def run(settings: Settings, worker_module: str = WORKER_MODULE) -> int:
-    """Serve until a signal; return the exit code. The settings have been checked."""
+def run(settings: Settings, reread: Reread, worker_module: str = WORKER_MODULE) -> int:
+    """Serve until a signal; return the exit code. The settings have been checked.
+
+    `reread` gets them anew, for a reload.
+    """
     harden()
     _fill_standard_descriptors()
     _allow_descriptors()
@@ -53,9 +58,9 @@ def run(settings: Settings, worker_module: str = WORKER_MODULE) -> int:
         notifier = Notifier.from_environment(os.environ)
         with bind_all(settings, Activation.from_environment(os.environ)) as bound:
             confine_supervisor(settings)
-            crew = Crew(settings, bound, module=worker_module)
+            crew = Crew(InForce(settings), bound, module=worker_module)
             with asyncio.Runner(loop_factory=loop_factory()) as runner:
-                code = runner.run(_serve(settings, crew, bound, notifier))
+                code = runner.run(_serve(crew, bound, reread, notifier))
     except* StartFailure as failures:
         _complain(failures)
     return code
@@ -75,8 +80,9 @@ def _allow_descriptors() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def _serve(settings: Settings, crew: Crew, bound: Bound, notifier: Notifier) -> int:
+async def _serve(crew: Crew, bound: Bound, reread: Reread, notifier: Notifier) -> int:
     leave = asyncio.Event()
+    reloader = Reloader(crew, bound, reread, notifier)
 
     def on_signal() -> None:
         if leave.is_set():
@@ -87,29 +93,26 @@ async def _serve(settings: Settings, crew: Crew, bound: Bound, notifier: Notifie
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
     # Of a terminal it means that the terminal is gone, of anybody else: reload.
-    on_hangup = on_signal if log.stderr_is_terminal() else _cannot_reload
+    on_hangup = on_signal if log.stderr_is_terminal() else reloader.signal
     loop.add_signal_handler(signal.SIGHUP, on_hangup)
-    async with _admin(settings, crew, bound), asyncio.TaskGroup() as tasks:
+    async with _admin(crew, bound, reloader), asyncio.TaskGroup() as tasks:
         tasks.create_task(crew.run())
-        announcement = tasks.create_task(_announce(settings, crew, bound, notifier))
+        announcement = tasks.create_task(_announce(crew, bound, notifier))
+        signals = tasks.create_task(reloader.follow_signals())
         with notifier.watched(lambda: why_unhealthy(crew) is None):
             await leave.wait()
             announcement.cancel()
-            return await _drain(settings, crew, notifier)
-
-
-def _cannot_reload() -> None:
-    logger.warning("SIGHUP: reloading is not yet available, nothing changed; restart instead")
+            signals.cancel()
+            return await _drain(crew, notifier)
 
 
 @contextlib.asynccontextmanager
-async def _admin(settings: Settings, crew: Crew, bound: Bound) -> AsyncIterator[None]:
+async def _admin(crew: Crew, bound: Bound, reloader: Reloader) -> AsyncIterator[None]:
     """Serve health and control, from before the first worker is ready until after the last."""
-    certificates = certificate_ends(settings)
-    addresses = {name: bound.addresses(name) for name in bound.listeners}
-    report = Report(settings, crew, certificates, addresses, started=time.monotonic())
-    health = health_server(crew, Exposition(settings, crew, certificates), lambda: settings)
-    control = control_server(report)
+    report = Report(crew, bound, reloader.history, started=time.monotonic())
+    exposition = Exposition(crew, reloader.history)
+    health = health_server(crew, exposition, lambda: crew.in_force.settings)
+    control = control_server(report, reloader)
     await health.start(bound.health)
     await control.start(bound.control)
     try:
@@ -119,8 +122,9 @@ async def _admin(settings: Settings, crew: Crew, bound: Bound) -> AsyncIterator[
         await control.close()
 
 
-async def _announce(settings: Settings, crew: Crew, bound: Bound, notifier: Notifier) -> None:
+async def _announce(crew: Crew, bound: Bound, notifier: Notifier) -> None:
     await crew.wait_ready()
+    settings = crew.in_force.settings
     for ingress in settings.ingress:
         _announce_listener("ingress", ingress, str(ingress.forward), bound)
     for egress in settings.egress:
@@ -129,7 +133,7 @@ async def _announce(settings: Settings, crew: Crew, bound: Bound, notifier: Noti
         for one in sockets:
             logger.info("%s at %s", title, shown_address(one))
     now = datetime.fromtimestamp(time.time(), UTC)
-    for warning in (*policy_warnings(settings), *ending_soon(certificate_ends(settings), now)):
+    for warning in (*policy_warnings(settings), *ending_soon(crew.in_force.certificates, now)):
         logger.warning("%s", warning)
     logger.info("pqproxy is ready")
     notifier.ready(f"serving {', '.join(settings.roles)}")
@@ -147,7 +151,7 @@ def _announce_listener(role: str, listener: Ingress | Egress, target: str, bound
     )
 
 
-async def _drain(settings: Settings, crew: Crew, notifier: Notifier) -> int:
+async def _drain(crew: Crew, notifier: Notifier) -> int:
     await crew.refresh()
     active = sum(worker.active for worker in crew.live())
     notifier.stopping(f"draining {active} connections")
@@ -155,7 +159,7 @@ async def _drain(settings: Settings, crew: Crew, notifier: Notifier) -> int:
         logger.info(
             "draining: %d connections have %g s to finish; a second signal resets them",
             active,
-            settings.drain.timeout,
+            crew.in_force.settings.drain.timeout,
         )
     drained = await crew.drain()
     return _farewell(drained)

@@ -19,13 +19,21 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 import pqproxy
-from pqproxy.proxy.channel import MAX_REPORT, FrameReader, WorkerStart, encode_frame
-from pqproxy.proxy.handover import open_handover
+from pqproxy.proxy.channel import (
+    MAX_REPORT,
+    FrameReader,
+    WorkerChange,
+    WorkerStart,
+    encode_frame,
+)
+from pqproxy.proxy.handover import HandoverFailed, open_handover, send_sockets
 from pqproxy.telemetry.counters import WorkerCounters
 
 logger = logging.getLogger(__name__)
 
 WORKER_MODULE = "pqproxy.proxy.worker"
+Answer = asyncio.Future[str | None]  # to a request of a change: None, or why it cannot be
+
 EXIT_GRACE = 2.0  # seconds between a worker's last word and its end
 
 
@@ -37,6 +45,9 @@ class WorkerOwner(Protocol):
 
     def worker_reported(self, evidence: object) -> None:
         """What it saw of peers since it reported last. Raises ValueError when that is malformed."""
+
+    def worker_forgot(self, gone: WorkerCounters) -> None:
+        """These were its last words about listeners that are no more."""
 
     def worker_exited(self, worker: "WorkerProcess") -> None:
         """The process is gone; called once, last."""
@@ -52,9 +63,10 @@ class WorkerProcess(asyncio.Protocol):
         self.ready = False
         self.error: str | None = None  # why it could not start, in its own words
         self.drained: tuple[int, int] | None = None  # connections finished, reset
-        self.counters = WorkerCounters(roles)
+        self.counters = WorkerCounters({})
         self.status: int | None = None  # exit status; negative: killed by that signal
         self.exited = asyncio.Event()
+        self.settled = asyncio.Event()  # it is ready, or will never be
         self.reported = asyncio.Event()  # set by each answer to `ask`
         self._owner = owner
         self._roles = roles
@@ -65,6 +77,7 @@ class WorkerProcess(asyncio.Protocol):
         self._asked_at: float | None = None
         self._lag = 0.0
         self._question = 0
+        self._change: tuple[int, Answer] | None = None  # that an answer is awaited to
         self._silent = False
 
     async def start(self, start: WorkerStart, module: str = WORKER_MODULE) -> None:
@@ -99,6 +112,28 @@ class WorkerProcess(asyncio.Protocol):
             self._question += 1
             self._asked_at = self._clock()
             self._send({"op": "snapshot", "id": self._question})
+
+    def prepare(self, number: int, change: WorkerChange, sockets: list[socket.socket]) -> Answer:
+        """Ask it to get ready for a change, with these new listening sockets."""
+        answer = self._await_answer(number)
+        try:
+            assert self._handover is not None  # noqa: S101 - it was started
+            send_sockets(self._handover, number, sockets)
+            self._send({"op": "prepare", "id": number, "change": change.encode()})
+        except (HandoverFailed, ValueError) as error:  # ValueError: more than a frame may hold
+            self._answered(number, str(error))
+        return answer
+
+    def commit(self, number: int) -> Answer:
+        """Tell it to change to what it is ready for."""
+        answer = self._await_answer(number)
+        self._send({"op": "commit", "id": number})
+        return answer
+
+    def abandon(self) -> None:
+        """Tell it to stay as it is."""
+        self._change = None
+        self._send({"op": "abandon"})
 
     @property
     def lag(self) -> float:
@@ -135,11 +170,16 @@ class WorkerProcess(asyncio.Protocol):
         match message["event"]:
             case "ready":
                 self.ready = True
+                self.settled.set()
                 self._owner.worker_ready(self)
             case "failed":
                 self.error = str(message["error"])
             case "snapshot":
                 self._take_report(message)
+            case "prepared" | "committed":
+                self._answered(message["id"], None)
+            case "unprepared":
+                self._answered(message["id"], str(message["error"]))
             case "drained":
                 self.drained = (int(message["finished"]), int(message["reset"]))
             case _:
@@ -148,13 +188,28 @@ class WorkerProcess(asyncio.Protocol):
     def _take_report(self, message: dict[str, Any]) -> None:
         if self._asked_at is None or message["id"] != self._question:
             raise ValueError("a report that nobody asked for")
-        counters = WorkerCounters(self._roles)
-        counters.merge(message["counters"])
+        told = message["counters"]
+        counters = WorkerCounters({name: self._roles[name] for name in told if name in self._roles})
+        counters.merge(told)
         self._owner.worker_reported(message["evidence"])
-        self.counters = counters
+        gone, self.counters = self.counters.without(counters), counters
+        if gone.listeners:
+            self._owner.worker_forgot(gone)
         self._lag = self._clock() - self._asked_at
         self._asked_at = None
         self.reported.set()
+
+    def _await_answer(self, number: int) -> Answer:
+        answer: Answer = asyncio.get_running_loop().create_future()
+        self._change = (number, answer)
+        return answer
+
+    def _answered(self, number: int, reason: str | None) -> None:
+        """Note an answer; one that nobody waits for any more was late."""
+        if self._change is not None and self._change[0] == number:
+            answer, self._change = self._change[1], None
+            if not answer.done():
+                answer.set_result(None if reason is None else f"worker {self.pid}: {reason}")
 
     def _send(self, message: dict[str, Any]) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -185,6 +240,9 @@ class WorkerProcess(asyncio.Protocol):
         """Report its end once the process is gone *and* its last words are read."""
         if self.status is not None and self._silent:
             self.ready = False
+            self.settled.set()
+            if self._change is not None:
+                self._answered(self._change[0], "it ended meanwhile")
             if self._handover is not None:
                 self._handover.close()
             self.reported.set()

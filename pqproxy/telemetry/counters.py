@@ -206,6 +206,14 @@ class WorkerCounters:
     def __init__(self, roles: Mapping[str, str]) -> None:
         self.listeners = {name: ListenerCounters(name, role) for name, role in roles.items()}
 
+    def cover(self, roles: Mapping[str, str]) -> None:
+        """Count for these listeners too, from now on."""
+        for name, role in roles.items():
+            if name in self.listeners:
+                self.listeners[name].role = role
+            else:
+                self.listeners[name] = ListenerCounters(name, role)
+
     def snapshot(self) -> dict[str, Any]:
         """JSON-able values, for the channel to the supervisor."""
         return {name: counters.snapshot() for name, counters in self.listeners.items()}
@@ -220,6 +228,16 @@ class WorkerCounters:
         for name, counters in self.listeners.items():
             if name in reported:
                 counters.merge(reported[name])
+
+    def without(self, others: "WorkerCounters") -> "WorkerCounters":
+        """Those of the listeners that `others` do not count for."""
+        rest = WorkerCounters({})
+        rest.listeners = {
+            name: counters
+            for name, counters in self.listeners.items()
+            if name not in others.listeners
+        }
+        return rest
 
     def end_all(self, reason: EndReason) -> None:
         """Count every connection still active as ended."""

@@ -82,6 +82,7 @@ def _document(certificates, identity, **listeners):
         "identities": {"own": certificates.entry(identity)},
         "trust": {"mesh": {"roots": [certificates.root]}},
         "health": {"listen": f"127.0.0.1:{free_port()}"},
+        "control": {"listen": f"127.0.0.1:{free_port()}"},
         "drain": {"timeout": "2s"},
         "log": {"format": "json"},
         **listeners,
@@ -99,11 +100,11 @@ class Sidecar:
         self.address = _host_and_port(self.listen)
         self._log = directory / f"{name}-{self.address[1]}.log"
         self._stopped = False
-        config = directory / f"{name}-{self.address[1]}.yaml"
-        config.write_text(json.dumps(document))
+        self.config = directory / f"{name}-{self.address[1]}.yaml"
+        self.config.write_text(json.dumps(document))
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "pqproxy", "-c", str(config)],
+                [sys.executable, "-P", "-m", "pqproxy", "-c", str(self.config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -133,6 +134,24 @@ class Sidecar:
         """The text of /metrics."""
         with urllib.request.urlopen(self.health + "/metrics", timeout=5) as answer:  # noqa: S310 - our own
             return answer.read().decode()
+
+    def command(self, *arguments):
+        """Run a command of pqproxy that finds this sidecar by its configuration."""
+        return subprocess.run(
+            [sys.executable, "-P", "-m", "pqproxy", *arguments, "-c", str(self.config)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    def status(self):
+        """What `pqproxy status` tells a program."""
+        return json.loads(self.command("status", "-o", "json").stdout)
+
+    def reload(self, document):
+        """Write another configuration and run `pqproxy reload`; return how that ended."""
+        self.config.write_text(json.dumps(document, indent=1))
+        return self.command("reload")
 
     def log(self):
         return self._log.read_text(errors="replace")

@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 
 from pqproxy.cli.main import main
 from pqproxy.config.values import TcpAddress
+from pqproxy.supervisor.errors import ReloadFailure
 from tests.support import pki
 
 
@@ -45,3 +48,22 @@ def test_a_wrong_pattern_is_said_of_its_option(supervised, root, capsys):
 def test_listen_is_needed(capsys):
     assert main(["connect", "h:1"]) == 2
     assert "--listen" in capsys.readouterr().err
+
+
+def test_a_reload_reads_the_files_of_the_options_again(supervised, rereading, root, tmp_path):
+    """Certificates end, whether they were named in a file or on the command line."""
+    assert main(["connect", "h:1", "--listen", "127.0.0.1:9000", "--trust", root]) == 0
+    (in_force,) = supervised
+    assert rereading[0](in_force) == in_force
+
+    other = pki.root("ecdsa-p384").certificate_pem
+    Path(root).write_bytes(other)
+    assert rereading[0](in_force).trust[0].roots == (other,)
+
+
+def test_a_reload_says_what_is_wrong_with_an_option(supervised, rereading, root):
+    main(["connect", "h:1", "--listen", "127.0.0.1:9000", "--trust", root])
+    Path(root).unlink()
+
+    with pytest.raises(ReloadFailure, match="--trust: there is no "):
+        rereading[0](supervised[0])

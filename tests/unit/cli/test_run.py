@@ -1,3 +1,5 @@
+import json
+import re
 import stat
 
 import pytest
@@ -6,6 +8,8 @@ from pqproxy.cli import run as command
 from pqproxy.cli.errors import CommandError
 from pqproxy.cli.main import main
 from pqproxy.config.values import Settings
+from pqproxy.supervisor.errors import ReloadFailure
+from tests.support import pki
 
 EMPTY = Settings((), (), (), ())
 
@@ -66,3 +70,66 @@ def test_landlock_is_turned_off_by_a_word(supervised, monkeypatch):
 
     assert main(["-c", "x", "--no-landlock"]) == 0
     assert [settings.landlock for settings in supervised] == [False]
+
+
+def write(config, certificates, **changes):
+    """A whole file, with one egress."""
+    entry = {"name": "x", "listen": "127.0.0.1:1", "connect": ["h:1"], "trust": "m"}
+    document = {
+        "version": 1,
+        "trust": {"m": {"roots": [str(certificates)]}},
+        "egress": [entry],
+        **changes,
+    }
+    config.write_text(json.dumps(document, indent=1))
+    return config
+
+
+@pytest.fixture
+def roots(tmp_path):
+    path = tmp_path / "roots.pem"
+    path.write_bytes(pki.root("ecdsa-p256").certificate_pem)
+    return path
+
+
+def test_a_reload_reads_the_file_again(rereading, supervised, config, roots):
+    assert main(["-c", str(write(config, roots))]) == 0
+    write(config, roots, drain={"timeout": "1s"})
+
+    assert rereading[0](supervised[0]).drain.timeout == 1.0
+
+
+def test_what_the_command_line_said_holds_over_a_reload(
+    rereading, supervised, config, roots, tmp_path
+):
+    """Else a reload would turn Landlock on and the key log off, or ask for a restart."""
+    log = tmp_path / "keys.log"
+    command_line = ["run", "-c", str(write(config, roots)), "--no-landlock", "--keylog", str(log)]
+    assert main(command_line) == 0
+    (in_force,) = supervised
+
+    assert rereading[0](in_force) == in_force
+    assert (in_force.landlock, in_force.keylog) == (False, str(log))
+
+
+def test_every_mistake_of_a_file_is_a_problem_of_the_reload(rereading, supervised, config, roots):
+    main(["-c", str(write(config, roots))])
+    write(config, roots, workers=0, drain={"timeout": 5})
+    with pytest.raises(ReloadFailure) as failure:
+        rereading[0](supervised[0])
+
+    assert len(failure.value.problems) == 2
+    assert all(problem.startswith(f"{config}:") for problem in failure.value.problems)
+
+
+def test_what_only_a_restart_can_change_is_named_with_its_place(
+    rereading, supervised, config, roots
+):
+    main(["-c", str(write(config, roots))])
+    write(config, roots, workers=3, health={"listen": "127.0.0.1:1234"})
+    with pytest.raises(ReloadFailure) as failure:
+        rereading[0](supervised[0])
+
+    first, second = failure.value.problems
+    assert re.match(rf"{config}:\d+:\d+: workers: restart needed: .* from 1$", first)
+    assert re.match(rf"{config}:\d+:\d+: health.listen: restart needed: ", second)

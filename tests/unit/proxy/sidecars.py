@@ -75,7 +75,6 @@ class Model:
 def ingress(world, forward, leaf=SERVER, key_log=None, **settings):
     """(a listening Ingress, its address)."""
     sock = listening()
-    world.sockets.append(sock)
     wanted = values.Ingress(
         name="llm",
         listen=address_of(sock),
@@ -94,7 +93,6 @@ def ingress(world, forward, leaf=SERVER, key_log=None, **settings):
 def egress(world, *connect, leaf=CLIENT, **settings):
     """(a listening Egress, its address)."""
     sock = listening()
-    world.sockets.append(sock)
     wanted = values.Egress(
         name="to-llm",
         listen=address_of(sock),
@@ -104,7 +102,7 @@ def egress(world, *connect, leaf=CLIENT, **settings):
         **{"expect": ("spiffe://corp/ns/apps/sa/llm",), **settings},
     )
     counters = ListenerCounters("to-llm", "egress")
-    service = Egress(wanted, worker(world), counters, [identity(leaf)] if leaf else [], MESH)
+    service = Egress(wanted, worker(world), counters, [identity(leaf)], MESH)
     service.listen([sock])
     world.services.append(service)
     return service, address_of(sock)

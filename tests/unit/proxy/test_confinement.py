@@ -18,7 +18,7 @@ from pqproxy.config.values import (
 )
 from pqproxy.landlock import PORTS_SINCE, landlock_abi
 from pqproxy.proxy import confinement
-from pqproxy.proxy.confinement import confine_worker, worker_confinement
+from pqproxy.proxy.confinement import check_confinement, confine_worker, worker_confinement
 
 needs_ports = pytest.mark.skipif(
     landlock_abi() < PORTS_SINCE,
@@ -117,3 +117,14 @@ def test_a_confined_worker_reaches_its_upstreams_and_little_else(tmp_path):
 
     denied = str(errno.EACCES)
     assert ended.stdout.decode().split() == [*"0000", *[denied] * 4], ended.stderr
+
+
+def test_upstreams_by_name_are_refused_where_the_name_service_is_out_of_reach():
+    """Said before anything changes; else every dial would fail, and nobody would know why."""
+    literal, named = (settings(TcpAddress(host, 8000)) for host in ("127.0.0.1", "model.internal"))
+
+    with pytest.raises(PermissionError, match="restart needed: upstreams by name are new"):
+        check_confinement(worker_confinement(literal), named)
+    check_confinement(worker_confinement(named), literal)
+    check_confinement(worker_confinement(named), named)
+    check_confinement(None, named)

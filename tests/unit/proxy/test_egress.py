@@ -3,8 +3,7 @@ import struct
 
 import pytest
 
-from pqproxy.config.values import Profile, TcpAddress, Timeouts, UnixAddress
-from pqproxy.identity.errors import IdentityError
+from pqproxy.config.values import TcpAddress, Timeouts, UnixAddress
 from pqproxy.proxy.egress import server_name
 from pqproxy.telemetry.reasons import EndReason, ReasonCode
 
@@ -58,7 +57,7 @@ def test_half_close_passes_through_a_pair_and_the_answer_comes_back(world, model
     assert how_it_ends(world, client) == "fin"
 
 
-def test_a_client_that_is_killed_frees_the_model_within_100_ms(world, model, lines):
+def test_a_client_that_is_killed_frees_the_model_within_100_ms(world, model):
     _, inner = ingress(world, model.address)
     _, outer = egress(world, inner)
     client = connect(world, outer)
@@ -80,9 +79,6 @@ def test_a_client_that_is_killed_frees_the_model_within_100_ms(world, model, lin
 
     world.until(freed, seconds=0.1)
     assert seen == ["reset"]
-    world.until(lambda: len(lines) == 2)
-    assert {line.end_reason for line in lines} == {EndReason.CLIENT_LEFT}
-    assert not any(line.fix for line in lines)
 
 
 def test_a_server_that_is_not_the_expected_one_is_refused_and_the_client_reset(world, model, lines):
@@ -98,14 +94,6 @@ def test_a_server_that_is_not_the_expected_one_is_refused_and_the_client_reset(w
     assert "expect" in mine.detail
     assert not model.dialled()
     assert service.counters.connects.counts == {("handshake_failed",): 1}
-
-
-def test_a_profile_that_our_roots_do_not_fit_is_never_served(world):
-    """Whoever let such settings pass: it fails closed here, with or without a certificate."""
-    with pytest.raises(IdentityError, match="cnsa2 demands mldsa87"):
-        egress(world, nobody(), profile=Profile.CNSA2)
-    with pytest.raises(IdentityError, match="holds no root with a key of type mldsa87"):
-        egress(world, nobody(), leaf=None, profile=Profile.CNSA2)
 
 
 def test_an_upstream_that_is_down_resets_the_client_at_once(world, lines):

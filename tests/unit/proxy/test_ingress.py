@@ -6,15 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from pqproxy import tls
-from pqproxy.config.values import (
-    ClientAuth,
-    ConnectionLimits,
-    Policy,
-    Profile,
-    TcpAddress,
-    Timeouts,
-)
-from pqproxy.identity.errors import IdentityError
+from pqproxy.config.values import ClientAuth, ConnectionLimits, Policy, TcpAddress, Timeouts
 from pqproxy.proxy.buffers import BULK
 from pqproxy.telemetry.log import RefusalLine
 from pqproxy.telemetry.reasons import EndReason, ReasonCode
@@ -119,12 +111,6 @@ def test_prefer_accepts_a_classical_client(world, model):
     peer = client(world, address, CLIENT, groups=(tls.NamedGroup.x25519,))
     peer.until(lambda: peer.end.handshake_complete)
     model.accept()
-
-
-def test_a_profile_that_our_certificate_does_not_fit_is_never_served(world, model):
-    """Whoever let such settings pass: it fails closed here."""
-    with pytest.raises(IdentityError, match="cnsa2 demands mldsa87"):
-        ingress(world, model.address, profile=Profile.CNSA2)
 
 
 def test_plaintext_is_refused_by_name(world, model, lines):

@@ -1,7 +1,9 @@
 """Stands in for `pqproxy.proxy.worker`: speaks the channel, holds connections, obeys clients.
 
-A client orders by sending `die`, `hang`, `rubbish` or `endless`. Anything else is echoed.
-`FAKE_WORKER=broken` fails at the start, `FAKE_WORKER=silent` never gets ready.
+A client orders by sending `die`, `hang`, `rubbish` or `endless`; to `who` it gets the pid. Anything
+else is echoed. `FAKE_WORKER=broken` fails at the start, `FAKE_WORKER=silent` never gets ready.
+A change to settings with a listener `unwanted` is refused, one with `deadly` kills it, one with
+`ignored` is not answered.
 """
 
 import json
@@ -13,7 +15,8 @@ import struct
 import sys
 import time
 
-from pqproxy.proxy.channel import FrameReader, WorkerStart, encode_frame
+from pqproxy.proxy.channel import FrameReader, WorkerChange, WorkerStart, encode_frame
+from pqproxy.proxy.handover import receive_sockets
 from pqproxy.telemetry.callers import Caller
 from pqproxy.telemetry.counters import WorkerCounters
 from pqproxy.telemetry.ledger import Entry, Protection
@@ -28,7 +31,8 @@ class FakeWorker:
         self.handover = socket.socket(fileno=handover)
         self.frames = FrameReader()
         self.selector = selectors.DefaultSelector()
-        self.listening = []
+        self.listening = {}  # sockets by listener
+        self.prepared = None
         self.connections = set()
         self.deadline = None
         self.finished = 0
@@ -67,14 +71,54 @@ class FakeWorker:
             self.say(event="failed", error="provider liboqs is missing")
             sys.exit(1)
         for name, descriptors in start.listeners.items():
-            for descriptor in descriptors:
-                listening = socket.socket(fileno=descriptor)
-                self.listening.append(listening)
-                self.selector.register(
-                    listening, selectors.EVENT_READ, lambda one, name=name: self.accept(one, name)
-                )
+            self.listen(name, [socket.socket(fileno=descriptor) for descriptor in descriptors])
         if mode != "silent":
             self.say(event="ready")
+
+    def listen(self, name, sockets):
+        self.listening[name] = sockets
+        for listening in sockets:
+            self.selector.register(
+                listening, selectors.EVENT_READ, lambda one, name=name: self.accept(one, name)
+            )
+
+    def stop_listening(self):
+        for sockets in self.listening.values():
+            for listening in sockets:
+                self.selector.unregister(listening)
+        listening, self.listening = self.listening, {}
+        return listening
+
+    def prepare(self, number, change):
+        names = set(change.settings.roles)
+        if "deadly" in names:
+            os.kill(os.getpid(), signal.SIGKILL)
+        counts = [count for count in change.sockets.values() if isinstance(count, int)]
+        new = receive_sockets(self.handover, number, sum(counts))
+        if "ignored" in names:
+            return
+        if "unwanted" in names:
+            self.say(event="unprepared", id=number, error="it is not wanted")
+            return
+        self.prepared = change, new
+        self.say(event="prepared", id=number)
+
+    def commit(self, number):
+        change, new = self.prepared
+        before = self.stop_listening()
+        self.counters.cover(change.settings.roles)
+        for name in self.counters.listeners.keys() - change.settings.roles.keys():
+            if not any(self.counters.listeners[name].active.values()):
+                del self.counters.listeners[name]
+        for name, source in change.sockets.items():
+            if isinstance(source, str):
+                self.listen(name, before.pop(source))
+            else:
+                self.listen(name, [new.pop(0) for _ in range(source)])
+        for sockets in before.values():
+            for listening in sockets:
+                listening.close()
+        self.say(event="committed", id=number)
 
     def obey(self, message):
         if message["op"] == "snapshot":
@@ -83,11 +127,14 @@ class FakeWorker:
             self.say(
                 event="snapshot", id=message["id"], counters=snapshot, evidence=evidence, status={}
             )
+        elif message["op"] == "prepare":
+            self.prepare(message["id"], WorkerChange.decode(message["change"]))
+        elif message["op"] == "commit":
+            self.commit(message["id"])
         elif message["op"] in ("drain", "stop"):
-            for listening in self.listening:
-                self.selector.unregister(listening)
-                listening.close()
-            self.listening = []
+            for sockets in self.stop_listening().values():
+                for listening in sockets:
+                    listening.close()
             self.deadline = time.monotonic() + message.get("timeout", 0)
 
     def accept(self, listening, name):
@@ -103,6 +150,8 @@ class FakeWorker:
         data = connection.recv(1000)
         if data == b"die":
             os.kill(os.getpid(), signal.SIGKILL)
+        if data == b"who":
+            data = str(os.getpid()).encode()
         if data == b"hang":
             time.sleep(1000)
         if data == b"rubbish":

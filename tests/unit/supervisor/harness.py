@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import http.client
+import json
 import os
 import pickle
 import re
@@ -60,9 +61,10 @@ class Supervisor:
         **environment,
     ):
         self._log = directory / "stderr.txt"
-        file = directory / "settings.pickle"
-        file.write_bytes(pickle.dumps(settings))
-        command = [sys.executable, "-m", "tests.unit.supervisor.launch", str(file), worker]
+        self._settings = directory / "settings.pickle"
+        self.rewrite(settings)
+        command = [sys.executable, "-m", "tests.unit.supervisor.launch"]
+        command += [str(self._settings), worker]
         with self._log.open("wb") as stderr:
             self.process = subprocess.Popen(
                 ["/bin/sh", "-c", 'exec "$@"' + " 2>&-" * without_stderr, "sh", *command],
@@ -70,6 +72,16 @@ class Supervisor:
                 stderr=stderr if terminal is None else terminal,
                 env={**os.environ, **environment},
             )
+
+    def rewrite(self, settings):
+        """What a reload will read."""
+        self._settings.write_bytes(pickle.dumps(settings))
+
+    def reload(self, settings):
+        """(status, answer) of a reload to other settings, or to a tuple of problems."""
+        self.rewrite(settings)
+        status, body = self.get("/reload", "POST", title="control", Host="localhost")
+        return status, json.loads(body)
 
     @property
     def log(self):

@@ -1,10 +1,22 @@
-"""Runs the supervisor over settings from a file, with the worker module that is named."""
+"""Runs the supervisor over settings from a file, with the worker module that is named.
+
+A reload reads the file again: pickled settings, or a tuple of what is wrong.
+"""
 
 import pickle
 import sys
 from pathlib import Path
 
+from pqproxy.supervisor.errors import ReloadFailure
 from pqproxy.supervisor.run import run
 
+
+def read(_in_force=None):
+    found = pickle.loads(Path(sys.argv[1]).read_bytes())  # noqa: S301 - our own
+    if isinstance(found, tuple):
+        raise ReloadFailure(*found)
+    return found
+
+
 if __name__ == "__main__":
-    sys.exit(run(pickle.loads(Path(sys.argv[1]).read_bytes()), sys.argv[2]))  # noqa: S301 - our own
+    sys.exit(run(read(), read, sys.argv[2]))

@@ -32,6 +32,6 @@ def test_what_ends_soon_is_said_and_what_does_not_is_not():
     ]
 
     assert list(ending_soon(ends, now)) == [
-        "the root certificate of old ends already (2026-02-28 12:00 UTC): renew, restart",
-        "the leaf certificate of short ends in 5 hours (2026-03-01 17:00 UTC): renew, restart",
+        "the root certificate of old ends already (2026-02-28 12:00 UTC): renew, reload",
+        "the leaf certificate of short ends in 5 hours (2026-03-01 17:00 UTC): renew, reload",
     ]

@@ -6,8 +6,9 @@ import socket
 import pytest
 
 from pqproxy.config.values import TrustFiles, UnixAddress
-from pqproxy.supervisor.certificates import certificate_ends
+from pqproxy.supervisor.changes import Changes
 from pqproxy.supervisor.control import Report, redacted
+from pqproxy.supervisor.reloading import History, Kind, Outcome
 from pqproxy.telemetry.callers import Caller
 from pqproxy.telemetry.evidence import Evidence
 from pqproxy.telemetry.labels import Decision, HandshakeResult
@@ -32,10 +33,13 @@ def with_secrets():
     return held, (files.key, files.certificate, root.certificate_pem)
 
 
+class StubBound:
+    def addresses(self, listener):
+        return ["127.0.0.1:8443"]
+
+
 def report_of(held):
-    return Report(
-        held, StubCrew(), certificate_ends(held), {"llm": ["127.0.0.1:8443"]}, lambda: 12.5, 10.0
-    )
+    return Report(StubCrew(held), StubBound(), History(1000.0), lambda: 12.5, 10.0)
 
 
 @pytest.mark.parametrize("page", [redacted, lambda held: report_of(held).status()])
@@ -192,3 +196,42 @@ def test_what_was_counted_is_told_with_the_names_of_the_metrics():
             "count": 1,
         }
     ]
+
+
+def test_a_removed_listener_is_told_of_while_its_connections_live():
+    """An operator looks there for what still keeps an old policy alive."""
+    report = report_of(settings())
+    counters = report.crew.totals().listeners["llm"]
+    counters.opened()
+    report.crew.in_force.replace(settings(ingress=(ingress(name="another"),)))
+    (listener,) = report.status()["listeners"]
+    assert (listener["name"], listener["removed"], listener["listen"]) == ("llm", True, [])
+
+    counters.closed("tls", EndReason.FINISHED)
+    assert report.status()["listeners"] == []
+
+
+def test_status_tells_of_the_last_reload():
+    report = report_of(settings())
+    assert report.status()["last_reload"] is None
+    report.reloads.add(Outcome(Kind.SIGNAL, 0.0, Changes(added=("llm",))))
+
+    told = json.loads(json.dumps(report.status()))["last_reload"]
+    assert (told["kind"], told["result"], told["at"]) == (
+        "signal",
+        "success",
+        "1970-01-01T00:00:00+00:00",
+    )
+    assert told["changes"]["added"] == ["llm"]
+    assert told["problems"] == []
+
+
+@pytest.mark.parametrize("header", [{"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "none"}])
+def test_no_page_in_a_browser_makes_us_reload(idle, header):
+    """It may post to loopback under a local name, but its browser says where it is from."""
+    assert idle.get("/reload", "POST", title="control", Host="localhost", **header)[0] == 403
+
+
+def test_a_reload_is_no_page_to_look_at(idle):
+    assert idle.get("/reload", "GET", title="control", Host="localhost")[0] == 405
+    assert idle.get("/reload", "POST", title="control", Host="evil.example")[0] == 403

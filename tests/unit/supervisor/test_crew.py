@@ -10,6 +10,7 @@ from pqproxy.config.values import Drain
 from pqproxy.supervisor.binding import bind_all
 from pqproxy.supervisor.crew import Crew, Drained, Patience
 from pqproxy.supervisor.errors import StartFailure
+from pqproxy.supervisor.in_force import InForce
 from tests.unit.supervisor.harness import FAKE_WORKER, settings, soon
 
 QUICK = Patience(start=20.0, first_pause=0.02, longest_pause=0.04, answer=0.25)
@@ -20,7 +21,7 @@ async def running(patience=QUICK, **changes):
     """A crew of one fake worker that is ready, and the address of its listener."""
     held = settings(health=None, **changes)
     with bind_all(held) as bound:
-        crew = Crew(held, bound, module=FAKE_WORKER, patience=patience)
+        crew = Crew(InForce(held), bound, module=FAKE_WORKER, patience=patience)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(crew.run())
             await crew.wait_ready()

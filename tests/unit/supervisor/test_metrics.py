@@ -5,10 +5,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pqproxy.supervisor.certificates import CertificateEnd
 from pqproxy.supervisor.metrics import Exposition
+from pqproxy.supervisor.reloading import History, Kind, Outcome
 from pqproxy.telemetry.labels import ConnectResult, Decision, HandshakeResult
 from pqproxy.telemetry.reasons import EndReason, ReasonCode
 from tests.support import pki
-from tests.unit.supervisor.harness import settings
 from tests.unit.supervisor.stubs import StubCrew
 
 
@@ -16,6 +16,7 @@ from tests.unit.supervisor.stubs import StubCrew
 def families():
     """What a scrape shows after one of everything, by name."""
     crew = StubCrew()
+    crew.in_force.certificates = (CertificateEnd("hybrid", "leaf", pki.NOT_AFTER),)
     llm = crew.counters.listeners["llm"]
     llm.opened()
     llm.opened()
@@ -25,8 +26,10 @@ def families():
     llm.client_bytes(1, 2)
     llm.upstream_bytes(3, 4)
     llm.upstream_connect(ConnectResult.CONNECTED, 0.03)
-    ends = (CertificateEnd("hybrid", "leaf", pki.NOT_AFTER),)
-    text = Exposition(settings(), crew, ends).text().decode()
+    reloads = History(last_success=1000.0)
+    reloads.add(Outcome(Kind.SIGNAL, 2000.0))
+    reloads.add(Outcome(Kind.CONTROL, 3000.0, problems=("no",)))
+    text = Exposition(crew, reloads).text().decode()
     return {family.name: family for family in text_string_to_metric_families(text)}
 
 
@@ -81,6 +84,13 @@ def test_counts_reach_their_series(families):
         (("listener", "llm"), ("transport", "tls")): 1,
     }
     assert values(families["pqproxy_worker_restarts"]) == {(): 2}
+    assert values(families["pqproxy_reloads"]) == {
+        (("kind", "control"), ("result", "failure")): 1,
+        (("kind", "control"), ("result", "success")): 0,
+        (("kind", "signal"), ("result", "failure")): 0,
+        (("kind", "signal"), ("result", "success")): 1,
+    }
+    assert values(families["pqproxy_reload_last_success_timestamp_seconds"]) == {(): 2000.0}
     assert values(families["pqproxy_certificate_not_after_timestamp_seconds"]) == {
         (("identity", "hybrid"), ("role", "leaf")): pki.NOT_AFTER.timestamp()
     }

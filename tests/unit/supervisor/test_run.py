@@ -136,16 +136,15 @@ def test_a_second_signal_forces_at_once(supervise):
     assert "1 connections were reset" in supervisor.log
 
 
-def test_a_hangup_changes_nothing_and_says_so(supervise):
-    """Whoever sends it means a reload: log rotation, `systemctl reload`, a habit."""
+def test_a_hangup_that_is_no_terminals_reloads(supervise):
     supervisor = supervise(settings()).ready()
     with supervisor.connect() as connection:
         talk(connection, b"token")
 
         supervisor.signal(signal.SIGHUP)
-        supervisor.until(lambda: "reloading is not yet available" in supervisor.log, "ignored")
+        supervisor.until(lambda: "reloaded on SIGHUP" in supervisor.log, "ignored")
 
-        assert talk(connection, b"another") == b"another"
+        talk(connection, b"more")
 
 
 def test_a_hangup_of_the_terminal_it_runs_in_ends_it(supervise):

@@ -30,6 +30,9 @@ class Owner:
             raise ValueError("that is no evidence")
         self.heard.append(evidence)
 
+    def worker_forgot(self, gone):
+        self.heard.append(("forgot", gone.snapshot()))
+
     def worker_exited(self, worker):
         self.heard.append("exited")
 

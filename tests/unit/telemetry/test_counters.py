@@ -178,3 +178,19 @@ def test_evidence_is_reported_once_and_is_no_part_of_a_snapshot():
     assert counters.snapshot() == before
     assert len(counters.take_evidence()["llm"]["ledger"]) == 1
     assert counters.take_evidence() == {}
+
+
+def test_a_listener_that_is_new_is_counted_from_then_on():
+    counters = WorkerCounters({"llm": "ingress"})
+    llm = counters.listeners["llm"]
+    counters.cover({"llm": "egress", "new": "ingress"})
+
+    assert counters.listeners["llm"] is llm
+    assert (llm.role, counters.listeners["new"].role) == ("egress", "ingress")
+
+
+def test_what_others_do_not_count_is_what_is_left():
+    both = WorkerCounters({"llm": "ingress", "gone": "ingress"})
+
+    assert list(both.without(WorkerCounters({"llm": "ingress"})).listeners) == ["gone"]
+    assert list(both.listeners) == ["llm", "gone"]

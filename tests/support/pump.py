@@ -1,0 +1,43 @@
+"""Random bytes to a server that echoes them and back, for as long as a test wants."""
+
+import hashlib
+import os
+import socket
+import threading
+
+_CHUNK = 1 << 14
+_PACE = 0.002  # seconds between chunks: what goes on beside it wants the machine too
+
+
+class Pump:
+    """One connection. What was sent and what came back are hashed; `finish` compares."""
+
+    def __init__(self, address):
+        self._socket = socket.create_connection(address, timeout=60)
+        self._sent, self._returned = hashlib.sha256(), hashlib.sha256()
+        self._stop = threading.Event()
+        self.sent = self.returned = 0
+        self._threads = [threading.Thread(target=run) for run in (self._send, self._receive)]
+        for thread in self._threads:
+            thread.start()
+
+    def _send(self):
+        while not self._stop.wait(_PACE):
+            data = os.urandom(_CHUNK)
+            self._sent.update(data)
+            self._socket.sendall(data)
+            self.sent += len(data)
+        self._socket.shutdown(socket.SHUT_WR)
+
+    def _receive(self):
+        while data := self._socket.recv(1 << 16):
+            self._returned.update(data)
+            self.returned += len(data)
+
+    def finish(self):
+        """End it; whether every byte came back as it was sent."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(60)
+        self._socket.close()
+        return 0 < self.sent == self.returned and self._sent.digest() == self._returned.digest()
