@@ -25,8 +25,9 @@ COMMANDS = {
     "status": "pqproxy.cli.status",
     "observed": "pqproxy.cli.observed",
     "reload": "pqproxy.cli.reload",
+    "probe": "pqproxy.cli.probe",
 }
-LATER = frozenset(("bench", "drain", "probe", "rules", "sign", "sniff", "verify"))
+LATER = frozenset(("bench", "drain", "rules", "sign", "sniff", "verify"))
 # `pqproxy -c F` is `pqproxy run -c F`.
 _OPTIONS_OF_RUN = ("-c", "--config", "--keylog", "--no-landlock")
 _INTERRUPTED = 130  # as shells say it: 128 + SIGINT

@@ -39,6 +39,7 @@ from pqproxy.tls import (
 )
 from pqproxy.tls.codepoints import HandshakeType
 from pqproxy.tls.messages import HandshakeMessage
+from pqproxy.tls.signatures import HANDSHAKE_SCHEMES
 
 Judge = Callable[[tuple[bytes, ...]], Verdict]
 
@@ -84,6 +85,7 @@ class Approach:
     groups: tuple[int, ...] = HYBRID_GROUPS + CLASSICAL_GROUPS
     key_shares: tuple[int, ...] = (NamedGroup.X25519MLKEM768, NamedGroup.x25519)
     alpn_protocols: tuple[bytes, ...] = ()
+    signature_schemes: tuple[int, ...] = HANDSHAKE_SCHEMES  # more: only to see what is there
     credentials: tuple[Credential, ...] = field(default=(), repr=False)
     judge: Judge = accept_every_chain
     cut: Cut = Cut.WHOLE
@@ -147,6 +149,7 @@ class _Conversation:
             groups=approach.groups,
             key_shares=approach.key_shares,
             credentials=approach.credentials,
+            signature_schemes=approach.signature_schemes,
             alpn_protocols=approach.alpn_protocols,
         )
         self._wire, self._approach = wire, approach

@@ -1,0 +1,187 @@
+"""A whole examination, of servers in this process."""
+
+import asyncio
+import time
+
+import pytest
+
+from pqproxy.config.values import TcpAddress
+from pqproxy.identity.trust import Trust
+from pqproxy.probing.chain import verify_with
+from pqproxy.probing.examination import ALL_TOGETHER, AT_A_TIME, Endpoint, examine
+from pqproxy.probing.findings import Reply
+from pqproxy.probing.handshake import Outcome
+from pqproxy.probing.verdict import judge
+from pqproxy.probing.wire import Unreachable
+from pqproxy.tls import CLASSICAL_GROUPS, HYBRID_GROUPS, ClientAuthentication, NamedGroup
+from tests.support import loopback, pki
+from tests.support.openssl_peer import OpenSslEndpoint
+from tests.support.plain_server import serving
+from tests.support.sockets import Server
+
+NAME = "llm.test"
+PQ = NamedGroup.X25519MLKEM768
+
+
+def leaf(**more):
+    return pki.root().issue(dns=(NAME,), **more)
+
+
+def endpoint_at(port, patience=5, **more):
+    return Endpoint(TcpAddress("127.0.0.1", port), NAME, patience, lambda: pki.NOW, **more)
+
+
+def examined(make, **more):
+    with Server(make) as server:
+        return asyncio.run(examine(endpoint_at(server.port, **more))), server.endpoints
+
+
+def ours(**config):
+    own = leaf()
+    return lambda: loopback.Endpoint.server(own, **config)
+
+
+def test_a_server_that_requires_is_found_out():
+    found, endpoints = examined(ours())
+
+    assert judge(found).is_post_quantum_only
+    assert {g for g in HYBRID_GROUPS if found.groups[g].reply is Reply.ACCEPTED} == {*HYBRID_GROUPS}
+    assert {found.groups[g].reply for g in CLASSICAL_GROUPS} == {Reply.REFUSED}
+    assert found.classical.alert == 71
+    assert found.older.outcome is Outcome.REFUSED
+    assert found.retry.asked_again
+    assert found.retry.group == PQ
+    assert found.segments.is_positive
+    assert found.records.is_positive
+    assert len(found.handshake_seconds) == 3
+    assert len(endpoints) < 20
+    assert endpoints[0].connection.offer.server_name == NAME
+
+
+def test_a_server_that_prefers_is_downgradeable():
+    found, _ = examined(ours(groups=HYBRID_GROUPS + CLASSICAL_GROUPS))
+    verdict = judge(found)
+
+    assert verdict.post_quantum.value == "negotiated"
+    assert verdict.downgradeable is True
+    assert found.classical.group == NamedGroup.x25519
+
+
+def test_openssl_is_asked_for_groups_that_we_do_not_speak():
+    own = leaf()
+    found, _ = examined(
+        lambda: OpenSslEndpoint.server(leaf=own, groups=("MLKEM1024", "X25519MLKEM768", "P-521"))
+    )
+
+    assert found.groups[0x0202].reply is Reply.ASKS_FOR_SHARE
+    assert found.groups[0x0201].reply is Reply.REFUSED
+    assert found.groups[0x0019].reply is Reply.ASKS_FOR_SHARE
+    assert found.older_version == 0x0303
+    assert judge(found).downgradeable is True
+
+
+def test_no_common_application_protocol_is_no_refusal():
+    found, _ = examined(ours(alpn_protocols=(b"pqproxy/1",)))
+
+    assert found.first.outcome is Outcome.COMPLETED
+    assert found.first.negotiated.alpn_protocol is None
+
+
+def test_a_server_that_insists_on_a_certificate_is_examined_all_the_same():
+    found, _ = examined(ours(client_authentication=ClientAuthentication.REQUIRE))
+
+    assert found.client_certificate == "required"
+    assert judge(found).is_post_quantum_only
+
+
+@pytest.mark.parametrize(("name", "is_trusted"), [(NAME, True), ("other.test", False)])
+def test_a_chain_is_verified_where_roots_are_given(name, is_trusted):
+    verify = verify_with(Trust.load(pki.trust_files(pki.root())), name, lambda: pki.NOW)
+    found, _ = examined(ours(), verify=verify)
+
+    assert (found.untrusted == "") is is_trusted
+    assert found.certificates[0].key == "ecdsa-p256"
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "outcome", "connections"),
+    [
+        (lambda connection: time.sleep(2), Outcome.SILENT, 1),
+        (lambda connection: connection.close(), Outcome.CLOSED, 2),
+    ],
+    ids=["silent", "closing"],
+)
+def test_who_says_nothing_is_asked_hardly_anything(behaviour, outcome, connections):
+    with serving(behaviour) as server:
+        found = asyncio.run(examine(endpoint_at(server.address[1], patience=0.3)))
+        count = len(server.accepted)
+
+    assert found.first.outcome is outcome
+    assert count <= connections
+    assert not found.groups
+
+
+def test_what_is_no_tls_is_asked_nothing_more():
+    def ssh(connection):
+        connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+        connection.recv(65536)
+
+    with serving(ssh) as server:
+        found = asyncio.run(examine(endpoint_at(server.address[1])))
+        count = len(server.accepted)
+
+    assert judge(found).protocol == "SSH"
+    assert count == 1
+
+
+def test_no_more_than_a_few_connections_are_open_at_a_time():
+    """Servers have budgets of handshakes for each source."""
+    counts, own = [], leaf()
+
+    def make():
+        counts.append(sum(not e.closed for e in server.endpoints))
+        return loopback.Endpoint.server(own)
+
+    with Server(make) as server:
+        asyncio.run(examine(endpoint_at(server.port)))
+
+    assert max(counts) <= 2 * AT_A_TIME  # some are on their way out
+
+
+def test_a_server_that_goes_silent_costs_a_bounded_time():
+    """It answers the first hello, then lets everybody wait."""
+    own, met = leaf(), []
+
+    def make():
+        met.append(1)
+        return loopback.Endpoint.server(own) if len(met) == 1 else Mute()
+
+    begun = time.monotonic()
+    found, _ = examined(make, patience=0.4)
+
+    assert found.first.outcome is Outcome.COMPLETED
+    assert judge(found).downgradeable is None
+    assert time.monotonic() - begun < 0.4 * (ALL_TOGETHER + 1) + 10
+
+
+class Mute:
+    """Takes everything, says nothing, until the peer leaves."""
+
+    received, closing, closed, peer_closed = b"", True, False, True
+
+    def feed(self, _data):
+        pass
+
+    def feed_eof(self):
+        self.closed = True
+
+    def take(self):
+        return b""
+
+
+def test_nobody_there_is_an_error():
+    with serving(lambda _connection: None) as server:
+        server.close()
+
+        with pytest.raises(Unreachable):
+            asyncio.run(examine(endpoint_at(server.address[1])))

@@ -1,0 +1,90 @@
+import asyncio
+import time
+
+import pytest
+
+from pqproxy.config.values import TcpAddress
+from pqproxy.probing.handshake import Outcome
+from pqproxy.probing.hellos import FOREIGN_CLASSICAL, older_hello, shareless_hello
+from pqproxy.probing.question import ask
+from pqproxy.tls import NamedGroup
+from tests.support.hostile import leaf
+from tests.support.openssl_peer import OpenSslEndpoint
+from tests.support.plain_server import serving
+from tests.support.sockets import Server
+
+OLDER = older_hello("llm.test")
+
+
+def asked(port, hello=OLDER, patience=10):
+    return asyncio.run(ask(TcpAddress("127.0.0.1", port), hello, patience))
+
+
+def openssl(hello):
+    def make():
+        return OpenSslEndpoint.server(leaf=leaf(), groups=("X25519MLKEM768", "P-521"))
+
+    with Server(make) as server:
+        return asked(server.port, hello)
+
+
+def test_a_server_that_takes_tls_1_2_says_so():
+    answer = openssl(OLDER)
+
+    assert answer.outcome is Outcome.COMPLETED
+    assert answer.version == 0x0303
+    assert not answer.asked_again
+
+
+def test_a_group_that_is_known_is_asked_for():
+    answer = openssl(shareless_hello(FOREIGN_CLASSICAL, "llm.test"))
+
+    assert answer.outcome is Outcome.COMPLETED
+    assert answer.asked_again
+    assert answer.version == 0x0304
+    assert answer.group == 0x0019
+
+
+def test_groups_that_are_not_known_are_refused():
+    answer = openssl(shareless_hello((NamedGroup.secp384r1,), "llm.test"))
+
+    assert answer.outcome is Outcome.REFUSED
+    assert answer.alert == 40
+
+
+@pytest.mark.parametrize(
+    ("data", "outcome"),
+    [
+        (bytes.fromhex("15030300020246"), Outcome.REFUSED),
+        (b"HTTP/1.1 400 Bad Request\r\n", Outcome.NOT_TLS),
+        (bytes.fromhex("1603030004020000ff") + bytes(255), Outcome.FAILED),
+        (bytes.fromhex("170303000100"), Outcome.FAILED),
+        (bytes.fromhex("1503030001"), Outcome.SILENT),  # half a record
+    ],
+    ids=["alert", "http", "no-hello", "data", "half"],
+)
+def test_whatever_comes_is_an_answer(data, outcome):
+    def behaviour(connection):
+        connection.recv(65536)
+        connection.sendall(data)
+        while connection.recv(65536):
+            pass
+
+    with serving(behaviour) as server:
+        assert asked(server.address[1], patience=0.5).outcome is outcome
+
+
+def test_who_leaves_has_answered_too():
+    with serving(lambda connection: connection.recv(1 << 16)) as server:
+        assert asked(server.address[1]).outcome is Outcome.CLOSED
+
+
+def test_a_flood_is_left():
+    def flood(connection):
+        while True:
+            connection.sendall(bytes.fromhex("160303400002003fff") + bytes(0x3FFC))
+
+    begun = time.monotonic()
+    with serving(flood) as server:
+        assert asked(server.address[1]).outcome is Outcome.FAILED
+    assert time.monotonic() - begun < 8
