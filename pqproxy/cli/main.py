@@ -26,8 +26,9 @@ COMMANDS = {
     "observed": "pqproxy.cli.observed",
     "reload": "pqproxy.cli.reload",
     "probe": "pqproxy.cli.probe",
+    "sniff": "pqproxy.cli.sniff",
 }
-LATER = frozenset(("bench", "drain", "rules", "sign", "sniff", "verify"))
+LATER = frozenset(("bench", "drain", "rules", "sign", "verify"))
 # `pqproxy -c F` is `pqproxy run -c F`.
 _OPTIONS_OF_RUN = ("-c", "--config", "--keylog", "--no-landlock")
 _INTERRUPTED = 130  # as shells say it: 128 + SIGINT

@@ -68,6 +68,10 @@ class Wire:
             raise TooMuch(f"over {MOST_READ} bytes came")
         return data
 
+    def end(self) -> None:
+        """Say that nothing more comes from here; the peer's side goes on. Raises OSError."""
+        self._sock.shutdown(socket.SHUT_WR)
+
     async def __aenter__(self) -> "Wire":
         return self
 

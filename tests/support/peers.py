@@ -86,6 +86,10 @@ def _go():
     return _version(Path(go_root(), "VERSION").read_text())
 
 
+def _java():
+    return _version(_output(java_command(), "--version"))
+
+
 @cache
 def _on_path(*commands):
     for command in commands:
@@ -97,6 +101,11 @@ def _on_path(*commands):
 def openssl_command():
     """The system's `openssl`, whose s_client and s_server can update keys."""
     return _on_path("openssl")
+
+
+def java_command():
+    """A Java of the machine, which runs a source file."""
+    return _on_path("java")
 
 
 def chromium_command():
@@ -118,6 +127,7 @@ PEERS = {
         lambda: _version(_output(openssl_command(), "version")),
         from_pip=False,
     ),
+    "java": Peer("Java", _java, from_pip=False),
     "chromium": Peer(
         "Chromium", lambda: _version(_output(chromium_command(), "--version")), from_pip=False
     ),
