@@ -2,11 +2,10 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pqproxy.cli.errors import FAILURE, VERDICT, CommandError, wants_colour
+from pqproxy.cli.errors import FAILURE, VERDICT, CommandError
 
 if TYPE_CHECKING:
     from pqproxy.config.values import Address
@@ -25,12 +24,17 @@ def add_parser(subparsers: Any) -> None:
         description="Send an endpoint one hello for each group, one that offers nothing "
         "post-quantum, one of TLS 1.2 and a few odd ones, some twenty connections in all, and say "
         "what it makes of them. Certificates are described, and verified only with --trust.",
-        epilog="Exit codes: 0 answered, 1 nobody reached or nothing answered, 3 what --require-pq "
-        "or --require-pq-only demands is not so.",
+        epilog="Exit codes: 0 answered, 1 nobody reached or nothing answered, 3 what --require-pq, "
+        "--require-pq-only or --trust demands is not so.",
     )
     parser.add_argument("address", metavar="HOST:PORT", help="or unix:/path")
     parser.add_argument("--sni", metavar="NAME", help="the name to ask for (default: HOST)")
-    parser.add_argument("--trust", metavar="FILE", type=Path, help="roots: verify chain and name")
+    parser.add_argument(
+        "--trust",
+        metavar="FILE",
+        type=Path,
+        help="roots: verify chain and name, and exit 3 where they are not right",
+    )
     parser.add_argument(
         "--require-pq",
         action="store_true",
@@ -78,12 +82,14 @@ def run(arguments: argparse.Namespace) -> int:
 
         print(json.dumps(document(findings, verdict), indent=2))
     else:
-        from pqproxy.probing.lines import render
+        from pqproxy.cli.marked_lines import print_lines
         from pqproxy.probing.probe_report import lines
 
         asked = f", asked for {name}" if name and name != arguments.address else ""
         print(f"{findings.endpoint} at {findings.first.peer}{asked}")
-        print(render(lines(findings, verdict), colour=wants_colour(sys.stdout)))
+        print_lines(lines(findings, verdict))
+    if arguments.trust is not None and findings.untrusted != "":
+        return VERDICT
     return exit_code(verdict, arguments)
 
 

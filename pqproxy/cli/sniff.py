@@ -6,7 +6,7 @@ import socket
 import sys
 from typing import TYPE_CHECKING, Any
 
-from pqproxy.cli.errors import FAILURE, VERDICT, CommandError, wants_colour
+from pqproxy.cli.errors import FAILURE, VERDICT, CommandError
 
 if TYPE_CHECKING:
     from pqproxy.config.values import Address
@@ -61,13 +61,13 @@ def run(arguments: argparse.Namespace) -> int:
     def report(sniffed: "Sniffed") -> None:
         if sniffed.said_something:
             verdicts.append(sniffed.greeting.is_post_quantum)
-            print(_told(sniffed, arguments.output), flush=True)
+            _tell(sniffed, arguments.output)
         else:
             print(f"{sniffed.peer} came and said nothing", file=sys.stderr, flush=True)
 
     with _listen(address) as listener:
-        print(f"listening on {_bound(listener)}: point the client there", file=sys.stderr)
-        sys.stderr.flush()
+        where = _bound(listener)
+        print(f"listening on {where}: point the client there", file=sys.stderr, flush=True)
         try:
             asyncio.run(sniff(listener, arguments.count, report))
         except KeyboardInterrupt:
@@ -76,13 +76,14 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if all(verdicts) else VERDICT
 
 
-def _told(sniffed: "Sniffed", output: str) -> str:
-    from pqproxy.probing.lines import render
+def _tell(sniffed: "Sniffed", output: str) -> None:
+    from pqproxy.cli.marked_lines import print_lines
     from pqproxy.probing.sniff_report import document, lines
 
     if output == "json":
-        return json.dumps(document(sniffed))
-    return render(lines(sniffed), colour=wants_colour(sys.stdout))
+        print(json.dumps(document(sniffed)), flush=True)
+    else:
+        print_lines(lines(sniffed))
 
 
 def _listen(address: "Address") -> socket.socket:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from pqproxy.config.addresses import parse_target
 from pqproxy.config.values import Address
 from pqproxy.probing.chain import Verify, describe
 from pqproxy.probing.findings import Findings, Reply, Result
@@ -58,7 +59,7 @@ async def examine(endpoint: Endpoint) -> Findings:
 
 class _Examiner:
     def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
+        self._endpoint, self._address = endpoint, endpoint.address
         self._at_a_time = asyncio.Semaphore(AT_A_TIME)
         self._approach = Approach(
             server_name=endpoint.server_name,
@@ -73,6 +74,8 @@ class _Examiner:
         if first.alert == AlertDescription.NO_APPLICATION_PROTOCOL:
             self._approach = replace(self._approach, alpn_protocols=())
             first = await self._shake_first()
+        # A name may stand for many servers: all questions go to the one that answered first.
+        self._address = _pinned(endpoint.address, first.peer)
         chain = first.observed.chain
         findings = Findings(str(endpoint.address), endpoint.server_name, first)
         findings.certificates = describe(chain, endpoint.now())
@@ -150,19 +153,26 @@ class _Examiner:
 
     async def _shake_first(self) -> Handshake:
         approach = replace(self._approach, linger=min(LINGER, self._endpoint.patience / 2))
-        return await shake_hands(self._endpoint.address, approach, self._endpoint.patience)
+        return await shake_hands(self._address, approach, self._endpoint.patience)
 
     async def _shake(self, approach: Approach) -> Handshake | None:
         try:
-            return await shake_hands(self._endpoint.address, approach, self._endpoint.patience)
+            return await shake_hands(self._address, approach, self._endpoint.patience)
         except Unreachable:  # it was a moment ago: perhaps it has had enough of us
             return None
 
     async def _ask(self, hello: bytes) -> Answer | None:
         try:
-            return await ask(self._endpoint.address, hello, self._endpoint.patience)
+            return await ask(self._address, hello, self._endpoint.patience)
         except Unreachable:
             return None
+
+
+def _pinned(address: Address, peer: str) -> Address:
+    try:
+        return parse_target(peer)
+    except ValueError:  # an IPv6 address with a zone, say
+        return address
 
 
 def _note_times(findings: Findings, handshake: Handshake) -> None:

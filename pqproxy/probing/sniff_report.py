@@ -20,7 +20,7 @@ from pqproxy.probing.naming import (
 from pqproxy.probing.sniffing import Sniffed
 
 _LISTED = 256  # entries of any list: a hello may hold tens of thousands
-_SHOWN = 8
+_SHOWN = 6
 
 
 def document(sniffed: Sniffed) -> dict[str, Any]:

@@ -110,8 +110,8 @@ def say(data):
 )
 def test_what_is_no_tls_is_told_apart(behaviour, code, protocol):
     with serving(behaviour) as server:
-        assert probe(server.forward, "--timeout", "1")[0] == code
-        demanded, found = probe(server.forward, "--timeout", "1", "--require-pq")
+        assert probe(server.forward, "--timeout", "0.5")[0] == code
+        demanded, found = probe(server.forward, "--timeout", "0.5", "--require-pq")
 
     assert demanded == 3
     assert found["protocol"] == protocol

@@ -128,6 +128,14 @@ def test_roots_make_a_judge_for_the_name(found, tmp_path):
     assert found.asked.patience == 5
 
 
+@pytest.mark.parametrize(("untrusted", "code"), [("", 0), ("nobody signed it", 3), (None, 3)])
+def test_a_chain_that_is_not_believed_ends_with_3(found, untrusted, code, tmp_path):
+    """None: there was no chain to judge."""
+    found.outcome = everything((PQ,), untrusted=untrusted)
+
+    assert cli.main(["probe", "llm.test:443", "--trust", str(pki.root().write(tmp_path))]) == code
+
+
 def test_the_options_are_described():
     parser = argparse.ArgumentParser()
     probe.add_parser(parser.add_subparsers())

@@ -1,16 +1,21 @@
 """A whole examination, of servers in this process."""
 
 import asyncio
+import json
+import socket
 import time
 
 import pytest
 
 from pqproxy.config.values import TcpAddress
 from pqproxy.identity.trust import Trust
+from pqproxy.probing import wire
 from pqproxy.probing.chain import verify_with
 from pqproxy.probing.examination import ALL_TOGETHER, AT_A_TIME, Endpoint, examine
 from pqproxy.probing.findings import Reply
 from pqproxy.probing.handshake import Outcome
+from pqproxy.probing.lines import render
+from pqproxy.probing.probe_report import document, lines
 from pqproxy.probing.verdict import judge
 from pqproxy.probing.wire import Unreachable
 from pqproxy.tls import CLASSICAL_GROUPS, HYBRID_GROUPS, ClientAuthentication, NamedGroup
@@ -185,3 +190,54 @@ def test_nobody_there_is_an_error():
 
         with pytest.raises(Unreachable):
             asyncio.run(examine(endpoint_at(server.address[1])))
+
+
+def test_all_questions_go_to_the_address_that_answered_first(monkeypatch):
+    """Behind one name there may be servers of different minds."""
+    own = leaf()
+    with Server(lambda: loopback.Endpoint.server(own)) as server:
+        asked = []
+
+        def resolve(host, port, **_more):
+            asked.append(host)
+            return [(socket.AF_INET, 1, 6, "", ("127.0.0.1", server.port))]
+
+        monkeypatch.setattr(wire.socket, "getaddrinfo", resolve)
+        there = Endpoint(TcpAddress("many.test", 443), NAME, 5, lambda: pki.NOW)
+        found = asyncio.run(examine(there))
+
+    assert judge(found).is_post_quantum_only
+    assert asked.count("many.test") == 1
+
+
+SERVER_HELLO = "160303003e0200003a0303" + "00" * 32 + "00130100" + "00120033000200ee002b000203"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        bytes.fromhex(SERVER_HELLO),
+        bytes.fromhex("160303000402000000"),
+        bytes.fromhex("16030300040200ffff") + bytes(70_000),
+        bytes.fromhex("15030300010a"),
+        bytes.fromhex("150303000201ff") * 50,
+        bytes.fromhex("140303000101") * 50,
+        bytes(range(256)) * 40,
+    ],
+    ids=["hello", "empty", "long", "alert", "alerts", "ccs", "bytes"],
+)
+def test_whatever_a_server_says_there_is_a_report(said):
+    """To each hello the same nonsense: no crash, no wait, words for people and for programs."""
+
+    def behaviour(connection):
+        connection.recv(65536)
+        connection.sendall(said)
+        connection.recv(65536)
+
+    with serving(behaviour) as server:
+        found = asyncio.run(examine(endpoint_at(server.address[1], patience=0.5)))
+    verdict = judge(found)
+
+    assert json.dumps(document(found, verdict))
+    assert render(lines(found, verdict), colour=False)
+    assert verdict.post_quantum.value in ("no", "unknown")

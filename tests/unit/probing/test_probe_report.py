@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +56,12 @@ def text(found):
 )
 def test_the_document_has_its_keys_whatever_was_found(found):
     assert list(report(found)) == KEYS
+
+
+def test_every_key_is_in_the_documentation():
+    text = (Path(__file__).parents[3] / "docs" / "probe.md").read_text()
+
+    assert not {key for key in KEYS if f"`{key}`" not in text}
 
 
 def test_the_document_says_what_was_found():

@@ -15,6 +15,7 @@ from pqproxy.tls.record import plaintext_record
 from tests.support.loopback import Endpoint
 
 HELLOS = Path(__file__).parent / "hellos"
+DOCUMENTATION = Path(__file__).parents[3] / "docs" / "probe.md"
 KEYS = [
     "peer",
     "post_quantum",
@@ -48,6 +49,12 @@ def text(said):
 @pytest.mark.parametrize("said", ["chrome", "openssl-3.0-tls-1.2", b"GET / HTTP/1.1\r\n"])
 def test_the_document_has_its_keys_whoever_came(said):
     assert list(report(said)) == KEYS
+
+
+def test_every_key_is_in_the_documentation():
+    keys = {*KEYS, *report("chrome")["hello"]}
+
+    assert not {key for key in keys if f"`{key}`" not in DOCUMENTATION.read_text()}
 
 
 def test_the_document_says_what_was_offered():
