@@ -25,7 +25,13 @@ from pqproxy.probing.hellos import (
 from pqproxy.probing.pieces import Cut
 from pqproxy.probing.question import Answer, ask
 from pqproxy.probing.wire import Unreachable
-from pqproxy.tls import CLASSICAL_GROUPS, AlertDescription, NamedGroup
+from pqproxy.tls import (
+    CLASSICAL_GROUPS,
+    HYBRID_GROUPS,
+    PRIVATE_GROUPS,
+    AlertDescription,
+    NamedGroup,
+)
 from pqproxy.tls.signatures import HANDSHAKE_SCHEMES
 
 ALPN = (b"h2", b"http/1.1")
@@ -103,7 +109,7 @@ class _Examiner:
 
     async def _ask_the_rest(self, findings: Findings) -> None:
         approach = self._approach
-        every_group = tuple(approach.groups)
+        every_group = HYBRID_GROUPS + PRIVATE_GROUPS + CLASSICAL_GROUPS
         x25519 = (NamedGroup.x25519,)
         async with asyncio.TaskGroup() as tasks:
 

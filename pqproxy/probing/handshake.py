@@ -150,6 +150,7 @@ class _Conversation:
             key_shares=approach.key_shares,
             credentials=approach.credentials,
             signature_schemes=approach.signature_schemes,
+            clock=time.time,  # without one no ticket is asked for
             alpn_protocols=approach.alpn_protocols,
         )
         self._wire, self._approach = wire, approach

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 
 from pqproxy.probing.naming import POST_QUANTUM
-from pqproxy.tls import CLASSICAL_GROUPS, HYBRID_GROUPS, CipherSuite
+from pqproxy.tls import CLASSICAL_GROUPS, HYBRID_GROUPS, PRIVATE_GROUPS, CipherSuite
 from pqproxy.tls.codepoints import LEGACY_VERSION, TLS_1_3, ContentType, ExtensionType
 from pqproxy.tls.endpoints import INITIAL_VERSION
 from pqproxy.tls.extensions import write_server_name, write_uint16_list
@@ -18,7 +18,9 @@ from pqproxy.tls.signatures import HANDSHAKE_SCHEMES
 # Beyond those of the engine: what a server may hold a certificate for.
 OTHER_SCHEMES = (0x0807, 0x0603, 0x0806, 0x0808, 0x0809, 0x080A, 0x080B)
 # Groups that the engine does not speak, asked for without a share.
-FOREIGN_POST_QUANTUM = tuple(sorted(POST_QUANTUM - {*HYBRID_GROUPS}, reverse=True))
+FOREIGN_POST_QUANTUM = tuple(
+    sorted(POST_QUANTUM.difference(HYBRID_GROUPS, PRIVATE_GROUPS), reverse=True)
+)
 FOREIGN_CLASSICAL = (0x0019, 0x001E, 0x0100, 0x0101, 0x0102)
 
 _OLD_SCHEMES = (0x0401, 0x0501, 0x0601, 0x0203, 0x0201)

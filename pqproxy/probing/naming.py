@@ -3,7 +3,7 @@
 Which of the groups are post-quantum is decided here for everybody's groups, not only for ours.
 """
 
-from pqproxy.tls import HYBRID_GROUPS, NamedGroup, SignatureScheme
+from pqproxy.tls import HYBRID_GROUPS, PRIVATE_GROUPS, NamedGroup, SignatureScheme
 from pqproxy.tls.codepoints import OTHER_GROUPS, TLS_1_3, TLS_VERSION_NAMES, ExtensionType, name_of
 
 _GROUPS = OTHER_GROUPS | {
@@ -17,7 +17,7 @@ _GROUPS = OTHER_GROUPS | {
     0x0021: "brainpoolP512r1tls13",
 }
 # Groups that hold against a quantum computer, whoever speaks them.
-POST_QUANTUM = frozenset({*HYBRID_GROUPS, 0x11EE, 0x0200, 0x0201, 0x0202})
+POST_QUANTUM = frozenset({*HYBRID_GROUPS, *PRIVATE_GROUPS, 0x11EE, 0x0200, 0x0201, 0x0202})
 DRAFT = 0x6399  # X25519Kyber768Draft00: post-quantum too, but nobody speaks it any longer
 
 _SCHEMES = {

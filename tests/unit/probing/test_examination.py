@@ -63,6 +63,14 @@ def test_a_server_that_requires_is_found_out():
     assert endpoints[0].connection.offer.server_name == NAME
 
 
+def test_our_private_group_is_asked_for_too():
+    private = NamedGroup.X25519MLKEM1024
+    found, _ = examined(ours(groups=(*HYBRID_GROUPS, private)))
+
+    assert found.groups[private].reply is Reply.ACCEPTED
+    assert judge(found).is_post_quantum_only
+
+
 def test_a_server_that_prefers_is_downgradeable():
     found, _ = examined(ours(groups=HYBRID_GROUPS + CLASSICAL_GROUPS))
     verdict = judge(found)
