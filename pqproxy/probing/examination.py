@@ -99,7 +99,7 @@ class _Examiner:
             return
         findings.older = await self._ask(older_hello(findings.server_name))
         older_only = first.alert == AlertDescription.PROTOCOL_VERSION or not findings.speaks_tls
-        if first.observed.group is None and older_only:
+        if not first.observed.keys_agree and older_only:
             return
         if first.outcome is Outcome.COMPLETED:
             for _ in range(TIMED - 1):
@@ -110,6 +110,9 @@ class _Examiner:
     async def _ask_the_rest(self, findings: Findings) -> None:
         approach = self._approach
         every_group = HYBRID_GROUPS + PRIVATE_GROUPS + CLASSICAL_GROUPS
+        foreign = (FOREIGN_POST_QUANTUM, FOREIGN_CLASSICAL)
+        # In this order they are told, whichever is answered first.
+        findings.groups = dict.fromkeys((*every_group, *foreign[0], *foreign[1]), Result())
         x25519 = (NamedGroup.x25519,)
         async with asyncio.TaskGroup() as tasks:
 
@@ -123,7 +126,7 @@ class _Examiner:
             later(self._note, findings, "retry", replace(approach, key_shares=x25519))
             for cut in (Cut.SEGMENTS, Cut.RECORDS):
                 later(self._note, findings, cut.value, replace(approach, cut=cut))
-            for groups in (FOREIGN_POST_QUANTUM, FOREIGN_CLASSICAL):
+            for groups in foreign:
                 later(self._peel, findings, groups)
 
     async def _in_turn(self, ask: Callable[..., Awaitable[None]], *what: object) -> None:
@@ -145,7 +148,9 @@ class _Examiner:
         while left:
             answer = await self._ask(shareless_hello(left, self._endpoint.server_name))
             result = Result(Reply.UNCLEAR) if answer is None else Result.of_answer(answer)
-            if not result.is_positive or result.group not in left:
+            if result.is_positive and result.group not in left:
+                result = Result(Reply.UNCLEAR, reason="it asks for a group that was not offered")
+            if not result.is_positive or result.group is None:
                 findings.groups |= dict.fromkeys(left, result)
                 return
             findings.groups[result.group] = result

@@ -37,22 +37,20 @@ class Result:
 
     @classmethod
     def of_handshake(cls, handshake: Handshake) -> "Result":
-        """Read a handshake: once the server chose a group, the group was accepted."""
+        """Read a handshake: once both have the keys of a group, the group was accepted."""
         seen = handshake.observed
-        accepted = seen.group is not None
-        return cls(
-            Reply.ACCEPTED if accepted else _REPLIES[handshake.outcome],
-            seen.group,
-            seen.asked_again,
-            None if accepted else handshake.alert,
-            handshake.reason,
-        )
+        if seen.keys_agree:
+            return cls(Reply.ACCEPTED, seen.group, seen.asked_again, None, handshake.reason)
+        reply = _REPLIES[handshake.outcome]
+        return cls(reply, None, seen.asked_again, handshake.alert, handshake.reason)
 
     @classmethod
     def of_answer(cls, answer: Answer) -> "Result":
         """Read the answer to a hello without a share."""
         if answer.outcome is Outcome.COMPLETED and answer.version != TLS_1_3:
             return cls(Reply.REFUSED, reason="it answers with an older version")
+        if answer.outcome is Outcome.COMPLETED and not (answer.asked_again and answer.group):
+            return cls(Reply.UNCLEAR, reason="it answers without a group to go on with")
         reply = Reply.ASKS_FOR_SHARE if answer.asked_again else _REPLIES[answer.outcome]
         return cls(reply, answer.group, answer.asked_again, answer.alert, answer.reason)
 
@@ -105,7 +103,7 @@ class Findings:
     @property
     def best_version(self) -> int | None:
         """The newest version that was answered with."""
-        if self.first.observed.group is not None or self.first.observed.asked_again:
+        if self.first.observed.keys_agree or self.first.observed.asked_again:
             return TLS_1_3
         if any(result.is_positive for result in self.groups.values()):
             return TLS_1_3

@@ -19,9 +19,13 @@ from pqproxy.tls.messages import (
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What was said, as far as it came. Sizes are bytes of whole handshake messages."""
+    """What was said, as far as it came. Sizes are bytes of whole handshake messages.
+
+    A ServerHello may name any group; that the server speaks it shows in what follows.
+    """
 
     group: int | None = None  # of the ServerHello
+    keys_agree: bool = False  # something came under the keys of that group, and decrypted
     asked_again: bool = False  # by a HelloRetryRequest
     asked_again_for: int | None = None  # the group that it names, if it names one
     wants_certificate: bool = False  # CertificateRequest: asks, and may insist later
@@ -40,7 +44,8 @@ def observe(messages: Sequence[HandshakeMessage]) -> Observed:
         except FatalAlert:  # the engine has said so already
             continue
     tickets = sum(message.type == HandshakeType.NEW_SESSION_TICKET for message in messages)
-    return Observed(**fields, tickets=tickets)  # type: ignore[arg-type] # the names are those of the class
+    keys_agree = any(message.type != HandshakeType.SERVER_HELLO for message in messages)
+    return Observed(**fields, keys_agree=keys_agree, tickets=tickets)  # type: ignore[arg-type] # the names are those of the class
 
 
 def _read(message: HandshakeMessage) -> dict[str, object]:

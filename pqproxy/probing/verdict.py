@@ -72,13 +72,18 @@ def _protocol(findings: Findings) -> str:
 
 
 def _post_quantum(findings: Findings) -> PostQuantum:
-    if findings.first.observed.group in POST_QUANTUM:
+    if _chosen(findings) in POST_QUANTUM:
         return PostQuantum.NEGOTIATED
     if any(r.is_positive for g, r in findings.groups.items() if g in POST_QUANTUM):
         return PostQuantum.AVAILABLE
     if findings.best_version is None and findings.first.outcome in (Outcome.SILENT, Outcome.CLOSED):
         return PostQuantum.UNKNOWN
     return PostQuantum.NO
+
+
+def _chosen(findings: Findings) -> int | None:
+    seen = findings.first.observed
+    return seen.group if seen.keys_agree else None
 
 
 def _downgradeable(findings: Findings) -> bool | None:
@@ -102,7 +107,7 @@ def _summary(
     findings: Findings, protocol: str, post_quantum: PostQuantum, downgradeable: bool | None
 ) -> str:
     others = ", ".join(served_classically(findings)[:4])
-    chosen = findings.first.observed.group
+    chosen = _chosen(findings)
     match post_quantum:
         case PostQuantum.NEGOTIATED if chosen is not None:
             tail = {

@@ -19,7 +19,7 @@ def handshake(outcome=Outcome.COMPLETED, group=None, alert=None, **more):
         "peer": "127.0.0.1:443",
         "reason": "" if completed else f"it is {outcome}",
         "alert": alert,
-        "observed": Observed(group=group),
+        "observed": Observed(group=group, keys_agree=group is not None),
         "negotiated": None,
         "afterwards": Afterwards.NOT_AWAITED,
         "first_bytes": b"",

@@ -220,11 +220,15 @@ def test_all_questions_go_to_the_address_that_answered_first(monkeypatch):
 
 SERVER_HELLO = "160303003e0200003a0303" + "00" * 32 + "00130100" + "00120033000200ee002b000203"
 
+RETRY_RANDOM = "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
+COOKIE_ONLY = f"16030300390200003503 03{RETRY_RANDOM}00130100000d002b00020304002c0003000107"
+
 
 @pytest.mark.parametrize(
     "said",
     [
         bytes.fromhex(SERVER_HELLO),
+        bytes.fromhex(COOKIE_ONLY),
         bytes.fromhex("160303000402000000"),
         bytes.fromhex("16030300040200ffff") + bytes(70_000),
         bytes.fromhex("15030300010a"),
@@ -232,7 +236,7 @@ SERVER_HELLO = "160303003e0200003a0303" + "00" * 32 + "00130100" + "001200330002
         bytes.fromhex("140303000101") * 50,
         bytes(range(256)) * 40,
     ],
-    ids=["hello", "empty", "long", "alert", "alerts", "ccs", "bytes"],
+    ids=["hello", "cookie", "empty", "long", "alert", "alerts", "ccs", "bytes"],
 )
 def test_whatever_a_server_says_there_is_a_report(said):
     """To each hello the same nonsense: no crash, no wait, words for people and for programs."""

@@ -37,6 +37,8 @@ def test_an_alert_that_comes_after_the_choice_is_no_refusal_of_the_group():
     ("answer", "reply"),
     [
         (Answer(Outcome.COMPLETED, version=0x0304, asked_again=True, group=0x19), "asks-for-share"),
+        (Answer(Outcome.COMPLETED, version=0x0304, asked_again=True), "unclear"),  # a cookie only
+        (Answer(Outcome.COMPLETED, version=0x0304, group=0x19), "unclear"),
         (Answer(Outcome.COMPLETED, version=0x0303), "refused"),
         (Answer(Outcome.REFUSED, alert=40), "refused"),
         (Answer(Outcome.SILENT), "unclear"),
@@ -44,6 +46,14 @@ def test_an_alert_that_comes_after_the_choice_is_no_refusal_of_the_group():
 )
 def test_an_answer_to_a_hello_without_shares_is_read(answer, reply):
     assert Result.of_answer(answer).reply.value == reply
+
+
+def test_a_group_that_a_server_only_names_is_not_accepted():
+    """It may name any; what follows must decrypt."""
+    result = Result.of_handshake(handshake(Outcome.FAILED, observed=Observed(group=PQ)))
+
+    assert result.reply is Reply.UNCLEAR
+    assert result.group is None
 
 
 def test_an_older_version_counts_only_where_it_was_chosen():
@@ -66,10 +76,18 @@ def test_the_best_version_is_the_newest_that_was_answered_with():
 @pytest.mark.parametrize(
     ("observed", "afterwards", "said"),
     [
-        (Observed(group=PQ), Afterwards.QUIET, "none"),
-        (Observed(group=PQ, wants_certificate=True), Afterwards.QUIET, "requested"),
-        (Observed(group=PQ, wants_certificate=True), Afterwards.ALERT, "required"),
-        (Observed(group=PQ, wants_certificate=True), Afterwards.CLOSED, "required"),
+        (Observed(group=PQ, keys_agree=True), Afterwards.QUIET, "none"),
+        (
+            Observed(group=PQ, keys_agree=True, wants_certificate=True),
+            Afterwards.QUIET,
+            "requested",
+        ),
+        (Observed(group=PQ, keys_agree=True, wants_certificate=True), Afterwards.ALERT, "required"),
+        (
+            Observed(group=PQ, keys_agree=True, wants_certificate=True),
+            Afterwards.CLOSED,
+            "required",
+        ),
     ],
 )
 def test_whether_clients_must_show_a_certificate(observed, afterwards, said):

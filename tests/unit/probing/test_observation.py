@@ -27,8 +27,10 @@ def test_a_flight_tells_the_group_the_chain_and_the_scheme():
     assert observed.chain == leaf.chain_der
     assert observed.signature_scheme == SignatureScheme.mldsa65
     assert observed.certificate_size == len(seen[2].encode()) > 2000
+    assert observed.keys_agree
     assert not observed.wants_certificate
     assert not observed.asked_again
+    assert not observe(seen[:1]).keys_agree
 
 
 def test_being_asked_again_is_told_with_the_group():

@@ -124,7 +124,7 @@ def test_a_certificate_that_ends_soon_or_does_not_parse_is_marked():
 
 
 def test_a_signature_that_we_cannot_verify_is_explained():
-    first = handshake(Outcome.FAILED, observed=Observed(group=X25519, signature_scheme=0x0807))
+    first = handshake(Outcome.FAILED, observed=Observed(X25519, True, signature_scheme=0x0807))
 
     assert "signs with ed25519, which pqproxy does not verify" in text(findings(first))
 

@@ -2,6 +2,7 @@ import pytest
 
 from pqproxy.probing.findings import Reply, Result
 from pqproxy.probing.handshake import Outcome
+from pqproxy.probing.observation import Observed
 from pqproxy.probing.question import Answer
 from pqproxy.probing.verdict import PostQuantum, judge
 from tests.unit.probing.samples import PQ, X25519, everything, findings, handshake
@@ -84,6 +85,12 @@ def test_what_is_not_post_quantum_is_named(found, summary):
 
     assert verdict.post_quantum is PostQuantum.NO
     assert verdict.summary == summary
+
+
+def test_a_server_that_only_names_a_group_is_not_post_quantum():
+    found = findings(handshake(Outcome.FAILED, observed=Observed(group=PQ)))
+
+    assert judge(found).post_quantum is PostQuantum.NO
 
 
 @pytest.mark.parametrize("outcome", [Outcome.SILENT, Outcome.CLOSED])
