@@ -27,6 +27,7 @@ COMMANDS = {
     "reload": "pqproxy.cli.reload",
     "probe": "pqproxy.cli.probe",
     "sniff": "pqproxy.cli.sniff",
+    "completion": "pqproxy.cli.completion",
 }
 LATER = frozenset(("bench", "drain", "rules", "sign", "verify"))
 # `pqproxy -c F` is `pqproxy run -c F`.

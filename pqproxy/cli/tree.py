@@ -1,0 +1,106 @@
+"""The command line as data, read from its parsers: for shell completion and for documents.
+
+argparse has no public way to ask a parser what it takes; what is private of it is touched here
+and nowhere else.
+"""
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_FILES, _DIRECTORIES = "files", "directories"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option, or one positional argument (then `names` is empty)."""
+
+    names: tuple[str, ...]
+    metavar: str | None  # None: it takes no value
+    choices: tuple[str, ...]
+    help: str
+    required: bool
+    repeatable: bool
+    completes: str | None  # files | directories
+
+    @property
+    def takes_value(self) -> bool:
+        """Whether something follows it."""
+        return self.metavar is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command with what it takes, and the commands below it."""
+
+    path: tuple[str, ...]  # `pqproxy`, `certs`, `init`
+    summary: str
+    description: str
+    usage: str
+    options: tuple[Option, ...]
+    positionals: tuple[Option, ...]
+    commands: tuple["Command", ...]
+
+    @property
+    def name(self) -> str:
+        """As a person types it."""
+        return " ".join(self.path)
+
+    def walk(self) -> Iterator["Command"]:
+        """Itself and all below it."""
+        yield self
+        for command in self.commands:
+            yield from command.walk()
+
+
+def command_tree(parser: argparse.ArgumentParser, summary: str = "") -> Command:
+    """Read a parser and all below it."""
+    visible = [action for action in parser._actions if action.help != argparse.SUPPRESS]
+    plain = [action for action in visible if not isinstance(action, argparse._SubParsersAction)]
+    return Command(
+        path=tuple(parser.prog.split()),
+        summary=summary,
+        description=parser.description or summary,
+        usage=_usage(parser),
+        options=tuple(_option(action, parser) for action in plain if action.option_strings),
+        positionals=tuple(_option(action, parser) for action in plain if not action.option_strings),
+        commands=tuple(_children(parser)),
+    )
+
+
+def _children(parser: argparse.ArgumentParser) -> Iterator[Command]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            helps = {choice.dest: choice.help or "" for choice in action._choices_actions}
+            for name, child in action.choices.items():
+                yield command_tree(child, helps.get(name, ""))
+
+
+def _option(action: argparse.Action, parser: argparse.ArgumentParser) -> Option:
+    choices = tuple(str(choice) for choice in action.choices or ())
+    metavar: str | None = None
+    if action.nargs != 0:
+        metavar = str(action.metavar or ("|".join(choices) if choices else action.dest.upper()))
+    values = {**vars(action), "prog": parser.prog}
+    return Option(
+        names=tuple(action.option_strings),
+        metavar=metavar,
+        choices=choices,
+        help=(action.help or "") % values,
+        required=action.required,
+        repeatable=isinstance(action, argparse._AppendAction) or action.nargs in ("*", "+"),
+        completes=_completes(action),
+    )
+
+
+def _completes(action: argparse.Action) -> str | None:
+    if action.type is not Path:
+        return None
+    return _DIRECTORIES if action.metavar == "DIR" else _FILES
+
+
+def _usage(parser: argparse.ArgumentParser) -> str:
+    """One line, however wide the terminal of whoever asks is."""
+    words = parser.format_usage().removeprefix("usage: ").split()
+    return " ".join(words)
