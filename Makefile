@@ -13,7 +13,7 @@ TEST := $(VENV)/.installed-test $(VENV)/.installed-liboqs
 LINT := $(VENV)/.installed-lint
 BENCH := $(VENV)/.installed-bench
 
-.PHONY: demo test lint type fmt bench
+.PHONY: demo test lint type fmt bench reference
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # one pip at a time in one environment
 
@@ -37,6 +37,9 @@ fmt: $(LINT)
 
 bench: $(TEST) $(BENCH)
 	$(BIN)/python -m bench
+
+reference: $(TEST)
+	$(BIN)/python -m reference
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -147,7 +147,7 @@ def test_unit_tests_mirror_the_package():
         path.relative_to(ROOT / "tests/unit") for path in (ROOT / "tests/unit").rglob("test_*.py")
     }
     for test in tests:
-        if test.parts[0] == "bench":
+        if test.parts[0] in ("bench", "reference"):
             continue
         module = PACKAGE / test.parent / test.name.removeprefix("test_")
 

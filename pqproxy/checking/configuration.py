@@ -9,8 +9,8 @@ from pqproxy.config.groups import PRIVATE
 from pqproxy.config.schema import ListenerEntry
 from pqproxy.config.values import ClientAuth, Egress, Ingress, Policy, PolicyOrigin
 
-_REQUIRE = "policy: require refuses them; policy: observe names whom that would be, in status"
-_OBSERVED = "pqproxy status names whom policy: require would refuse; once that is nobody, set it"
+_REQUIRE = "policy: require refuses them; pqproxy observed names whom, under policy: observe"
+_OBSERVED = "pqproxy observed names whom policy: require would refuse; once that is nobody, set it"
 
 
 def check_configuration(subject: Subject) -> Iterator[Finding]:

@@ -25,8 +25,10 @@ from pqproxy.probing.handshake import (
     shake_hands,
 )
 from pqproxy.probing.wire import Unreachable
+from pqproxy.proxy.descriptor import UPSTREAM
 from pqproxy.proxy.egress import server_name
 from pqproxy.proxy.engine_settings import alpn, credentials, groups, key_shares
+from pqproxy.proxy.peer_alerts import fix_for_alert
 from pqproxy.tls import AlertDescription, Negotiated, Verdict
 from pqproxy.tls.alerts import alert_name
 
@@ -36,20 +38,6 @@ _SAID = {
     Afterwards.QUIET: "it said nothing against us for a second",
     Afterwards.TICKET: "it gave a ticket",
     Afterwards.DATA: "it sent data",
-}
-_ALERTS = {
-    AlertDescription.CERTIFICATE_REQUIRED: "give the egress an identity that the server trusts",
-    AlertDescription.ACCESS_DENIED: "let the server's allow list the name of our identity",
-    AlertDescription.UNKNOWN_CA: "the server must trust the root that signed our identity",
-    AlertDescription.BAD_CERTIFICATE: "the server's log says what it holds against our certificate",
-    AlertDescription.CERTIFICATE_EXPIRED: "renew our identity, or check the server's clock",
-    AlertDescription.CERTIFICATE_REVOKED: "our identity was revoked: issue another",
-    AlertDescription.INSUFFICIENT_SECURITY: "the server wants what we do not offer: compare groups",
-    AlertDescription.HANDSHAKE_FAILURE: "the server may know no post-quantum group: pqproxy probe"
-    " tells, and policy: prefer would accept a classical one",
-    AlertDescription.PROTOCOL_VERSION: "the server speaks no TLS 1.3: put a sidecar before it",
-    AlertDescription.NO_APPLICATION_PROTOCOL: "list under alpn what the server speaks",
-    AlertDescription.UNRECOGNIZED_NAME: "the server does not go by the name in connect",
 }
 _OUTCOMES = {
     Outcome.NOT_TLS: "what listens there speaks no TLS: check host and port",
@@ -147,11 +135,8 @@ def _served(
 def _unserved(title: str, handshake: Handshake) -> Finding:
     if handshake.alert is not None:
         when = " after the handshake" if handshake.outcome is Outcome.COMPLETED else ""
-        hint = _ITS_LOG
-        if handshake.alert in _ALERTS:
-            hint = _ALERTS[AlertDescription(handshake.alert)]
         message = f"{title}: it refuses us{when} ({alert_name(handshake.alert)})"
-        return failure(_NAME, message, hint)
+        return failure(_NAME, message, fix_for_alert(handshake.alert, UPSTREAM))
     if handshake.outcome is Outcome.COMPLETED:
         message = f"{title}: it closed the connection right after the handshake"
         return failure(_NAME, message, f"its upstream may be down: {_ITS_LOG}")

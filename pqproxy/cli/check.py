@@ -19,8 +19,10 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "check", help="whether everything a configuration needs is there", description=_DESCRIPTION
     )
-    parser.add_argument("-c", "--config", metavar="FILE", type=Path, required=True)
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
+    parser.add_argument(
+        "-c", "--config", metavar="FILE", type=Path, required=True, help="what to check"
+    )
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="(text)")
     parser.add_argument(
         "--wait", metavar="DURATION", help="repeat until nothing fails, at most so long (60s)"
     )

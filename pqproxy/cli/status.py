@@ -16,7 +16,7 @@ def add_parser(subparsers: Any) -> None:
         "handshakes by group, refusals by reason, ends of certificates.",
     )
     add_control_options(parser)
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="(text)")
     parser.add_argument(
         "-q",
         "--quiet",

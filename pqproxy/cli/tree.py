@@ -37,7 +37,6 @@ class Command:
     path: tuple[str, ...]  # `pqproxy`, `certs`, `init`
     summary: str
     description: str
-    usage: str
     options: tuple[Option, ...]
     positionals: tuple[Option, ...]
     commands: tuple["Command", ...]
@@ -46,6 +45,21 @@ class Command:
     def name(self) -> str:
         """As a person types it."""
         return " ".join(self.path)
+
+    @property
+    def usage(self) -> str:
+        """One line: what it must be given, and what it may be."""
+        words = [self.name]
+        for option in self.options:
+            if option.required:
+                words.append(f"{option.names[-1]} {option.metavar}")
+        optional = [one for one in self.options if not one.required and "--help" not in one.names]
+        if optional:
+            words.append("[OPTION]...")
+        for positional in self.positionals:
+            word = f"{positional.metavar}{'...' * positional.repeatable}"
+            words.append(word if positional.required else f"[{word}]")
+        return " ".join([*words, *["COMMAND"] * bool(self.commands)])
 
     def walk(self) -> Iterator["Command"]:
         """Itself and all below it."""
@@ -62,7 +76,6 @@ def command_tree(parser: argparse.ArgumentParser, summary: str = "") -> Command:
         path=tuple(parser.prog.split()),
         summary=summary,
         description=parser.description or summary,
-        usage=_usage(parser),
         options=tuple(_option(action, parser) for action in plain if action.option_strings),
         positionals=tuple(_option(action, parser) for action in plain if not action.option_strings),
         commands=tuple(_children(parser)),
@@ -88,7 +101,7 @@ def _option(action: argparse.Action, parser: argparse.ArgumentParser) -> Option:
         metavar=metavar,
         choices=choices,
         help=(action.help or "") % values,
-        required=action.required,
+        required=action.required and action.nargs not in ("?", "*"),
         repeatable=isinstance(action, argparse._AppendAction) or action.nargs in ("*", "+"),
         completes=_completes(action),
     )
@@ -98,9 +111,3 @@ def _completes(action: argparse.Action) -> str | None:
     if action.type is not Path:
         return None
     return _DIRECTORIES if action.metavar == "DIR" else _FILES
-
-
-def _usage(parser: argparse.ArgumentParser) -> str:
-    """One line, however wide the terminal of whoever asks is."""
-    words = parser.format_usage().removeprefix("usage: ").split()
-    return " ".join(words)

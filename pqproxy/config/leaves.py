@@ -162,7 +162,23 @@ def _words_schema(*words: str) -> WithJsonSchema:
 Name = Annotated[
     str, leaf(parse_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"})
 ]
-FilePath = Annotated[str, leaf(_path), _text_schema("certs/server.crt")]
+FilePath = Annotated[
+    str,
+    leaf(_path),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "examples": ["certs/server.crt"]},
+                {
+                    "type": "object",
+                    "properties": {"file": {"type": "string"}},
+                    "required": ["file"],
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    ),
+]
 UrlPath = Annotated[str, leaf(_url_path), _text_schema("/health")]
 Listen = Annotated[Address, leaf(parse_listen), _text_schema(":8443", "unix:/run/pqproxy.sock")]
 Target = Annotated[Address, leaf(parse_target), _text_schema("127.0.0.1:8000")]
