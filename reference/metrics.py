@@ -1,23 +1,22 @@
 """The metrics, read from one scrape of an instance that serves nothing."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from pqproxy.config.values import Settings
+from pqproxy.supervisor.in_force import InForce
 from pqproxy.supervisor.metrics import Exposition
+from pqproxy.supervisor.reloading import History
 from pqproxy.telemetry.counters import WorkerCounters
 from reference.markdown import code, table
 
 
-@dataclass
 class _Nobody:
     """What Exposition asks of a crew, of one without workers and listeners."""
 
-    draining: bool = False
-    ready: bool = True
-    restarts: int = 0
-    workers: list[Any] = field(default_factory=list)
+    draining, restarts = False, 0
+    in_force = InForce(Settings(identities=(), trust=(), ingress=(), egress=()))
+    workers: tuple[Any, ...] = ()
 
     def totals(self) -> WorkerCounters:
         return WorkerCounters({})
@@ -25,8 +24,7 @@ class _Nobody:
 
 def metrics() -> Iterator[str]:
     """A table of every family that is exposed."""
-    settings = Settings(identities=(), trust=(), ingress=(), egress=())
-    exposition = Exposition(settings, _Nobody(), ())  # type: ignore[arg-type] # as much of a crew as it needs
+    exposition = Exposition(_Nobody(), History(0.0))  # type: ignore[arg-type] # as much of a crew as it needs
     rows = (
         (code(_exposed(family)), family.type, _labels(family), family.documentation)
         for family in exposition.collect()
