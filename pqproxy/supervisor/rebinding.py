@@ -85,8 +85,10 @@ def _same_port(listener: Ingress | Egress, before: Settings) -> str | None:
     """Who of ours has the port already, under another address: `:8443` and `127.0.0.1:8443`."""
     if not isinstance(listener.listen, TcpAddress):
         return None
+    host, port = listener.listen.host, listener.listen.port
     for _, other in _listeners(before):
-        if isinstance(other.listen, TcpAddress) and other.listen.port == listener.listen.port:
+        theirs = other.listen
+        if isinstance(theirs, TcpAddress) and theirs.port == port and "" in (host, theirs.host):
             return other.name
     return None
 
