@@ -13,8 +13,9 @@ and those are permitted only by a pattern with the literal trust domain (see `pa
 Organisations that must not speak for each other belong in different trust sets.
 """
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 
 from cryptography import x509
@@ -53,13 +54,15 @@ class Trust:
 
     name: str
     roots: tuple[Root, ...]
+    digest: bytes  # of all that it was made from: another one may judge otherwise
     _store: Store
 
     @classmethod
     def load(cls, files: TrustFiles) -> "Trust":
         """Read the roots. Raises IdentityError naming the block that is no usable root."""
         roots = read_roots(files)
-        return cls(files.name, roots, Store([root.certificate for root in roots]))
+        digest = hashlib.sha256(repr(astuple(files)).encode()).digest()
+        return cls(files.name, roots, digest, Store([root.certificate for root in roots]))
 
     def verify(self, chain: Sequence[bytes], purpose: Purpose, now: datetime) -> PeerIdentity:
         """Verify a chain (DER, leaf first, then issuers in any order) and say who the peer is.
@@ -80,6 +83,7 @@ class Trust:
             subject=names.subject,
             purpose=purpose,
             trust_domain_vouched=self._vouches(path[-1], names),
+            not_after=min(certificate.not_valid_after_utc for certificate in path).timestamp(),
         )
 
     def _build_path(

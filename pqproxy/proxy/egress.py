@@ -4,6 +4,7 @@ The client's bytes wait in the kernel until the server has proved who it is. If 
 client is reset at once.
 """
 
+import functools
 import ipaddress
 import socket
 from collections.abc import Sequence
@@ -17,7 +18,9 @@ from pqproxy.identity.peer import Purpose
 from pqproxy.identity.trust import Trust
 from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
 from pqproxy.proxy.engine_settings import alpn, credentials, groups, key_shares
+from pqproxy.proxy.resumption import binding_of
 from pqproxy.proxy.service import Service, Worker
+from pqproxy.proxy.session_cache import SessionCache, SessionKey
 from pqproxy.proxy.socket_duplex import SocketDuplex
 from pqproxy.proxy.tls_duplex import TlsDuplex
 from pqproxy.proxy.visit import Ended, Visit
@@ -55,11 +58,18 @@ class Egress(Service):
                     credentials=own,
                     alpn_protocols=alpn(settings.alpn),
                     padding=settings.padding or 0,
+                    clock=worker.clock,
                 ),
             )
             for address in settings.connect
         ]
+        self._sessions = SessionCache()
+        self._binding = binding_of(settings, trust)
         self._turn = 0
+
+    def forget_sessions(self) -> None:
+        """Resume nothing that was begun before now."""
+        self._sessions.clear()
 
     async def _serve(self, sock: socket.socket, visit: Visit) -> EndReason:
         # What comes in here was not authenticated and costs no CPU of ours: only the dial counts.
@@ -84,21 +94,33 @@ class Egress(Service):
                 if attempt == count - 1:
                     raise
                 continue
-            return await self._secure(sock, config, visit)
+            key = self._session_key(address, config)
+            return await self._secure(sock, config, visit, key)
         raise AssertionError("a listener has at least one endpoint")
 
-    async def _secure(self, sock: socket.socket, config: ClientConfig, visit: Visit) -> TlsDuplex:
+    def _session_key(self, address: Address, config: ClientConfig) -> SessionKey:
+        leaves = tuple(credential.chain[0] for credential in config.credentials)
+        name, protocols = config.server_name, config.alpn_protocols
+        return SessionKey(address, name, protocols, leaves, self._binding)
+
+    async def _secure(
+        self, sock: socket.socket, config: ClientConfig, visit: Visit, key: SessionKey
+    ) -> TlsDuplex:
         """TLS over a fresh connection. Raises Ended."""
-        connection = ClientConnection(config, key_log=self._worker.key_log)
+        ticket = self._sessions.take(key, self._worker.clock())
+        connection = ClientConnection(config, key_log=self._worker.key_log, ticket=ticket)
 
         def judge(chain: tuple[bytes, ...]) -> Verdict:
             return self._judge(chain, visit)
 
         tls = TlsDuplex(sock, self._worker.engine, UPSTREAM, connection, judge)
+        tls.on_ticket = functools.partial(self._sessions.keep, key)
         visit.upstream_side = tls
         try:
             await self._shake_hands(tls, visit)
         except Ended:
+            if ticket is not None:  # perhaps because of it: the next one does without
+                self._sessions.forget(key)
             self._reached(visit, ConnectResult.HANDSHAKE_FAILED)
             raise
         self._reached(visit)
@@ -112,7 +134,7 @@ class Egress(Service):
         except Refused as refusal:
             visit.refusal = refusal
             return Verdict.reject(AlertDescription[refusal.alert.upper()], refusal.detail)
-        return Verdict.accept()
+        return Verdict.accept(visit.identity.encode(), visit.identity.not_after)
 
 
 def server_name(address: Address) -> str | None:

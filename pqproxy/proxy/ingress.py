@@ -15,6 +15,7 @@ from pqproxy.identity.peer import Purpose
 from pqproxy.identity.trust import Trust
 from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
 from pqproxy.proxy.engine_settings import alpn, credentials, groups
+from pqproxy.proxy.resumption import binding_of, remembered_identity
 from pqproxy.proxy.service import Service, Worker
 from pqproxy.proxy.socket_duplex import SocketDuplex
 from pqproxy.proxy.tls_duplex import TlsDuplex
@@ -23,9 +24,11 @@ from pqproxy.telemetry.counters import ListenerCounters
 from pqproxy.telemetry.reasons import EndReason
 from pqproxy.tls import (
     AlertDescription,
+    Authentication,
     ClientAuthentication,
     ServerConfig,
     ServerConnection,
+    Tickets,
     Verdict,
 )
 
@@ -53,6 +56,9 @@ class Ingress(Service):
             client_authentication=ClientAuthentication[settings.client_auth.name],
             alpn_protocols=alpn(settings.alpn),
             padding=settings.padding or 0,
+            tickets=Tickets(
+                worker.ticket_keys, binding_of(settings, trust), worker.clock, self._permits
+            ),
         )
 
     async def _serve(self, sock: socket.socket, visit: Visit) -> EndReason:
@@ -84,4 +90,15 @@ class Ingress(Service):
         except Refused as refusal:
             visit.refusal = refusal
             return Verdict.reject(AlertDescription[refusal.alert.upper()], refusal.detail)
-        return Verdict.accept()
+        return Verdict.accept(visit.identity.encode(), visit.identity.not_after)
+
+    def _permits(self, proof: Authentication) -> bool:
+        """Whether who comes with a ticket may come in; if not, the full handshake says why."""
+        identity = remembered_identity(proof)
+        if identity is None or self._allow is None:
+            return True
+        try:
+            self._allow.check(identity)
+        except Refused:
+            return False
+        return True

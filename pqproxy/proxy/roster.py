@@ -30,7 +30,7 @@ from pqproxy.proxy.ingress import Ingress
 from pqproxy.proxy.keylog import open_key_log
 from pqproxy.proxy.service import Service, Worker
 from pqproxy.telemetry.counters import ListenerCounters, WorkerCounters
-from pqproxy.tls import KeyLog
+from pqproxy.tls import KeyLog, TicketKeys
 
 # The listener in force that gives its sockets to a new one, or sockets of its own.
 Sources = Mapping[str, str | list[socket.socket]]
@@ -56,6 +56,7 @@ class Roster:
         self._retired: list[Service] = []
         self._prepared: _Prepared | None = None
         self._key_log: KeyLog | None = None
+        self.ticket_keys = TicketKeys()  # none, until the supervisor brings some
 
     # Changes.
 
@@ -84,6 +85,8 @@ class Roster:
             if self._services.get(name) is not service
         }
         self._exchange(replaced, prepared.sources)
+        for service in self._services.values():
+            service.forget_sessions()
         self._retired = [one for one in (*self._retired, *replaced.values()) if one.tasks]
 
     def abandon(self) -> None:
@@ -98,7 +101,14 @@ class Roster:
         if settings.keylog is not None and self._key_log is None:
             self._key_log = open_key_log(settings.keylog)
         provider = load_provider(settings.provider)
-        worker = Worker(self._engine, provider, self._now, self._key_log, settings.workers)
+        worker = Worker(
+            self._engine,
+            provider,
+            self._now,
+            self._key_log,
+            settings.workers,
+            self.ticket_keys,
+        )
         credentials = _Credentials(self._now())
         return {
             name: self._services[name]

@@ -9,7 +9,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pqproxy.config.values import Address, Egress, Ingress
@@ -21,6 +21,7 @@ from pqproxy.proxy.dialer import DialFailed, dial
 from pqproxy.proxy.duplex import Duplex
 from pqproxy.proxy.listener import Listener
 from pqproxy.proxy.refusals import handshake_result, timeout_fix, why_it_failed
+from pqproxy.proxy.resumption import remembered_identity
 from pqproxy.proxy.splice import Splice
 from pqproxy.proxy.tls_duplex import HandshakeFailed, TlsDuplex
 from pqproxy.proxy.visit import Ended, Visit
@@ -29,7 +30,7 @@ from pqproxy.telemetry import log
 from pqproxy.telemetry.counters import ListenerCounters
 from pqproxy.telemetry.labels import ConnectResult, Decision, HandshakeResult
 from pqproxy.telemetry.reasons import EndReason, ReasonCode
-from pqproxy.tls import KeyLog, Negotiated
+from pqproxy.tls import KeyLog, Negotiated, TicketKeys
 
 _TRANSPORT = "tls"
 _OVERLOAD_LINE_EVERY = 10.0  # seconds: refusing must stay cheaper than asking
@@ -47,6 +48,11 @@ class Worker:
     now: Callable[[], datetime]
     key_log: KeyLog | None = None
     workers: int = 1  # how many there are, of which this is one
+    ticket_keys: TicketKeys = field(default_factory=TicketKeys)
+
+    def clock(self) -> float:
+        """The time as unix seconds."""
+        return self.now().timestamp()
 
 
 class Service:
@@ -83,6 +89,9 @@ class Service:
         """
         self.admission = before.admission
         self.admission.limits = self._limits
+
+    def forget_sessions(self) -> None:
+        """Resume nothing that was begun before now: there was a reload."""
 
     def release(self) -> list[Listener]:
         """Give up what it listens on, without closing it. Open connections go on."""
@@ -211,13 +220,15 @@ class Service:
 
     def _count_handshake(self, visit: Visit, result: HandshakeResult, seconds: float) -> None:
         negotiated = visit.negotiated
-        group = None
+        group, resumed = None, False
         if negotiated is not None:
-            group = negotiated.group_name
+            group, resumed = negotiated.group_name, negotiated.resumed
+            if resumed:  # nobody judged a chain: the session says who it is
+                visit.identity = remembered_identity(negotiated.authentication)
             visit.own_signature = negotiated.signature_name
             visit.peer_signature = negotiated.peer_signature_name
         self.counters.handshake(
-            group, visit.own_signature, visit.peer_signature, False, result, seconds
+            group, visit.own_signature, visit.peer_signature, resumed, result, seconds
         )
 
     def _stay_for(self, duplex: Duplex, visit: Visit) -> None:

@@ -38,7 +38,9 @@ from pqproxy.tls import (
     Offer,
     PeerClosed,
     ServerConnection,
+    SessionTicket,
     SignatureRequested,
+    TicketReceived,
     Verdict,
 )
 
@@ -50,6 +52,10 @@ _PRESSED_READ = 16_384
 _SHAKING_READ = 4_096
 
 _log = logging.getLogger(__name__)
+
+
+def _let_go(_ticket: SessionTicket) -> None:
+    """Tickets are for those who dial again."""
 
 
 class HandshakeFailed(Exception):
@@ -64,7 +70,8 @@ class HandshakeFailed(Exception):
 class TlsDuplex(Descriptor):
     """One TLS connection over a socket, either role.
 
-    `handshake` is done with what was negotiated, or fails with HandshakeFailed.
+    `handshake` is done with what was negotiated, or fails with HandshakeFailed. `on_ticket` may be
+    set to take what a server gives.
     """
 
     __slots__ = (
@@ -78,6 +85,7 @@ class TlsDuplex(Descriptor):
         "_slots_fit",
         "failed",
         "handshake",
+        "on_ticket",
     )
 
     def __init__(
@@ -96,6 +104,7 @@ class TlsDuplex(Descriptor):
         self._answer: tuple[int, Signature] | None = None
         self._holding = False  # the engine holds records that nobody wanted yet
         self.failed: Failed | None = None
+        self.on_ticket: Callable[[SessionTicket], None] = _let_go
         self.handshake: asyncio.Future[Negotiated] = engine.poller.loop.create_future()
         self._send_output()
 
@@ -205,6 +214,8 @@ class TlsDuplex(Descriptor):
                 return
             elif isinstance(event, (SignatureRequested, ChainReceived)):
                 self._answer_to(event)
+            elif isinstance(event, TicketReceived):
+                self.on_ticket(event.ticket)
             else:
                 last = event
             event = next_event()

@@ -66,6 +66,7 @@ class Visit:
             cipher_suite=None if negotiated is None else negotiated.cipher_suite.name,
             signature=self.own_signature,
             peer_signature=self.peer_signature,
+            resumed=True if negotiated is not None and negotiated.resumed else None,
             alpn=_text(None if negotiated is None else negotiated.alpn_protocol),
             upstream=self.upstream,
             reason=None if ended is None else ended.reason,

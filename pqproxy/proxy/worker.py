@@ -78,6 +78,10 @@ class WorkerProcess(asyncio.Protocol):
                     self.drain(float(message["timeout"]))
                 case "snapshot":
                     self._say(event="snapshot", id=message["id"], **self._roster.snapshot())
+                case "ticket_keys":
+                    self._roster.ticket_keys.replace(
+                        [bytes.fromhex(key) for key in message["keys"]]
+                    )
                 case "prepare":
                     self._prepare(int(message["id"]), message["change"])
                 case "commit":

@@ -78,6 +78,7 @@ class ConnectionLine(Line):
     cipher_suite: str | None = None
     signature: str | None = None  # of our side
     peer_signature: str | None = None
+    resumed: bool | None = None  # True: by a ticket, so nobody signed; else nothing
     alpn: str | None = None
     upstream: str | None = None  # the address that we dialled
     reason: ReasonCode | None = None  # where the connection could not be served
@@ -219,7 +220,7 @@ def _safe(value: object) -> object:
 
 
 def _quoted(value: object) -> str:
-    text = str(value)
+    text = "true" if value is True else str(value)
     if any(char in ' "=' for char in text):
         return json.dumps(text)
     return text

@@ -14,6 +14,7 @@ from pqproxy.proxy.loop import PollingLoop
 from pqproxy.proxy.signer import Signer
 from pqproxy.proxy.socket_duplex import SocketDuplex
 from pqproxy.proxy.socket_options import configure
+from tests.support import pki
 
 
 class World:
@@ -21,6 +22,7 @@ class World:
 
     def __init__(self, loop):
         self.loop = loop
+        self.now = pki.NOW  # by which certificates and tickets are judged
         self.engine = Engine(loop.poller, BufferPool(), Signer(loop), Lingerers(loop.poller))
         self.pool = self.engine.pool
         self.sockets = []

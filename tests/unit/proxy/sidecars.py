@@ -12,6 +12,7 @@ from pqproxy.proxy.egress import Egress
 from pqproxy.proxy.ingress import Ingress
 from pqproxy.proxy.service import Worker
 from pqproxy.telemetry.counters import ListenerCounters
+from pqproxy.tls import TicketKeys
 from tests.support import pki
 
 ROOT = pki.root("ecdsa-p256")
@@ -34,8 +35,9 @@ def address_of(sock):
     return TcpAddress(*sock.getsockname()[:2])
 
 
-def worker(world, key_log=None):
-    return Worker(world.engine, PROVIDER, lambda: pki.NOW, key_log)
+def worker(world, key_log=None, ticket_keys=()):
+    keys = TicketKeys(ticket_keys)
+    return Worker(world.engine, PROVIDER, lambda: world.now, key_log, ticket_keys=keys)
 
 
 class Model:
@@ -72,19 +74,20 @@ class Model:
         return True
 
 
-def ingress(world, forward, leaf=SERVER, key_log=None, **settings):
+def ingress(world, forward, leaf=SERVER, key_log=None, ticket_keys=(), trust=MESH, **settings):
     """(a listening Ingress, its address)."""
     sock = listening()
     wanted = values.Ingress(
         name="llm",
-        listen=address_of(sock),
+        listen=settings.pop("listen", address_of(sock)),
         forward=forward,
         identities=("own",),
         trust="mesh",
         **{"allow": ("spiffe://corp/ns/apps/sa/*",), **settings},
     )
     counters = ListenerCounters("llm", "ingress")
-    service = Ingress(wanted, worker(world, key_log), counters, [identity(leaf)], MESH)
+    hands = worker(world, key_log, ticket_keys)
+    service = Ingress(wanted, hands, counters, [identity(leaf)], trust)
     service.listen([sock])
     world.services.append(service)
     return service, address_of(sock)

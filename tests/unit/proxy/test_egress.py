@@ -1,8 +1,11 @@
 import socket
 import struct
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from pqproxy import tls
 from pqproxy.config.values import TcpAddress, Timeouts, UnixAddress
 from pqproxy.proxy.egress import server_name
 from pqproxy.telemetry.reasons import EndReason, ReasonCode
@@ -175,3 +178,87 @@ def test_a_refusal_by_the_ingress_is_seen_as_its_alert(world, model, lines):
 )
 def test_a_host_name_is_asked_for_an_address_is_not(address, name):
     assert server_name(address) == name
+
+
+# Resumption
+
+
+def visit(world, model, outer, lines):
+    """One connection through a pair, to its end; the lines of egress and ingress."""
+    before = len(lines)
+    client = connect(world, outer)
+    client.send(b"question")
+    server = model.accept()
+    assert world.read_all(server, 8) == b"question"
+    server.send(b"answer")
+    assert world.read_all(client, 6) == b"answer"
+    client.close()
+    server.close()
+    world.until(lambda: len(lines) == before + 2)
+    new = lines[before:]
+    return sorted(new, key=lambda line: line.listener != "to-llm")
+
+
+def test_a_pair_resumes_and_both_sides_say_so(world, model, lines):
+    _, inner = ingress(world, model.address, ticket_keys=(bytes(32),))
+    service, outer = egress(world, inner)
+    full = visit(world, model, outer, lines)
+    resumed = [visit(world, model, outer, lines) for _ in range(3)]
+
+    assert [line.resumed for line in full] == [None, None]
+    for mine, theirs in resumed:
+        assert mine.resumed is theirs.resumed is True
+        assert mine.identity == "spiffe://corp/ns/apps/sa/llm"
+        assert theirs.identity == "spiffe://corp/ns/apps/sa/app"
+        assert mine.group == theirs.group == "X25519MLKEM768"
+    rows = service.counters.snapshot()["handshakes"]
+    assert [(row[3], row[5]) for row in rows] == [("false", 1), ("true", 3)]
+
+
+def test_after_a_reload_the_server_proves_itself_anew(world, model, lines):
+    _, inner = ingress(world, model.address, ticket_keys=(bytes(32),))
+    service, outer = egress(world, inner)
+    visit(world, model, outer, lines)
+    service.forget_sessions()
+
+    assert visit(world, model, outer, lines)[0].resumed is None
+
+
+def test_a_session_is_not_resumed_after_its_end(world, model, lines):
+    _, inner = ingress(world, model.address, ticket_keys=(bytes(32),))
+    _, outer = egress(world, inner)
+    visit(world, model, outer, lines)
+    world.now += timedelta(hours=8)
+
+    assert visit(world, model, outer, lines)[0].resumed is None
+
+
+def test_a_server_that_lost_its_keys_is_reached_all_the_same(world, model, lines):
+    """It was restarted: its old tickets are worth nothing, and nobody notices."""
+    front, inner = ingress(world, model.address, ticket_keys=(bytes(32),))
+    _, outer = egress(world, inner)
+    visit(world, model, outer, lines)
+    front._worker.ticket_keys.replace([b"1" * 32])
+
+    assert visit(world, model, outer, lines)[0].resumed is None
+    assert visit(world, model, outer, lines)[0].resumed is True
+
+
+def test_where_a_resumption_fails_the_next_connection_does_without(world, model, lines):
+    """A server with a fault of its own must not lock us out for as long as there are tickets."""
+    _, inner = ingress(world, model.address, ticket_keys=(bytes(32),))
+    service, outer = egress(world, inner)
+    visit(world, model, outer, lines)
+    (kept,) = service._sessions._tickets.values()
+    spoilt = [
+        replace(ticket, session=replace(ticket.session, psk=tls.Secret(bytes(48))))
+        for ticket in kept
+    ]
+    kept.clear()
+    kept.extend(spoilt)
+    client = connect(world, outer)
+    assert how_it_ends(world, client) == "reset"
+    world.until(lambda: len(lines) == 4)
+    assert "decrypt_error" in lines[2].detail + lines[3].detail
+
+    assert visit(world, model, outer, lines)[0].resumed is None

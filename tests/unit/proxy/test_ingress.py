@@ -1,19 +1,30 @@
 import asyncio
 import socket
 import struct
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 
 from pqproxy import tls
-from pqproxy.config.values import ClientAuth, ConnectionLimits, Policy, TcpAddress, Timeouts
+from pqproxy.config.values import (
+    ClientAuth,
+    ConnectionLimits,
+    Policy,
+    TcpAddress,
+    Timeouts,
+    TrustFiles,
+)
+from pqproxy.identity.patterns import IdentityPatterns
+from pqproxy.identity.trust import Trust
 from pqproxy.proxy.buffers import BULK
 from pqproxy.telemetry.log import RefusalLine
 from pqproxy.telemetry.reasons import EndReason, ReasonCode
 from tests.support import pki
 from tests.support.loopback import Endpoint
+from tests.support.resumption import received
 
-from .sidecars import CLIENT, STRANGER, Model, connect, how_it_ends, ingress
+from .sidecars import CLIENT, ROOT, STRANGER, Model, connect, how_it_ends, ingress
 from .test_tls_duplex import TlsPeer
 
 
@@ -284,3 +295,110 @@ def test_nobody_is_judged_without_a_trust_set(world, model):
     service._trust = None
 
     assert service._judge((), SimpleNamespace()).alert == tls.AlertDescription.UNKNOWN_CA
+
+
+# Resumption
+
+
+KEYS = (bytes(32),)
+
+
+def resuming(world, address, ticket=None, **config):
+    """A client that wants tickets, or has one; it has finished its handshake."""
+    end = Endpoint.client(CLIENT, clock=lambda: world.now.timestamp(), ticket=ticket, **config)
+    peer = TlsPeer(world, connect(world, address), end)
+    peer.until(lambda: end.handshake_complete and (received(end) or end.negotiated.resumed))
+    return peer
+
+
+def first_ticket(world, model, address, lines):
+    """One full handshake; its connection is over and logged."""
+    peer = resuming(world, address)
+    leave(world, model, peer, lines)
+    return received(peer.end)[0]
+
+
+def leave(world, model, peer, lines):
+    before = len(lines)
+    server = model.accept()
+    peer.end.close()
+    peer.step()
+    server.close()
+    world.until(lambda: len(lines) > before)
+
+
+def test_a_client_that_comes_back_is_known_without_its_certificate(world, model, lines):
+    service, address = ingress(world, model.address, ticket_keys=KEYS)
+    ticket = first_ticket(world, model, address, lines)
+    peer = resuming(world, address, ticket)
+    leave(world, model, peer, lines)
+
+    first, second = lines
+    assert peer.end.negotiated.resumed
+    assert (first.resumed, second.resumed) == (None, True)
+    assert second.identity == first.identity == "spiffe://corp/ns/apps/sa/app"
+    assert second.signature is second.peer_signature is None
+    rows = service.counters.snapshot()["handshakes"]
+    assert [(row[1], row[3], row[5]) for row in rows] == [
+        ("ecdsa_secp256r1_sha256", "false", 1),
+        ("none", "true", 1),
+    ]
+
+
+OTHER_TRUST = Trust.load(
+    TrustFiles("mesh", (ROOT.certificate_pem, pki.root("ecdsa-p256", "b").certificate_pem), "mesh")
+)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"policy": Policy.PREFER},
+        {"allow": ("spiffe://corp/ns/apps/sa/app",)},
+        {"trust": OTHER_TRUST},
+        {"listen": TcpAddress("127.0.0.1", 1)},
+        {"ticket_keys": (bytes(31) + b"1",)},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_ticket_is_good_only_where_and_how_it_was_given(world, model, lines, changes):
+    """Another policy, other trust, another listener: a full handshake, without a word."""
+    here = TcpAddress("127.0.0.1", 8443)
+    _, first = ingress(world, model.address, ticket_keys=KEYS, listen=here)
+    _, same = ingress(world, model.address, ticket_keys=KEYS, listen=here)
+    settings = {"ticket_keys": KEYS, "listen": here, **changes}
+    _, changed = ingress(world, model.address, **settings)
+    ticket = first_ticket(world, model, first, lines)
+
+    assert resuming(world, same, ticket).end.negotiated.resumed
+    assert not resuming(world, changed, ticket).end.negotiated.resumed
+
+
+def test_a_session_ends_with_the_certificate_that_began_it(world, model, lines):
+    """However young the ticket is."""
+    _, address = ingress(world, model.address, ticket_keys=KEYS)
+    short = ROOT.issue(
+        uris=("spiffe://corp/ns/apps/sa/app",), not_after=pki.NOW + timedelta(minutes=5)
+    )
+    end = Endpoint.client(short, clock=lambda: world.now.timestamp())
+    peer = TlsPeer(world, connect(world, address), end)
+    peer.until(lambda: received(end))
+    ticket = received(end)[0]
+    assert ticket.session.end <= world.now.timestamp() + 300
+    world.now += timedelta(minutes=6)
+
+    assert not resuming(world, address, ticket).end.negotiated.resumed
+
+
+def test_a_name_that_is_not_allowed_does_not_come_in_by_a_ticket(world, model, lines):
+    """Judged anew each time, whatever is sealed in the ticket."""
+    service, address = ingress(world, model.address, ticket_keys=KEYS)
+    ticket = first_ticket(world, model, address, lines)
+    service._allow = IdentityPatterns.parse(["spiffe://corp/ns/other/sa/*"])
+    end = Endpoint.client(CLIENT, clock=lambda: world.now.timestamp(), ticket=ticket)
+    peer = TlsPeer(world, connect(world, address), end)
+    peer.until(lambda: end.failure)
+
+    assert end.failure.alert == tls.AlertDescription.ACCESS_DENIED
+    world.until(lambda: len(lines) == 2)
+    assert lines[1].reason is ReasonCode.NOT_ALLOWED
