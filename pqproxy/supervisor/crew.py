@@ -11,6 +11,7 @@ from pqproxy.proxy.channel import WorkerStart
 from pqproxy.supervisor.binding import Bound
 from pqproxy.supervisor.errors import StartFailure
 from pqproxy.supervisor.in_force import InForce
+from pqproxy.supervisor.ticket_keys import TICKET_KEY_PERIOD, TicketKeyRing
 from pqproxy.supervisor.worker import EXIT_GRACE, WORKER_MODULE, WorkerProcess
 from pqproxy.telemetry.counters import WorkerCounters
 from pqproxy.telemetry.evidence import Evidence, add_evidence
@@ -63,6 +64,7 @@ class Crew:
         self._module = module
         self._clock = clock
         self._bank = WorkerCounters({})  # what dead workers had counted
+        self.ticket_keys = TicketKeyRing()
         self._started = asyncio.Event()
         self._leaving = asyncio.Event()
         self._cut = asyncio.Event()  # the drain is to end now
@@ -104,11 +106,13 @@ class Crew:
         """Keep every worker running until drained. Raises StartFailure when none can start."""
         async with asyncio.TaskGroup() as tasks:
             reports = tasks.create_task(self._collect_reports())
+            rotation = tasks.create_task(self._rotate_ticket_keys())
             keepers = [tasks.create_task(self._keep(index)) for index in range(len(self.workers))]
             try:
                 await asyncio.wait(keepers)
             finally:
                 reports.cancel()
+                rotation.cancel()
                 self.kill()  # whoever is still there when one cannot start
 
     async def wait_ready(self) -> None:
@@ -232,6 +236,13 @@ class Crew:
             for worker in self.live():
                 worker.ask()
             await asyncio.sleep(REPORT_PERIOD)
+
+    async def _rotate_ticket_keys(self) -> None:
+        while True:
+            await asyncio.sleep(TICKET_KEY_PERIOD)
+            self.ticket_keys.rotate()
+            for worker in self.live():
+                worker.give(self.ticket_keys)
 
 
 def _judge(worker: WorkerProcess) -> None:

@@ -27,6 +27,7 @@ from pqproxy.proxy.channel import (
     encode_frame,
 )
 from pqproxy.proxy.handover import HandoverFailed, open_handover, send_sockets
+from pqproxy.supervisor.ticket_keys import TicketKeyRing
 from pqproxy.telemetry.counters import WorkerCounters
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ EXIT_GRACE = 2.0  # seconds between a worker's last word and its end
 
 class WorkerOwner(Protocol):
     """Hears what becomes of a worker."""
+
+    ticket_keys: TicketKeyRing
 
     def worker_ready(self, worker: "WorkerProcess") -> None:
         """It accepts connections."""
@@ -91,6 +94,11 @@ class WorkerProcess(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_connection(lambda: self, sock=ours)
         transport.write(encode_frame(start.encode()))
+        self.give(self._owner.ticket_keys)
+
+    def give(self, ticket_keys: TicketKeyRing) -> None:
+        """Bring it the keys of tickets, which all workers share."""
+        self._send({"op": "ticket_keys", "keys": ticket_keys.encode()})
 
     def drain(self, timeout: float) -> None:
         """Ask it to accept no more, to finish, and to reset what is left after `timeout`."""

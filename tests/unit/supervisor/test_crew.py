@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from pqproxy.config.values import Drain
+from pqproxy.supervisor import crew as crew_module
 from pqproxy.supervisor.binding import bind_all
 from pqproxy.supervisor.crew import Crew, Drained, Patience
 from pqproxy.supervisor.errors import StartFailure
@@ -155,3 +156,25 @@ def test_a_drain_while_a_worker_is_being_replaced_starts_no_other():
                 return await crew.drain(), list(crew.live())
 
     assert asyncio.run(scenario()) == (Drained(finished=0, reset=0), [])
+
+
+def test_all_workers_get_new_ticket_keys_together(monkeypatch):
+    """Any of them must be able to open what another one sealed."""
+    monkeypatch.setattr(crew_module, "TICKET_KEY_PERIOD", 0.01)
+
+    async def scenario():
+        async with running() as (crew, _):
+            (worker,) = crew.live()
+            given, changed = [], asyncio.Event()
+
+            def give(keys):
+                given.append(keys.encode())
+                changed.set()
+
+            worker.give = give
+            await changed.wait()
+            return given[0], crew.ticket_keys.encode()
+
+    first, last = asyncio.run(scenario())
+
+    assert len(first) == len(last) == 2

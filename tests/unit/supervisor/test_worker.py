@@ -11,6 +11,7 @@ import pytest
 
 from pqproxy.proxy.channel import MAX_REPORT, WorkerStart, encode_frame
 from pqproxy.supervisor import worker as module
+from pqproxy.supervisor.ticket_keys import TicketKeyRing
 from pqproxy.supervisor.worker import WorkerProcess
 from pqproxy.telemetry.counters import WorkerCounters
 from tests.unit.supervisor.harness import FAKE_WORKER, settings, soon
@@ -21,6 +22,7 @@ class Owner:
 
     def __init__(self):
         self.heard = []
+        self.ticket_keys = TicketKeyRing()
 
     def worker_ready(self, worker):
         self.heard.append("ready")
