@@ -191,9 +191,9 @@ class Service:
         except Ended as ended:
             self._witness.turned_away(visit, ended)
             raise
-        reason = self._witness.let_in(visit, negotiated)
-        decision = Decision.ACCEPTED if reason is None else Decision.WOULD_REFUSE
-        self.counters.decision(decision, reason)
+        visit.would_refuse = self._witness.let_in(visit, negotiated)
+        decision = Decision.WOULD_REFUSE if visit.would_refuse else Decision.ACCEPTED
+        self.counters.decision(decision, visit.would_refuse)
 
     async def _handshake(self, tls: TlsDuplex, visit: Visit) -> Negotiated:
         started = time.monotonic()

@@ -37,6 +37,7 @@ class Visit:
     peer_signature: str | None = None
     identity: PeerIdentity | None = None
     refusal: Refused | None = None  # why the peer's chain was rejected
+    would_refuse: ReasonCode | None = None  # why `policy: require` would have ended it
     tls: TlsDuplex | None = None
     upstream: str | None = None
     dialled: float = 0.0  # when the last dial began
@@ -69,6 +70,7 @@ class Visit:
             resumed=True if negotiated is not None and negotiated.resumed else None,
             alpn=_text(None if negotiated is None else negotiated.alpn_protocol),
             upstream=self.upstream,
+            would_refuse=self.would_refuse,
             reason=None if ended is None else ended.reason,
             detail=detail,
             fix=fix,

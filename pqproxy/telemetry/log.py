@@ -81,6 +81,7 @@ class ConnectionLine(Line):
     resumed: bool | None = None  # True: by a ticket, so nobody signed; else nothing
     alpn: str | None = None
     upstream: str | None = None  # the address that we dialled
+    would_refuse: ReasonCode | None = None  # served, as we observe; why `require` would not
     reason: ReasonCode | None = None  # where the connection could not be served
     detail: str | None = None  # what happened, for the operator
     fix: str | None = None

@@ -1,3 +1,4 @@
+import logging
 import ssl
 
 import pytest
@@ -127,6 +128,18 @@ def test_a_classical_client_is_served_and_written_down_with_what_it_offered(worl
     assert "ecdsa_secp256r1_sha256" in row["offered_signature_schemes"]
     (entry,) = evidence.ledger.shown()
     assert (entry["identity"], entry["group"], entry["post_quantum"]) == (APP, "x25519", False)
+
+
+def test_the_log_line_of_a_served_client_says_what_require_would(world, model, lines):
+    """So the evidence is kept where there is no control listener, and across restarts."""
+    come, _ = CALLERS["classical"]
+    _, address = ingress(world, model.address, policy=Policy.OBSERVE, alpn=("http/1.1",))
+    come(world, address)
+    model.accept().close()
+    world.until(lambda: lines)
+
+    assert lines[0].would_refuse is ReasonCode.NO_PQ_GROUP
+    assert lines[0].level == logging.INFO
 
 
 def test_whoever_is_not_served_is_written_down_as_refused(world, model, lines):
