@@ -1,6 +1,5 @@
 """Prints lines with their marks, in colour where that is wanted, on whatever terminal there is."""
 
-import io
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -12,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def print_lines(lines: "Iterable[Line]") -> None:
-    """Print to standard output; a sign that it cannot show becomes a question mark."""
+    """Print to standard output, in what it can show."""
     from pqproxy.probing.lines import render
 
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
-    print(render(lines, colour=wants_colour(sys.stdout)), flush=True)
+    out = sys.stdout
+    text = render(lines, colour=wants_colour(out), encoding=out.encoding or "utf-8")
+    print(text, flush=True)

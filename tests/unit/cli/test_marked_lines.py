@@ -35,9 +35,9 @@ def test_colour_is_for_terminals_that_want_it(stream, environment, printed, monk
     assert out.getvalue().decode() == printed
 
 
-def test_a_terminal_without_the_signs_gets_question_marks(monkeypatch):
+def test_a_terminal_without_the_signs_gets_letters(monkeypatch):
     out = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(out, encoding="ascii"))
     print_lines(LINES)
 
-    assert out.getvalue() == b"? all is well\n"
+    assert out.getvalue() == b"+ all is well\n"

@@ -9,7 +9,7 @@ import pytest
 
 from pqproxy.config.values import TcpAddress
 from pqproxy.identity.trust import Trust
-from pqproxy.probing import wire
+from pqproxy.probing import examination, wire
 from pqproxy.probing.chain import verify_with
 from pqproxy.probing.examination import ALL_TOGETHER, AT_A_TIME, Endpoint, examine
 from pqproxy.probing.findings import Reply
@@ -26,6 +26,12 @@ from tests.support.sockets import Server
 
 NAME = "llm.test"
 PQ = NamedGroup.X25519MLKEM768
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """What a server says after the handshake is awaited a while; here it comes at once."""
+    monkeypatch.setattr(examination, "LINGER", 0.3)
 
 
 def leaf(**more):

@@ -25,3 +25,17 @@ def test_colour_is_of_the_marks_only():
 
 def test_nothing_is_nothing():
     assert render([], colour=True) == ""
+
+
+def test_where_the_signs_cannot_be_shown_there_are_letters():
+    """A name out of a certificate may be in any script."""
+    rows = [Line(mark, "", "é") for mark in Mark]
+
+    assert render(rows, colour=False, encoding="ascii").splitlines() == [
+        r"+ \xe9",
+        r"! \xe9",
+        r"x \xe9",
+        r"  \xe9",
+    ]
+    assert "\033[31mx" in render(rows, colour=True, encoding="ascii")
+    assert render(rows, colour=False, encoding="latin-1").startswith("+ é")
