@@ -1,5 +1,6 @@
 """Section `config`: what a configuration permits that is less than it could demand."""
 
+import json
 from collections.abc import Iterator
 
 from pqproxy.checking.findings import Finding, good, warning
@@ -8,8 +9,10 @@ from pqproxy.config.addresses import is_loopback
 from pqproxy.config.groups import PRIVATE
 from pqproxy.config.schema import ListenerEntry
 from pqproxy.config.values import ClientAuth, Egress, Ingress, Policy, PolicyOrigin
+from pqproxy.supervisor.control import redacted
 
 _REQUIRE = "policy: require refuses them; pqproxy observed names whom, under policy: observe"
+_COMPARED = ("ingress", "egress", "workers", "provider", "drain")
 _OBSERVED = "pqproxy observed names whom policy: require would refuse; once that is nobody, set it"
 
 
@@ -28,6 +31,7 @@ def check_configuration(subject: Subject) -> Iterator[Finding]:
             yield from _anonymous(listener, bool(getattr(entry, "unsafe_anonymous", False)))
         yield from _private_groups(listener)
     yield from _key_log(subject)
+    yield from _reload(subject)
 
 
 def _listeners(subject: Subject) -> Iterator[tuple[Ingress | Egress, ListenerEntry]]:
@@ -112,3 +116,17 @@ def _key_log(subject: Subject) -> Iterator[Finding]:
             f"the running pqproxy writes TLS secrets to {running.settings['keylog']}",
             "restart it without --keylog, and remove that file",
         )
+
+
+def _reload(subject: Subject) -> Iterator[Finding]:
+    """What runs may go by an older state of the file; what certificates hold is not compared."""
+    running = subject.running
+    if running is None:
+        return
+    written = json.loads(json.dumps(redacted(subject.settings)))
+    differing = [key for key in _COMPARED if written.get(key) != running.settings.get(key)]
+    if differing:
+        message = f"the running pqproxy goes by another configuration: {', '.join(differing)}"
+        yield warning("reload", message, "pqproxy reload, or a restart, puts this file in force")
+    else:
+        yield good("reload", f"process {running.pid} runs from this configuration")

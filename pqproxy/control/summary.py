@@ -21,6 +21,8 @@ def summary(status: Row, now: datetime) -> Iterator[str]:
     """The lines. `now` is what ends of certificates are measured from."""
     yield _headline(status)
     yield _workers(status)
+    if reload := status.get("last_reload"):
+        yield from _reload(reload)
     for listener in status.get("listeners", ()):
         yield ""
         yield from _listener(listener)
@@ -66,8 +68,17 @@ def _workers(status: Row) -> str:
     return line
 
 
+def _reload(reload: Row) -> Iterator[str]:
+    """A failed one is what somebody must mend: the old configuration is in force."""
+    at = str(reload.get("at", "?"))[:19].replace("T", " ")
+    yield f"reload   {at} UTC: {reload.get('summary') or reload.get('error') or '?'}"
+    yield from (f"  {problem}" for problem in reload.get("problems", ()))
+
+
 def _listener(listener: Row) -> Iterator[str]:
     where = ", ".join(listener.get("listen", ()))
+    if listener.get("removed"):
+        where = "removed by a reload; its last connections live on"
     yield f"{listener.get('role', 'listener')} {listener.get('name', '?')}  {where}"
     origin = listener.get("policy_origin")
     from_where = " (from the environment)" if origin == "environment" else ""

@@ -1,10 +1,12 @@
 import dataclasses
+import json
 
 import pytest
 
 from pqproxy.checking.configuration import check_configuration
 from pqproxy.checking.findings import Level
 from pqproxy.checking.subject import Running
+from pqproxy.supervisor.control import redacted
 from tests.unit.checking.subjects import levels, only
 
 
@@ -83,3 +85,24 @@ def test_a_running_key_log_is_pointed_out(place):
     subject = dataclasses.replace(place.subject(), running=Running({}, {"keylog": "/tmp/keys"}))
 
     assert "/tmp/keys" in only(found(subject), "keylog").message
+
+
+def running(subject, **changes):
+    """The same subject while an instance runs from it, or nearly."""
+    told = json.loads(json.dumps(redacted(subject.settings))) | changes
+    return dataclasses.replace(subject, running=Running({"pid": 7}, told))
+
+
+def test_an_instance_that_runs_from_this_very_file_is_good(place):
+    finding = only(found(running(place.subject())), "reload")
+
+    assert finding.level is Level.GOOD
+    assert finding.message == "process 7 runs from this configuration"
+
+
+def test_a_file_that_was_changed_since_the_start_is_pointed_out(place):
+    """Otherwise everything that is checked would be said of something that does not run."""
+    finding = only(found(running(place.subject(), ingress=[], workers=9)), "reload")
+
+    assert finding.level is Level.WARNING
+    assert finding.message.endswith("another configuration: ingress, workers")

@@ -54,6 +54,22 @@ def test_workers_that_died_are_pointed_out():
     assert "2 died and were replaced" in "\n".join(lines(worker_restarts=2))
 
 
+def test_the_last_reload_is_told_with_what_was_wrong():
+    """The old configuration is in force then, and nothing else in the summary shows that."""
+    good = {"at": "2026-01-01T10:00:00+00:00", "summary": "llm changed", "problems": []}
+    bad = {"at": "2026-01-01T10:00:00+00:00", "error": "it failed", "problems": ["p:1:1: x"]}
+
+    assert lines(last_reload=good)[2] == "reload   2026-01-01 10:00:00 UTC: llm changed"
+    assert lines(last_reload=bad)[2:4] == [
+        "reload   2026-01-01 10:00:00 UTC: it failed",
+        "  p:1:1: x",
+    ]
+
+
+def test_a_listener_that_a_reload_removed_says_so():
+    assert "removed by a reload" in "\n".join(lines(listeners=[listener(listen=[], removed=True)]))
+
+
 def test_a_listener_shows_the_share_of_post_quantum_handshakes():
     rows = handshakes(
         ("X25519MLKEM768", "completed", 2),
