@@ -92,7 +92,8 @@ def _differences(old: Recipe, new: Recipe) -> Iterator[str]:
         yield "role"
         return
     for part in fields(new.listener):
-        if getattr(old.listener, part.name) != getattr(new.listener, part.name):
+        here, there = getattr(old.listener, part.name), getattr(new.listener, part.name)
+        if part.compare and here != there:  # what is only shown makes no other listener
             yield part.name
     if old.provider != new.provider:
         yield "provider"

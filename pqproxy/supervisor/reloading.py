@@ -163,6 +163,8 @@ class Reloader:
         found = changes(before, after)
         if found:
             await self._put_in_force(before, after)
+        else:
+            self._crew.in_force.replace(after)  # who says a policy is shown, and changes nothing
         return found
 
     async def _put_in_force(self, before: Settings, after: Settings) -> None:

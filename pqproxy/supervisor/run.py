@@ -102,8 +102,10 @@ async def _serve(crew: Crew, bound: Bound, reread: Reread, notifier: Notifier) -
         with notifier.watched(lambda: why_unhealthy(crew) is None):
             await leave.wait()
             announcement.cancel()
-            signals.cancel()
-            return await _drain(crew, notifier)
+            try:
+                return await _drain(crew, notifier)
+            finally:
+                signals.cancel()  # until then a reload is refused aloud
 
 
 @contextlib.asynccontextmanager

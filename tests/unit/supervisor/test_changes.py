@@ -9,6 +9,7 @@ from pqproxy.config.values import (
     IdentityFiles,
     Log,
     Policy,
+    PolicyOrigin,
     Settings,
     TcpAddress,
     TrustFiles,
@@ -48,6 +49,14 @@ def test_what_is_another_about_a_listener_is_named_as_in_the_file():
     found = changes(BEFORE, after(policy=Policy.PREFER, allow=("spiffe://corp/a",)))
 
     assert found.changed == {"llm": ("policy", "allow")}
+
+
+def test_who_says_a_policy_makes_no_other_listener():
+    written = PolicyOrigin.FILE
+
+    assert not changes(BEFORE, after(policy_origin=written))
+    changed = changes(BEFORE, after(policy=Policy.PREFER, policy_origin=written))
+    assert changed.changed == {"llm": ("policy",)}
 
 
 def test_an_exchanged_certificate_is_told_with_the_listeners_it_changes():

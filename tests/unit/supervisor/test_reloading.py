@@ -95,9 +95,12 @@ def test_while_it_drains_nothing_is_reloaded(run):
         run.signal(signal.SIGTERM)
         run.until(lambda: "draining: 1" in run.log, "no drain")
         status, answer = run.reload(replace(BEFORE, ingress=(LOOSE,)))
+        run.signal(signal.SIGHUP)
+        run.until(lambda: "reload on SIGHUP failed" in run.log, "said nothing")
 
     assert status == 409
     assert answer["problems"] == ["pqproxy is draining: nothing is reloaded any more"]
+    assert run.wait() == 0
 
 
 def test_a_reader_that_crashes_is_a_failed_reload_and_no_more(run):
