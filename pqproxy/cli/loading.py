@@ -7,16 +7,19 @@ entry that named it: the user sees every problem at once, whoever found it.
 import os
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pqproxy.config.parse import Parsed, load
 from pqproxy.config.problems import BROKEN
 from pqproxy.config.problems import Path as ConfigPath
-from pqproxy.config.values import IdentityFiles, TrustFiles
+from pqproxy.config.schema import EgressEntry, File, IngressEntry
+from pqproxy.config.values import IdentityFiles, Profile, TrustFiles
 from pqproxy.crypto import ProviderUnavailable, load_provider
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.own import Identity
+from pqproxy.identity.profile import check_own, narrowed
 from pqproxy.identity.trust import Trust
 
 
@@ -25,6 +28,8 @@ def load_config(path: Path) -> Parsed:
     parsed = load(path, os.environ)
     now = datetime.fromtimestamp(time.time(), UTC)
     for where, message in certificate_problems(parsed.identities, parsed.trust, now):
+        parsed.complain(where, message)
+    for where, message in profile_problems(parsed, now):
         parsed.complain(where, message)
     if parsed.file is not BROKEN and parsed.file.crypto is not BROKEN:
         chosen = parsed.file.crypto.provider
@@ -47,6 +52,52 @@ def certificate_problems(
             Trust.load(roots)
         except IdentityError as error:
             yield ("trust", roots.name), _sentence(error, f"trust {roots.name}: ")
+
+
+def profile_problems(parsed: Parsed, now: datetime) -> Iterator[tuple[ConfigPath, str]]:
+    """Yield what the profile of a listener (`groups: cnsa2`) holds against its certificates."""
+    identities = {files.name: files for files in parsed.identities}
+    trust = {files.name: files for files in parsed.trust}
+    for path, entry in _listeners(parsed.file):
+        profile = entry.groups
+        if not isinstance(profile, Profile):
+            continue
+        for index, name in enumerate(entry.identities if entry.identities is not BROKEN else ()):
+            if name in identities and (reason := _unfit_identity(identities[name], profile, now)):
+                yield (*path, "identities", index), reason
+        if entry.trust in trust and (reason := _unfit_trust(trust[entry.trust], profile)):
+            yield (*path, "trust"), reason
+
+
+def _listeners(file: File) -> Iterator[tuple[ConfigPath, IngressEntry | EgressEntry]]:
+    if file is BROKEN:
+        return
+    for index, ingress in enumerate(file.ingress if file.ingress is not BROKEN else ()):
+        if ingress is not BROKEN:
+            yield ("ingress", index), ingress
+    for index, egress in enumerate(file.egress if file.egress is not BROKEN else ()):
+        if egress is not BROKEN:
+            yield ("egress", index), egress
+
+
+def _unfit_identity(files: IdentityFiles, profile: Profile, now: datetime) -> str | None:
+    with suppress(IdentityError):  # one that does not load is reported already
+        identity = Identity.load(files, now)
+        try:
+            check_own(identity, profile)
+        except IdentityError as error:
+            return _sentence(error, f"identity {files.name}: ")
+    return None
+
+
+def _unfit_trust(files: TrustFiles, profile: Profile) -> str | None:
+    with suppress(IdentityError):
+        trust = Trust.load(files)
+        try:
+            narrowed(trust, profile)
+        except IdentityError as error:
+            return _sentence(error, f"trust {files.name}: ")
+    return None
 
 
 def provider_problem(choice: str) -> str | None:

@@ -15,6 +15,7 @@ from pqproxy.config.values import (
     IdentityFiles,
     Ingress,
     Log,
+    Profile,
     Settings,
     TcpAddress,
     Timeouts,
@@ -92,6 +93,7 @@ def _shared(
         "policy": policy,
         "policy_origin": origin,
         "alpn": tuple(entry.alpn),
+        "profile": Profile.CNSA2 if entry.groups is Profile.CNSA2 else Profile.DEFAULT,
         "groups": effective_groups(entry.groups, policy),
         "padding": entry.padding,
         "timeouts": Timeouts(

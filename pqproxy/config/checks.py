@@ -13,7 +13,7 @@ from pqproxy.config.environment import PolicySource
 from pqproxy.config.leaves import parse_name
 from pqproxy.config.problems import BROKEN, Path, Problem, did_you_mean
 from pqproxy.config.schema import EgressEntry, File, IngressEntry, ListenerEntry
-from pqproxy.config.values import ClientAuth, Policy, UnixAddress
+from pqproxy.config.values import ClientAuth, Policy, Profile, UnixAddress
 
 
 def check(file: File, document: Document, policies: PolicySource) -> list[Problem]:
@@ -130,6 +130,11 @@ class _Checks:
 
     def _groups(self, path: Path, listener: ListenerEntry) -> Iterator[Problem]:
         groups, (policy, _) = listener.groups, self._policies.of(listener)
+        if groups is Profile.CNSA2:
+            if _whole(policy) and policy is not Policy.REQUIRE:
+                message = f"{policy} accepts classical peers, and groups: cnsa2 accepts none"
+                yield self._problem((*path, "policy"), message)
+            return
         if not _whole(groups, policy) or groups is None or policy is Policy.PREFER:
             return
         if not set(groups) - set(group_names.CLASSICAL):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pqproxy.config.problems import START, EnvironmentProblem, Problem, listed
 from pqproxy.config.schema import ListenerEntry
 from pqproxy.config.units import shown
-from pqproxy.config.values import Egress, Ingress, Policy, PolicyOrigin, Settings
+from pqproxy.config.values import Egress, Ingress, Policy, PolicyOrigin, Profile, Settings
 
 # The last one that is set decides: a fall-back is a word about hybrid key management.
 _POLICIES = {
@@ -35,6 +35,8 @@ class PolicySource:
         """Return a listener's policy, and its origin."""
         if "policy" in entry.model_fields_set:
             return entry.policy, self.written
+        if entry.groups is Profile.CNSA2:  # it takes nothing else, whatever the environment says
+            return Policy.REQUIRE, self.written
         return self.silent, self.silent_origin
 
     @property

@@ -15,7 +15,7 @@ from pqproxy.config.problems import Path
 from pqproxy.config.schema import File
 from pqproxy.config.sections import Section
 from pqproxy.config.validation import without_none
-from pqproxy.config.values import Settings
+from pqproxy.config.values import Policy, Profile, Settings
 
 _PLAIN = re.compile(r"[A-Za-z0-9/_.][A-Za-z0-9/_.@+-]*(:[A-Za-z0-9/_.@+-]+)*")
 
@@ -73,6 +73,8 @@ class _Explanation:
             auto = (*path, value) == ("workers", "auto")
             here = f": {self._settings.workers} here" if auto else ""
             return f"{flow(value)}  # {self._parsed.source}:{line}{here}"
+        if name == "policy" and self._holds_a_profile(path):
+            return f"{Policy.REQUIRE}  # groups: {Profile.CNSA2} takes nothing else"
         said = self._parsed.policies.said
         if name == "policy" and said:
             return f"{flow(str(self._parsed.policies.silent))}  # environment: {said}"
@@ -80,6 +82,11 @@ class _Explanation:
             policy = getattr(self._settings, str(role))[int(index)].policy
             return f"{flow(value)}  # default: {', '.join(effective_groups(None, policy))}"
         return f"{flow(value)}  # default"
+
+    def _holds_a_profile(self, path: Path) -> bool:
+        role, index, _ = path
+        listener = getattr(self._settings, str(role))[int(index)]
+        return listener.profile is Profile.CNSA2
 
 
 def flow(value: Any) -> str:

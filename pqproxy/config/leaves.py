@@ -16,7 +16,7 @@ from pqproxy.config.patterns import parse_pattern
 from pqproxy.config.problems import did_you_mean, listed
 from pqproxy.config.sections import leaf
 from pqproxy.config.units import parse_duration, parse_size, shown
-from pqproxy.config.values import Address
+from pqproxy.config.values import Address, Profile
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 # Of a request line: what is not ASCII is written with %, and a fragment never leaves a browser.
@@ -134,13 +134,13 @@ def _alpn(value: object) -> str:
     return text
 
 
-def _groups(value: object) -> tuple[str, ...] | None:
+def _groups(value: object) -> tuple[str, ...] | Profile | None:
     if value == "default":
         return None
     if value == "cnsa2":
-        raise ValueError("cnsa2 is not yet available, use default or a list")
+        return Profile.CNSA2
     if not isinstance(value, list) or not value:
-        raise ValueError(f"{shown(value)} is neither default nor a list of groups")
+        raise ValueError(f"{shown(value)} is neither default nor cnsa2 nor a list of groups")
     known = group_names.KNOWN
     for name in value:
         if name not in known:
@@ -209,12 +209,12 @@ Padding = Annotated[
     WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}]}),
 ]
 Groups = Annotated[
-    tuple[str, ...] | None,
+    tuple[str, ...] | Profile | None,
     leaf(_groups),
     WithJsonSchema(
         {
             "anyOf": [
-                {"const": "default"},
+                {"enum": ["default", "cnsa2"]},
                 {
                     "type": "array",
                     "items": {"enum": list(group_names.KNOWN)},

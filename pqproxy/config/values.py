@@ -26,6 +26,13 @@ class PolicyOrigin(StrEnum):
     DEFAULT = "default"
 
 
+class Profile(StrEnum):
+    """A set of algorithms that is demanded as a whole."""
+
+    DEFAULT = "default"  # whatever the engine speaks, with groups of the policy or of a list
+    CNSA2 = "cnsa2"  # ML-KEM-1024 with P-384, AES-256, ML-DSA-87 in every signature
+
+
 class ClientAuth(StrEnum):
     """Whether an ingress asks for a client certificate."""
 
@@ -124,6 +131,7 @@ class Ingress:
     allow: tuple[str, ...] = ()
     alpn: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()  # standard names, in order of preference; policy is applied to it
+    profile: Profile = Profile.DEFAULT
     padding: int | None = 256
     timeouts: Timeouts = Timeouts()
     limits: ConnectionLimits = ConnectionLimits()
@@ -143,6 +151,7 @@ class Egress:
     policy_origin: PolicyOrigin = field(default=PolicyOrigin.DEFAULT, compare=False)
     alpn: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    profile: Profile = Profile.DEFAULT
     padding: int | None = 256
     timeouts: Timeouts = Timeouts()
     limits: ConnectionLimits = ConnectionLimits()

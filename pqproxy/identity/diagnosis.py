@@ -115,6 +115,17 @@ def unfit_key(certificate: x509.Certificate) -> Refused:
     return Refused(reason, UNSUPPORTED_CERTIFICATE, detail, _USABLE_KEYS)
 
 
+def other_key(certificate: x509.Certificate, found: str, wanted: str) -> Refused:
+    """A certificate whose key is sound, and not what this listener demands."""
+    return Refused(
+        ReasonCode.WEAK_AUTHENTICATION,
+        UNSUPPORTED_CERTIFICATE,
+        f"{subject_of(certificate)} has a key of type {found}, and only {wanted} is accepted here",
+        f"give the peer a chain of {wanted} up to its root: pqproxy certs init --algorithm"
+        f" {wanted}, then certs issue --algorithm {wanted}",
+    )
+
+
 def _untrusted(detail: str, fix: str) -> Refused:
     return Refused(ReasonCode.UNTRUSTED, UNKNOWN_CA, detail, fix)
 

@@ -31,10 +31,11 @@ from cryptography.x509.verification import (
 from pqproxy.config.values import TrustFiles
 from pqproxy.crypto.certificate_size import is_too_large
 from pqproxy.crypto.keys import key_algorithm
-from pqproxy.identity.diagnosis import Evidence, explain, malformed, unfit_key
+from pqproxy.identity.diagnosis import Evidence, explain, malformed, other_key, unfit_key
 from pqproxy.identity.errors import (
     BAD_CERTIFICATE,
     CERTIFICATE_REQUIRED,
+    IdentityError,
     Refused,
 )
 from pqproxy.identity.names import MALFORMED, CertificateNames, SpiffeId, is_spiffe, read_names
@@ -56,6 +57,7 @@ class Trust:
     roots: tuple[Root, ...]
     digest: bytes  # of all that it was made from: another one may judge otherwise
     _store: Store
+    _key: str | None = None  # the one kind of key that a chain may hold; None: any that is fit
 
     @classmethod
     def load(cls, files: TrustFiles) -> "Trust":
@@ -63,6 +65,19 @@ class Trust:
         roots = read_roots(files)
         digest = hashlib.sha256(repr(astuple(files)).encode()).digest()
         return cls(files.name, roots, digest, Store([root.certificate for root in roots]))
+
+    def only(self, key: str) -> "Trust":
+        """Return a set that takes chains with one kind of key alone, the root's included.
+
+        Each certificate is signed by the key above it, so that is its kind of signature too. The
+        other roots verify nothing any more, and still keep their trust domains to themselves.
+        Raises IdentityError when no root is left.
+        """
+        found = [root.certificate for root in self.roots]
+        fit = [root for root in found if key_algorithm(root.public_key()) == key]
+        if not fit:
+            raise IdentityError(f"trust {self.name}: holds no root with a key of type {key}")
+        return Trust(self.name, self.roots, Store(fit), key)
 
     def verify(self, chain: Sequence[bytes], purpose: Purpose, now: datetime) -> PeerIdentity:
         """Verify a chain (DER, leaf first, then issuers in any order) and say who the peer is.
@@ -73,7 +88,7 @@ class Trust:
         leaf = certificates[0]
         # Before a signature is checked: an RSA key can be made so that this takes long.
         for certificate in certificates:
-            _check_key(certificate)
+            _check_key(certificate, self._key)
         path = self._build_path(certificates, purpose, now)
         names = _names(leaf)
         return PeerIdentity(
@@ -102,6 +117,8 @@ class Trust:
             return verifier.verify(certificates[0], list(certificates[1:])).chain
         except (VerificationError, *MALFORMED) as error:
             evidence = Evidence(tuple(certificates), self.roots, self.name, purpose, now)
+            for certificate in evidence.path() if self._key else ():
+                _check_key(certificate, self._key)  # a root may be what does not fit
             raise explain(evidence, str(error)) from None
 
     def _vouches(self, anchor: x509.Certificate, names: CertificateNames) -> bool:
@@ -166,8 +183,8 @@ def _distinct(certificates: list[x509.Certificate]) -> list[x509.Certificate]:
     return [leaf, *issuers]
 
 
-def _check_key(certificate: x509.Certificate) -> None:
-    """Refuse a key that no chain may hold.
+def _check_key(certificate: x509.Certificate, only: str | None) -> None:
+    """Refuse a key that no chain may hold, or that is not of the one kind that this one may.
 
     The path verifier does not judge the key of a leaf, and accepts some that we never offer.
     """
@@ -177,6 +194,8 @@ def _check_key(certificate: x509.Certificate) -> None:
         algorithm = "unsupported"
     if algorithm == "unsupported":
         raise unfit_key(certificate)
+    if only is not None and algorithm != only:
+        raise other_key(certificate, algorithm, only)
 
 
 def _names(leaf: x509.Certificate) -> CertificateNames:

@@ -15,9 +15,10 @@ from pqproxy.identity.errors import Refused
 from pqproxy.identity.own import Identity
 from pqproxy.identity.patterns import IdentityPatterns
 from pqproxy.identity.peer import Purpose
+from pqproxy.identity.profile import check_own, narrowed
 from pqproxy.identity.trust import Trust
 from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
-from pqproxy.proxy.engine_settings import alpn, credentials, groups, key_shares
+from pqproxy.proxy.engine_settings import ALGORITHMS, alpn, credentials, groups, key_shares
 from pqproxy.proxy.resumption import binding_of
 from pqproxy.proxy.service import Service, Worker
 from pqproxy.proxy.session_cache import SessionCache, SessionKey
@@ -42,10 +43,12 @@ class Egress(Service):
         trust: Trust,
     ) -> None:
         super().__init__(settings, worker, counters)
-        self._trust = trust
+        for identity in identities:
+            check_own(identity, settings.profile)
+        self._trust = narrowed(trust, settings.profile)
         self._expect = IdentityPatterns.parse(settings.expect)
         offered = groups(settings.groups, settings.policy)
-        own = credentials(identities)
+        own, algorithms = credentials(identities), ALGORITHMS[settings.profile]
         # One config an endpoint: they differ in the name that is asked for.
         self._endpoints: list[tuple[Address, ClientConfig]] = [
             (
@@ -55,7 +58,10 @@ class Egress(Service):
                     server_name=server_name(address),
                     groups=offered,
                     key_shares=key_shares(offered),
+                    cipher_suites=algorithms.cipher_suites,
                     credentials=own,
+                    signature_schemes=algorithms.signature_schemes,
+                    chain_signature_schemes=algorithms.chain_signature_schemes,
                     alpn_protocols=alpn(settings.alpn),
                     padding=settings.padding or 0,
                     clock=worker.clock,

@@ -1,11 +1,40 @@
 """From names in the configuration to what the TLS engine wants."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pqproxy.config.groups import default_groups
-from pqproxy.config.values import Policy
+from pqproxy.config.values import Policy, Profile
 from pqproxy.identity.own import Identity
-from pqproxy.tls import Credential, NamedGroup, is_post_quantum
+from pqproxy.tls import (
+    CHAIN_SCHEMES,
+    CIPHER_SUITES,
+    HANDSHAKE_SCHEMES,
+    CipherSuite,
+    Credential,
+    NamedGroup,
+    SignatureScheme,
+    is_post_quantum,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithms:
+    """What a profile leaves of the rest, beside the groups."""
+
+    cipher_suites: tuple[CipherSuite, ...]
+    signature_schemes: tuple[int, ...]
+    chain_signature_schemes: tuple[int, ...]
+
+
+ALGORITHMS = {
+    Profile.DEFAULT: Algorithms(CIPHER_SUITES, HANDSHAKE_SCHEMES, CHAIN_SCHEMES),
+    Profile.CNSA2: Algorithms(
+        (CipherSuite.TLS_AES_256_GCM_SHA384,),
+        (SignatureScheme.mldsa87,),
+        (SignatureScheme.mldsa87,),
+    ),
+}
 
 
 def groups(names: Sequence[str], policy: Policy) -> tuple[int, ...]:

@@ -12,9 +12,10 @@ from pqproxy.identity.errors import Refused
 from pqproxy.identity.own import Identity
 from pqproxy.identity.patterns import IdentityPatterns
 from pqproxy.identity.peer import Purpose
+from pqproxy.identity.profile import check_own, narrowed
 from pqproxy.identity.trust import Trust
 from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
-from pqproxy.proxy.engine_settings import alpn, credentials, groups
+from pqproxy.proxy.engine_settings import ALGORITHMS, alpn, credentials, groups
 from pqproxy.proxy.resumption import binding_of, remembered_identity
 from pqproxy.proxy.service import Service, Worker
 from pqproxy.proxy.socket_duplex import SocketDuplex
@@ -46,13 +47,19 @@ class Ingress(Service):
     ) -> None:
         super().__init__(settings, worker, counters)
         self._forward = settings.forward
-        self._trust = trust
+        for identity in identities:
+            check_own(identity, settings.profile)
+        self._trust = None if trust is None else narrowed(trust, settings.profile)
         # No list: whoever the trust set vouches for (`client_auth: request`).
         self._allow = IdentityPatterns.parse(settings.allow) if settings.allow else None
+        algorithms = ALGORITHMS[settings.profile]
         self._config = ServerConfig(
             credentials=credentials(identities),
             provider=worker.provider,
             groups=groups(settings.groups, settings.policy),
+            cipher_suites=algorithms.cipher_suites,
+            signature_schemes=algorithms.signature_schemes,
+            chain_signature_schemes=algorithms.chain_signature_schemes,
             client_authentication=ClientAuthentication[settings.client_auth.name],
             alpn_protocols=alpn(settings.alpn),
             padding=settings.padding or 0,

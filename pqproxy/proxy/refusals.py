@@ -1,6 +1,7 @@
 """What a failed handshake is called: reason code, words for the operator, and what would fix it."""
 
 from pqproxy.identity.errors import Refused
+from pqproxy.proxy.demands import Demands
 from pqproxy.proxy.descriptor import UPSTREAM, Side
 from pqproxy.proxy.peer_alerts import NO_COMMON_GROUP, fix_for_alert
 from pqproxy.proxy.visit import Ended
@@ -37,10 +38,13 @@ _SERVER_FIXES = {  # where the fix above is for a client
     ),
 }
 _PLAINTEXT_FIX = "the client must speak TLS to this port: https://, or `pqproxy connect` beside it"
+_USUAL_DEMANDS = Demands()
 _OTHER_FIX = "see what the peer is: it broke TLS, or is not meant for this port"
 
 
-def why_it_failed(failed: Failed | None, refusal: Refused | None, side: Side) -> Ended:
+def why_it_failed(
+    failed: Failed | None, refusal: Refused | None, side: Side, demands: Demands = _USUAL_DEMANDS
+) -> Ended:
     """Judge a failed handshake with a peer on `side`; `refusal` is why we rejected its chain."""
     if failed is None:
         return _left(side)
@@ -50,8 +54,10 @@ def why_it_failed(failed: Failed | None, refusal: Refused | None, side: Side) ->
         return Ended(EndReason.INTERNAL_ERROR, failed.reason)
     if failed.by_peer:
         said = _SAID_BY_SERVER.get(failed.alert) if side is UPSTREAM else None
-        return Ended(side.alert, failed.reason, said, fix_for_alert(failed.alert, side))
-    reason, fix = _REASONS.get(failed.alert, (ReasonCode.PROTOCOL_ERROR, _OTHER_FIX))
+        help_with = demands.fix_for_alert(failed.alert, side) or fix_for_alert(failed.alert, side)
+        return Ended(side.alert, failed.reason, said, help_with)
+    usual = _REASONS.get(failed.alert, (ReasonCode.PROTOCOL_ERROR, _OTHER_FIX))
+    reason, fix = demands.refusal(failed.alert, side) or usual
     if failed.plaintext:
         reason, fix = ReasonCode.PLAINTEXT, _PLAINTEXT_FIX
     if side is UPSTREAM:

@@ -16,6 +16,7 @@ from pqproxy.config.values import Address, Egress, Ingress
 from pqproxy.crypto import Provider
 from pqproxy.proxy.admission import Admission, Place
 from pqproxy.proxy.attendance import Attendance
+from pqproxy.proxy.demands import Demands
 from pqproxy.proxy.descriptor import Engine
 from pqproxy.proxy.dialer import DialFailed, dial
 from pqproxy.proxy.duplex import Duplex
@@ -63,6 +64,7 @@ class Service:
     ) -> None:
         self.counters = counters
         self._name, self._timeouts, self._limits = settings.name, settings.timeouts, settings.limits
+        self._demands = Demands(settings.profile, settings.groups)
         self._worker, self._poller = worker, worker.engine.poller
         self._loop = worker.engine.poller.loop
         self.admission = Admission(settings.limits, worker.workers)
@@ -210,7 +212,7 @@ class Service:
             raise Ended(EndReason.HANDSHAKE_TIMEOUT, detail, reason, fix) from None
         except HandshakeFailed as error:
             result = handshake_result(error.failed)
-            raise why_it_failed(error.failed, visit.refusal, tls.side) from None
+            raise why_it_failed(error.failed, visit.refusal, tls.side, self._demands) from None
         except asyncio.CancelledError:
             result = HandshakeResult.PEER_LEFT
             raise

@@ -10,6 +10,7 @@ class ReasonCode(StrEnum):
     """Why a peer was refused, or a connection could not be served."""
 
     NO_PQ_GROUP = "no_pq_group"
+    PROFILE = "profile"  # it lacks what the listener's profile (groups: cnsa2) demands
     TLS_VERSION = "tls_version"
     PLAINTEXT = "plaintext"
     NO_CLIENT_CERTIFICATE = "no_client_certificate"

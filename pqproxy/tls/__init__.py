@@ -46,12 +46,15 @@ from pqproxy.tls.key_exchange import (
 from pqproxy.tls.record import HEADROOM, MAX_FRAGMENT, MAX_RECORD, PADDED_BELOW, TAILROOM
 from pqproxy.tls.secrets import Secret
 from pqproxy.tls.session import Authentication, Clock, Session, SessionTicket
+from pqproxy.tls.signatures import CHAIN_SCHEMES, HANDSHAKE_SCHEMES
 from pqproxy.tls.tickets import TICKET_KEY_LENGTH, TICKET_LIFETIME, TicketKeys, Tickets
 
 __all__ = [
+    "CHAIN_SCHEMES",
     "CIPHER_SUITES",
     "CLASSICAL_GROUPS",
     "DEFAULT_PADDING",
+    "HANDSHAKE_SCHEMES",
     "HEADROOM",
     "HYBRID_GROUPS",
     "MAX_FRAGMENT",

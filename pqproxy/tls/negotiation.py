@@ -19,7 +19,7 @@ from pqproxy.tls.codepoints import (
     SignatureScheme,
     name_of,
 )
-from pqproxy.tls.config import Credential, ServerConfig
+from pqproxy.tls.config import CIPHER_SUITES, Credential, ServerConfig
 from pqproxy.tls.events import Offer
 from pqproxy.tls.extensions import (
     PLACES,
@@ -84,14 +84,19 @@ def select_version(hello: ClientHello) -> None:
 
 
 def select_cipher_suite(offered: Sequence[int], allowed: Sequence[CipherSuite]) -> CipherSuite:
-    """Our first suite that the client offers."""
+    """Our first suite that the client offers.
+
+    Raises:
+        FatalAlert: insufficient_security when it offers one that we speak and do not allow;
+            handshake_failure when nothing else is in common.
+    """
     for suite in allowed:
         if suite in offered:
             return suite
     names = ", ".join(name_of(CipherSuite, suite) for suite in offered[:6])
-    raise FatalAlert(
-        AlertDescription.HANDSHAKE_FAILURE, f"no common cipher suite: the client offers {names}"
-    )
+    weak = any(suite in offered for suite in CIPHER_SUITES)
+    alert = AlertDescription.INSUFFICIENT_SECURITY if weak else AlertDescription.HANDSHAKE_FAILURE
+    raise FatalAlert(alert, f"no common cipher suite: the client offers {names}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +125,9 @@ def select_group(
     if not candidates:
         reason = f"the client offers the groups {offer.describe_groups()}"
         if all(is_post_quantum(group) for group in allowed):
-            raise FatalAlert(
-                AlertDescription.INSUFFICIENT_SECURITY, f"no post-quantum group: {reason}"
-            )
+            some = any(is_post_quantum(group) for group in offer.supported_groups)
+            lacks = "no post-quantum group that we allow" if some else "no post-quantum group"
+            raise FatalAlert(AlertDescription.INSUFFICIENT_SECURITY, f"{lacks}: {reason}")
         raise FatalAlert(AlertDescription.HANDSHAKE_FAILURE, f"no common group: {reason}")
     by_group = {share.group: share for share in shares}
     shared = [group for group in candidates if group in by_group]

@@ -62,6 +62,41 @@ def test_roots_that_are_none_are_named_with_their_line(directory):
     assert line.startswith("proxy.yaml:5:9: trust.mesh: ca.crt: certificate 1")
 
 
+def strict(directory, algorithm):
+    """The same under cnsa2, with certificates of one algorithm."""
+    pki.root(algorithm).issue(uris=("spiffe://corp/llm",)).write(directory)
+    pki.root(algorithm).write(directory)
+    (directory / "proxy.yaml").write_text(
+        TEXT.replace("trust: mesh}", "trust: mesh, groups: cnsa2}")
+    )
+
+
+def test_certificates_that_do_not_fit_the_profile_are_named_where_they_are_used(directory):
+    """The entry of the identity is sound: it is this listener that cannot use it."""
+    strict(directory, "mldsa65")
+    identity, trust = lines(directory)
+
+    assert identity.startswith("proxy.yaml:7:69: egress.0.identities.0: CN=leaf has a key of type")
+    assert trust.startswith("proxy.yaml:7:82: egress.0.trust: holds no root with a key of type")
+    assert all("certs init --algorithm mldsa87" in line for line in (identity, trust))
+
+
+def test_certificates_that_fit_the_profile_give_settings(directory):
+    strict(directory, "mldsa87")
+
+    assert load_config(directory / "proxy.yaml").settings().egress[0].groups == (
+        "SecP384r1MLKEM1024",
+    )
+
+
+def test_a_broken_identity_is_not_held_against_the_profile_too(directory):
+    strict(directory, "mldsa87")
+    (directory / "leaf.key").write_bytes(b"no key")
+    (line,) = lines(directory)
+
+    assert "identities.llm" in line
+
+
 def test_mistakes_of_text_and_of_certificates_come_together(directory):
     (directory / "leaf.key").write_bytes(b"no key")
     (directory / "ca.crt").write_bytes(b"no certificate")

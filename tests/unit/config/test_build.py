@@ -14,6 +14,7 @@ from pqproxy.config.values import (
     Log,
     Policy,
     PolicyOrigin,
+    Profile,
     Settings,
     TcpAddress,
     Timeouts,
@@ -63,6 +64,13 @@ def test_an_egress_gives_the_defaults_of_the_values():
             groups=POST_QUANTUM,
         ),
     )
+
+
+def test_cnsa2_is_a_profile_and_a_group():
+    (egress,) = build(egress=[EGRESS | {"groups": "cnsa2"}]).egress
+
+    assert egress.profile is Profile.CNSA2
+    assert egress.groups == ("SecP384r1MLKEM1024",)
 
 
 def test_what_is_written_arrives():

@@ -77,6 +77,10 @@ def test_a_file_with_nothing_to_do_is_a_mistake():
         ),
         ({"groups": ["X25519MLKEM768", "x25519"]}, "groups.1: x25519 is not post-quantum"),
         (
+            {"groups": "cnsa2", "policy": "prefer"},
+            "policy: prefer accepts classical peers, and groups: cnsa2 accepts none",
+        ),
+        (
             {"groups": ["x25519", "secp256r1"]},
             "groups: names no post-quantum group: policy: prefer would accept that",
         ),
@@ -103,6 +107,8 @@ def test_an_unsafe_or_senseless_ingress_is_refused(changes, said):
         {"forward": "unix:model.sock"},
         {"groups": ["X25519MLKEM1024"]},
         {"groups": ["X25519MLKEM768", "x25519"], "policy": "observe"},
+        {"groups": "cnsa2"},
+        {"groups": "cnsa2", "policy": "require"},
         {"groups": ["X25519MLKEM768", "x25519"], "policy": "prefer"},
         {"groups": ["x25519"], "policy": "prefer"},  # a test, or a migration, may want just that
     ],

@@ -41,6 +41,12 @@ def test_what_a_listener_says_itself_wins():
     assert source.of(entry(policy="require")) == (Policy.REQUIRE, PolicyOrigin.FILE)
 
 
+def test_cnsa2_takes_nothing_classical_whatever_the_environment_says():
+    source, _ = read_environment({"FALLBACK_CRYPTO": "enabled"})
+
+    assert source.of(entry(groups="cnsa2")) == (Policy.REQUIRE, PolicyOrigin.FILE)
+
+
 def test_without_variables_the_default_holds():
     source, problems = read_environment({})
 

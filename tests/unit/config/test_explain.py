@@ -78,6 +78,16 @@ def test_a_policy_of_the_environment_says_so(read):
                         "policy: prefer  # environment: FALLBACK_CRYPTO=enabled"]  # fmt: skip
 
 
+def test_what_cnsa2_makes_of_the_policy_says_so(read):
+    text = TEXT.replace("timeouts: {idle: 5m}", "groups: cnsa2")
+    parsed = read(text, FALLBACK_CRYPTO="enabled")
+    lines = [line.strip() for line in explain(parsed).splitlines()]
+
+    assert "policy: require  # groups: cnsa2 takes nothing else" in lines
+    assert "groups: cnsa2  # proxy.yaml:13" in lines
+    assert read(explain(parsed), FALLBACK_CRYPTO="enabled").settings() == parsed.settings()
+
+
 def test_a_file_with_problems_cannot_be_explained(read):
     with pytest.raises(ConfigError):
         explain(read("version: 2"))

@@ -8,7 +8,7 @@ from pqproxy.config.groups import (
     default_groups,
     effective_groups,
 )
-from pqproxy.config.values import Policy
+from pqproxy.config.values import Policy, Profile
 
 
 def test_require_means_post_quantum_groups_only():
@@ -17,6 +17,11 @@ def test_require_means_post_quantum_groups_only():
 
 def test_prefer_puts_classical_groups_last():
     assert default_groups(Policy.PREFER) == POST_QUANTUM + CLASSICAL
+
+
+@pytest.mark.parametrize("policy", Policy)
+def test_cnsa2_is_one_group_whatever_the_policy_says(policy):
+    assert effective_groups(Profile.CNSA2, policy) == ("SecP384r1MLKEM1024",)
 
 
 @pytest.mark.parametrize("policy", Policy)

@@ -3,6 +3,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pqproxy.config import leaves
 from pqproxy.config.cores import usable_cores
+from pqproxy.config.values import Profile
 
 
 def read(kind, value):
@@ -35,6 +36,7 @@ def refusal(kind, value):
         (leaves.Padding, "none", None),
         (leaves.Padding, 1024, 1024),
         (leaves.Groups, "default", None),
+        (leaves.Groups, "cnsa2", Profile.CNSA2),
         (leaves.Groups, ["SecP384r1MLKEM1024"], ("SecP384r1MLKEM1024",)),
         (leaves.Groups, ["X25519MLKEM1024"], ("X25519MLKEM1024",)),
     ],
@@ -76,9 +78,9 @@ def test_a_value_is_read(kind, written, value):
         (leaves.Alpn, "pqproxy/1", "is what sidecars speak among themselves"),
         (leaves.Padding, 0, "not between 1 and 1024 bytes"),
         (leaves.Padding, "2KiB", "not between 1 and 1024 bytes"),
-        (leaves.Groups, "cnsa2", "cnsa2 is not yet available"),
-        (leaves.Groups, [], "neither default nor a list"),
-        (leaves.Groups, "x25519", "neither default nor a list"),
+        (leaves.Groups, [], "neither default nor cnsa2 nor a list"),
+        (leaves.Groups, "x25519", "neither default nor cnsa2 nor a list"),
+        (leaves.Groups, "CNSA2", "neither default nor cnsa2 nor a list"),
         (leaves.Groups, ["x25519mlkem768"], "did you mean X25519MLKEM768"),
         (leaves.Groups, [{}], "a mapping is not a group"),
         (leaves.Groups, ["x25519", "x25519"], "names a group twice"),

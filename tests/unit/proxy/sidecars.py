@@ -77,6 +77,7 @@ class Model:
 def ingress(world, forward, leaf=SERVER, key_log=None, ticket_keys=(), trust=MESH, **settings):
     """(a listening Ingress, its address)."""
     sock = listening()
+    world.sockets.append(sock)
     wanted = values.Ingress(
         name="llm",
         listen=settings.pop("listen", address_of(sock)),
@@ -96,6 +97,7 @@ def ingress(world, forward, leaf=SERVER, key_log=None, ticket_keys=(), trust=MES
 def egress(world, *connect, leaf=CLIENT, **settings):
     """(a listening Egress, its address)."""
     sock = listening()
+    world.sockets.append(sock)
     wanted = values.Egress(
         name="to-llm",
         listen=address_of(sock),
@@ -105,7 +107,7 @@ def egress(world, *connect, leaf=CLIENT, **settings):
         **{"expect": ("spiffe://corp/ns/apps/sa/llm",), **settings},
     )
     counters = ListenerCounters("to-llm", "egress")
-    service = Egress(wanted, worker(world), counters, [identity(leaf)], MESH)
+    service = Egress(wanted, worker(world), counters, [identity(leaf)] if leaf else [], MESH)
     service.listen([sock])
     world.services.append(service)
     return service, address_of(sock)

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from pqproxy import tls
-from pqproxy.config.values import TcpAddress, Timeouts, UnixAddress
+from pqproxy.config.values import Profile, TcpAddress, Timeouts, UnixAddress
+from pqproxy.identity.errors import IdentityError
 from pqproxy.proxy.egress import server_name
 from pqproxy.telemetry.reasons import EndReason, ReasonCode
 
@@ -97,6 +98,14 @@ def test_a_server_that_is_not_the_expected_one_is_refused_and_the_client_reset(w
     assert "expect" in mine.detail
     assert not model.dialled()
     assert service.counters.connects.counts == {("handshake_failed",): 1}
+
+
+def test_a_profile_that_our_roots_do_not_fit_is_never_served(world):
+    """Whoever let such settings pass: it fails closed here, with or without a certificate."""
+    with pytest.raises(IdentityError, match="cnsa2 demands mldsa87"):
+        egress(world, nobody(), profile=Profile.CNSA2)
+    with pytest.raises(IdentityError, match="holds no root with a key of type mldsa87"):
+        egress(world, nobody(), leaf=None, profile=Profile.CNSA2)
 
 
 def test_an_upstream_that_is_down_resets_the_client_at_once(world, lines):

@@ -1,8 +1,15 @@
-from pqproxy.config.values import Policy
-from pqproxy.proxy.engine_settings import alpn, credentials, groups, key_shares
-from pqproxy.tls import CLASSICAL_GROUPS, HYBRID_GROUPS, NamedGroup
+from pqproxy.config.values import Policy, Profile
+from pqproxy.proxy.engine_settings import ALGORITHMS, alpn, credentials, groups, key_shares
+from pqproxy.tls import (
+    CLASSICAL_GROUPS,
+    HYBRID_GROUPS,
+    CipherSuite,
+    NamedGroup,
+    ServerConfig,
+    SignatureScheme,
+)
 
-from .sidecars import CLIENT, SERVER, identity
+from .sidecars import CLIENT, PROVIDER, SERVER, identity
 
 
 def test_without_a_list_the_policy_says_which_groups():
@@ -34,6 +41,21 @@ def test_a_client_shares_its_first_group_and_x25519_where_it_offers_that():
         NamedGroup.x25519,
     )
     assert key_shares((NamedGroup.x25519,)) == (NamedGroup.x25519,)
+
+
+def test_cnsa2_leaves_one_of_each_kind():
+    left = ALGORITHMS[Profile.CNSA2]
+
+    assert left.cipher_suites == (CipherSuite.TLS_AES_256_GCM_SHA384,)
+    assert left.signature_schemes == left.chain_signature_schemes == (SignatureScheme.mldsa87,)
+
+
+def test_without_a_profile_the_engine_keeps_its_own():
+    left, config = ALGORITHMS[Profile.DEFAULT], ServerConfig((), PROVIDER)
+
+    assert left.cipher_suites == config.cipher_suites
+    assert left.signature_schemes == config.signature_schemes
+    assert left.chain_signature_schemes == config.chain_signature_schemes
 
 
 def test_credentials_keep_the_order_of_identities():

@@ -11,10 +11,12 @@ from pqproxy.config.values import (
     ClientAuth,
     ConnectionLimits,
     Policy,
+    Profile,
     TcpAddress,
     Timeouts,
     TrustFiles,
 )
+from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.patterns import IdentityPatterns
 from pqproxy.identity.trust import Trust
 from pqproxy.proxy.buffers import BULK
@@ -122,6 +124,12 @@ def test_prefer_accepts_a_classical_client(world, model):
     peer = client(world, address, CLIENT, groups=(tls.NamedGroup.x25519,))
     peer.until(lambda: peer.end.handshake_complete)
     model.accept()
+
+
+def test_a_profile_that_our_certificate_does_not_fit_is_never_served(world, model):
+    """Whoever let such settings pass: it fails closed here."""
+    with pytest.raises(IdentityError, match="cnsa2 demands mldsa87"):
+        ingress(world, model.address, profile=Profile.CNSA2)
 
 
 def test_plaintext_is_refused_by_name(world, model, lines):

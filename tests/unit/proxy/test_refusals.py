@@ -2,7 +2,9 @@ from dataclasses import replace
 
 import pytest
 
+from pqproxy.config.values import Profile
 from pqproxy.identity.errors import Refused
+from pqproxy.proxy.demands import Demands
 from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
 from pqproxy.proxy.refusals import handshake_result, timeout_fix, why_it_failed
 from pqproxy.telemetry.labels import HandshakeResult
@@ -103,6 +105,16 @@ def test_our_own_bug_is_an_internal_error():
     failed = Failed(AlertDescription.INTERNAL_ERROR, "internal error", cause=ValueError())
 
     assert why_it_failed(failed, None, CLIENT).end is EndReason.INTERNAL_ERROR
+
+
+def test_what_a_listener_demands_beyond_the_usual_is_said_instead():
+    failed = Failed(AlertDescription.HANDSHAKE_FAILURE, "no common cipher suite")
+    by_peer = Failed(AlertDescription.HANDSHAKE_FAILURE, "peer said", by_peer=True)
+    demands = Demands(Profile.CNSA2)
+
+    assert why_it_failed(failed, None, CLIENT, demands).reason is ReasonCode.PROFILE
+    assert "cnsa2" in why_it_failed(failed, None, CLIENT, demands).fix
+    assert "cnsa2" in why_it_failed(by_peer, None, UPSTREAM, demands).fix
 
 
 def test_what_metrics_call_it():

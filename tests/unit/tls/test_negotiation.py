@@ -101,6 +101,17 @@ def test_the_suite_is_our_first_that_the_client_has():
     assert "0x1303" in reason
 
 
+def test_a_client_whose_suites_are_all_too_weak_for_us_is_told_so():
+    """A profile may leave out what the engine speaks."""
+    strict = (CipherSuite.TLS_AES_256_GCM_SHA384,)
+
+    reason = refused(
+        lambda: select_cipher_suite((0x1303, 0x1301), strict),
+        AlertDescription.INSUFFICIENT_SECURITY,
+    )
+    assert "TLS_AES_128_GCM_SHA256" in reason
+
+
 # Groups
 
 
@@ -135,6 +146,15 @@ def test_without_a_post_quantum_group_security_is_insufficient(offered):
     )
 
     assert offer(offered).describe_groups() in reason
+
+
+def test_a_post_quantum_group_that_we_do_not_allow_is_not_called_none():
+    reason = refused(
+        lambda: select_group(offer((HYBRID, X25519)), shares(HYBRID), (OTHER_HYBRID,)),
+        AlertDescription.INSUFFICIENT_SECURITY,
+    )
+
+    assert reason.startswith("no post-quantum group that we allow: ")
 
 
 def test_where_classical_groups_are_allowed_the_failure_is_an_ordinary_one():
