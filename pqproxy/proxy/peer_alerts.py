@@ -1,7 +1,13 @@
 """What a peer means by an alert, and what would fix it: one word is all that TLS lets it say."""
 
 from pqproxy.proxy.descriptor import CLIENT, Side
+from pqproxy.telemetry.reasons import EndReason
 from pqproxy.tls import AlertDescription
+
+# How our client side says that it goes, for instance because its own client left: RFC 9846 has no
+# error alert for that but "none more specific" (§6.2), and a closure alert (§6.1) would call clean
+# what is cut off.
+GOING = AlertDescription.GENERAL_ERROR
 
 NO_COMMON_GROUP = (
     "the server must speak X25519MLKEM768 (OpenSSL 3.5+, Go 1.24+, or `pqproxy serve` in front of"
@@ -40,8 +46,7 @@ _SAID_BY_SERVER: dict[int, str] = {
     ),
 }
 _SAID_BY_CLIENT: dict[int, str] = {
-    # How a sidecar says that its own client left: nothing is wrong.
-    AlertDescription.INTERNAL_ERROR: "",
+    GOING: "",
     AlertDescription.USER_CANCELED: "",
     AlertDescription.UNKNOWN_CA: _UNTRUSTED_BY_CLIENT,
     AlertDescription.BAD_CERTIFICATE: _UNTRUSTED_BY_CLIENT,
@@ -51,6 +56,11 @@ _SAID_BY_CLIENT: dict[int, str] = {
         "the client expects another server: compare its expect with the names in our certificate"
     ),
 }
+
+
+def end_for_alert(alert: int, side: Side) -> EndReason:
+    """What an alert of the peer on `side` makes of a connection that was open."""
+    return side.left if side is CLIENT and alert == GOING else side.alert
 
 
 def fix_for_alert(alert: int, side: Side) -> str:

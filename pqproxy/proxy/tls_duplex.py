@@ -22,7 +22,8 @@ from pqproxy.proxy.buffers import (
     RecordBatch,
     SlotBatch,
 )
-from pqproxy.proxy.descriptor import Descriptor, Engine, Side
+from pqproxy.proxy.descriptor import UPSTREAM, Descriptor, Engine, Side
+from pqproxy.proxy.peer_alerts import GOING, end_for_alert
 from pqproxy.proxy.signer import Signature, attempt
 from pqproxy.proxy.specialized import own_copies
 from pqproxy.telemetry.reasons import EndReason
@@ -244,7 +245,10 @@ class TlsDuplex(Descriptor):
             self.failed = event
             if event.cause is not None:
                 _log.error("the TLS engine failed", exc_info=event.cause)
-            self._vanish(self.side.alert if event.by_peer else EndReason.PROTOCOL_ERROR)
+            reason = EndReason.PROTOCOL_ERROR
+            if event.by_peer:
+                reason = end_for_alert(event.alert, self.side)
+            self._vanish(reason)
         else:
             self._vanish(self.side.left)  # cut off without close_notify: never a clean end
 
@@ -317,7 +321,8 @@ class TlsDuplex(Descriptor):
         self._close_if_done()  # FIN follows when the other direction is done too
 
     def _last_words(self, reason: EndReason) -> None:
-        self._conn.abort(AlertDescription.INTERNAL_ERROR)
+        going = self.side is UPSTREAM and reason is not EndReason.INTERNAL_ERROR
+        self._conn.abort(GOING if going else AlertDescription.INTERNAL_ERROR)
         alert = self._conn.take_output()
         if alert and self._unsent is None:
             with contextlib.suppress(OSError):  # if the socket takes it at once

@@ -30,9 +30,9 @@ class EndReason(StrEnum):
     """How a connection ended, seen from this sidecar (`end_reason` in log and metrics)."""
 
     FINISHED = "finished"  # both directions ended cleanly
-    CLIENT_LEFT = "client_left"  # RST, HUP or truncation on the client's side
+    CLIENT_LEFT = "client_left"  # RST, HUP, truncation or general_error on the client's side
     UPSTREAM_LEFT = "upstream_left"  # the same on the side of the model server or the next sidecar
-    CLIENT_ALERT = "client_alert"  # the client sent a fatal alert
+    CLIENT_ALERT = "client_alert"  # the client sent another fatal alert
     UPSTREAM_ALERT = "upstream_alert"
     REFUSED = "refused"  # policy, authentication or a broken handshake; a ReasonCode says which
     IDLE_TIMEOUT = "idle_timeout"

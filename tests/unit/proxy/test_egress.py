@@ -61,7 +61,7 @@ def test_half_close_passes_through_a_pair_and_the_answer_comes_back(world, model
     assert how_it_ends(world, client) == "fin"
 
 
-def test_a_client_that_is_killed_frees_the_model_within_100_ms(world, model):
+def test_a_client_that_is_killed_frees_the_model_within_100_ms(world, model, lines):
     _, inner = ingress(world, model.address)
     _, outer = egress(world, inner)
     client = connect(world, outer)
@@ -83,6 +83,9 @@ def test_a_client_that_is_killed_frees_the_model_within_100_ms(world, model):
 
     world.until(freed, seconds=0.1)
     assert seen == ["reset"]
+    world.until(lambda: len(lines) == 2)
+    assert {line.end_reason for line in lines} == {EndReason.CLIENT_LEFT}
+    assert not any(line.fix for line in lines)
 
 
 def test_a_server_that_is_not_the_expected_one_is_refused_and_the_client_reset(world, model, lines):

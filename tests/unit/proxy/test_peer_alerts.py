@@ -1,8 +1,9 @@
 import pytest
 
 from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
-from pqproxy.proxy.peer_alerts import fix_for_alert
+from pqproxy.proxy.peer_alerts import GOING, end_for_alert, fix_for_alert
 from pqproxy.telemetry.log import LONGEST_VALUE
+from pqproxy.telemetry.reasons import EndReason
 from pqproxy.tls import AlertDescription
 
 
@@ -32,5 +33,17 @@ def test_an_alert_without_a_rule_points_to_the_log_of_whoever_sent_it():
 
 
 def test_a_sidecar_whose_client_left_needs_no_fix():
-    assert fix_for_alert(AlertDescription.INTERNAL_ERROR, CLIENT) == ""
+    assert fix_for_alert(GOING, CLIENT) == ""
+    assert fix_for_alert(AlertDescription.INTERNAL_ERROR, CLIENT)
     assert fix_for_alert(AlertDescription.INTERNAL_ERROR, UPSTREAM)
+
+
+def test_a_client_that_goes_has_left_and_any_other_alert_is_an_alert():
+    assert end_for_alert(GOING, CLIENT) is EndReason.CLIENT_LEFT
+    assert end_for_alert(AlertDescription.INTERNAL_ERROR, CLIENT) is EndReason.CLIENT_ALERT
+    assert end_for_alert(GOING, UPSTREAM) is EndReason.UPSTREAM_ALERT
+
+
+def test_no_closure_alert_says_that_a_client_goes():
+    """A server would take what came before it for the whole of it."""
+    assert GOING not in (AlertDescription.CLOSE_NOTIFY, AlertDescription.USER_CANCELED)

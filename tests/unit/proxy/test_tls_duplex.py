@@ -417,6 +417,41 @@ def test_a_fatal_alert_is_a_reset(world):
 BROKEN_RECORD = b"\x17\x03\x03\x00\x20" + bytes(32)
 
 
+def test_a_client_that_goes_says_so_and_its_server_sees_no_clean_end(world):
+    """A chat that somebody cancels beside an egress: no fault, and still a reset behind it."""
+    joined = Joined(world)
+    joined.exchange()
+    joined.client.end.connection.abort(tls.AlertDescription.GENERAL_ERROR)
+    joined.client.step()
+
+    assert joined.server_sees() == "reset"
+    assert joined.reasons == [EndReason.CLIENT_LEFT]
+
+
+@pytest.mark.parametrize(
+    ("reason", "alert"),
+    [
+        (EndReason.CLIENT_LEFT, tls.AlertDescription.GENERAL_ERROR),
+        (EndReason.DRAINED, tls.AlertDescription.GENERAL_ERROR),
+        (EndReason.INTERNAL_ERROR, tls.AlertDescription.INTERNAL_ERROR),
+    ],
+)
+def test_our_client_side_goes_with_an_alert_that_names_no_fault_unless_it_is_ours(
+    world, reason, alert
+):
+    ours, theirs = world.tcp_pair()
+    connection = tls.ClientConnection(tls.ClientConfig(PROVIDER, server_name="llm.test"))
+    duplex = TlsDuplex(ours, world.engine, UPSTREAM, connection, accept)
+    peer = TlsPeer(world, theirs, Endpoint.server(LEAF))
+    peer.until(lambda: duplex.handshake.done() and peer.end.handshake_complete)
+    duplex.abort(reason)
+    peer.until(lambda: peer.how)
+
+    assert peer.how == "reset"
+    assert peer.end.failure.alert == alert
+    assert not peer.end.peer_closed
+
+
 def test_a_broken_record_is_answered_by_an_alert_then_fin_and_resets_the_other_side(world):
     """The peer is still sending: a reset could reach it before the alert does."""
     joined = Joined(world)

@@ -118,7 +118,7 @@ def test_a_connection_in_trouble_is_a_warning_that_is_never_left_out(stderr, end
 
 @pytest.mark.parametrize("end", [EndReason.CLIENT_LEFT, EndReason.CLIENT_ALERT])
 def test_a_client_that_gives_up_is_routine(stderr, end):
-    """Somebody pressed stop: behind another sidecar that is an alert."""
+    """Somebody pressed stop, or a client did not like our certificate."""
     log.configure("json")
 
     log.write(log.ConnectionLine("llm", "192.0.2.1:1", end, 0.0))
