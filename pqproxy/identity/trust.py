@@ -15,7 +15,7 @@ Organisations that must not speak for each other belong in different trust sets.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime
 
 from cryptography import x509
@@ -77,7 +77,7 @@ class Trust:
         fit = [root for root in found if key_algorithm(root.public_key()) == key]
         if not fit:
             raise IdentityError(f"trust {self.name}: holds no root with a key of type {key}")
-        return Trust(self.name, self.roots, Store(fit), key)
+        return replace(self, _store=Store(fit), _key=key)
 
     def verify(self, chain: Sequence[bytes], purpose: Purpose, now: datetime) -> PeerIdentity:
         """Verify a chain (DER, leaf first, then issuers in any order) and say who the peer is.
