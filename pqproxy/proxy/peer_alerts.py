@@ -21,7 +21,8 @@ _SAID_BY_SERVER: dict[int, str] = {
         "the server knows who we are and does not allow it: add our identity to its allow"
     ),
     AlertDescription.CERTIFICATE_REQUIRED: (
-        "the server wants a client certificate: give this listener identities"
+        "the server wants a client certificate of a kind that it accepts (under groups: cnsa2 that"
+        " is ML-DSA-87): give this listener identities that fit"
     ),
     AlertDescription.UNKNOWN_CA: (
         "the server does not trust who signed our certificate: add our root to its trust, or send"
