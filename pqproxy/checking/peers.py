@@ -15,6 +15,7 @@ from pqproxy.config.values import Address, Egress
 from pqproxy.identity.errors import IdentityError, Refused
 from pqproxy.identity.patterns import IdentityPatterns
 from pqproxy.identity.peer import PeerIdentity, Purpose
+from pqproxy.identity.profile import narrowed
 from pqproxy.identity.trust import Trust
 from pqproxy.probing.handshake import (
     LINGER,
@@ -25,9 +26,10 @@ from pqproxy.probing.handshake import (
     shake_hands,
 )
 from pqproxy.probing.wire import Unreachable
+from pqproxy.proxy.demands import Demands
 from pqproxy.proxy.descriptor import UPSTREAM
 from pqproxy.proxy.egress import server_name
-from pqproxy.proxy.engine_settings import alpn, credentials, groups, key_shares
+from pqproxy.proxy.engine_settings import ALGORITHMS, alpn, credentials, groups, key_shares
 from pqproxy.proxy.peer_alerts import fix_for_alert
 from pqproxy.tls import AlertDescription, Negotiated, Verdict
 from pqproxy.tls.alerts import alert_name
@@ -64,6 +66,10 @@ async def _check_peer(subject: Subject, egress: Egress, address: Address) -> Fin
     trust = subject.trust[egress.trust]
     if isinstance(trust, IdentityError):
         return failure(_NAME, f"{title}: was not tried", "mend its trust first: see certificates")
+    try:
+        trust = narrowed(trust, egress.profile)
+    except IdentityError as error:
+        return failure(_NAME, f"{title}: was not tried: {error}", error.fix)
     judge = _Judge(trust, IdentityPatterns.parse(egress.expect), subject.now)
     try:
         handshake = await shake_hands(
@@ -74,18 +80,21 @@ async def _check_peer(subject: Subject, egress: Egress, address: Address) -> Fin
     if judge.refusal is not None:
         return failure(_NAME, f"{title}: we refuse it: {judge.refusal.detail}", judge.refusal.fix)
     if handshake.negotiated is None or not handshake.served:
-        return _unserved(title, handshake)
+        return _unserved(title, egress, handshake)
     return _served(title, egress, handshake, handshake.negotiated, judge.peer)
 
 
 def _approach(subject: Subject, egress: Egress, address: Address, judge: "_Judge") -> Approach:
     """What the egress itself would offer."""
-    offered = groups(egress.groups, egress.policy)
+    offered, algorithms = groups(egress.groups, egress.policy), ALGORITHMS[egress.profile]
     return Approach(
         server_name=server_name(address),
         groups=offered,
         key_shares=key_shares(offered),
         alpn_protocols=alpn(egress.alpn),
+        cipher_suites=algorithms.cipher_suites,
+        signature_schemes=algorithms.signature_schemes,
+        chain_signature_schemes=algorithms.chain_signature_schemes,
         credentials=credentials(subject.usable_identities(egress.identities)),
         judge=judge,
         linger=LINGER,
@@ -132,11 +141,14 @@ def _served(
     return good(_NAME, message)
 
 
-def _unserved(title: str, handshake: Handshake) -> Finding:
+def _unserved(title: str, egress: Egress, handshake: Handshake) -> Finding:
     if handshake.alert is not None:
         when = " after the handshake" if handshake.outcome is Outcome.COMPLETED else ""
+        demands = Demands(egress.profile, egress.groups)
+        helps = demands.fix_for_alert(handshake.alert, UPSTREAM)
+        hint = helps or fix_for_alert(handshake.alert, UPSTREAM)
         message = f"{title}: it refuses us{when} ({alert_name(handshake.alert)})"
-        return failure(_NAME, message, fix_for_alert(handshake.alert, UPSTREAM))
+        return failure(_NAME, message, hint)
     if handshake.outcome is Outcome.COMPLETED:
         message = f"{title}: it closed the connection right after the handshake"
         return failure(_NAME, message, f"its upstream may be down: {_ITS_LOG}")

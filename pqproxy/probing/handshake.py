@@ -19,11 +19,15 @@ from pqproxy.probing.observation import Observed, observe
 from pqproxy.probing.pieces import Cut, pieces
 from pqproxy.probing.wire import TooMuch, Wire, connect, words
 from pqproxy.tls import (
+    CHAIN_SCHEMES,
+    CIPHER_SUITES,
     CLASSICAL_GROUPS,
+    HANDSHAKE_SCHEMES,
     HYBRID_GROUPS,
     AlertDescription,
     ApplicationData,
     ChainReceived,
+    CipherSuite,
     ClientConfig,
     ClientConnection,
     Credential,
@@ -39,7 +43,6 @@ from pqproxy.tls import (
 )
 from pqproxy.tls.codepoints import HandshakeType
 from pqproxy.tls.messages import HandshakeMessage
-from pqproxy.tls.signatures import HANDSHAKE_SCHEMES
 
 Judge = Callable[[tuple[bytes, ...]], Verdict]
 
@@ -86,6 +89,8 @@ class Approach:
     key_shares: tuple[int, ...] = (NamedGroup.X25519MLKEM768, NamedGroup.x25519)
     alpn_protocols: tuple[bytes, ...] = ()
     signature_schemes: tuple[int, ...] = HANDSHAKE_SCHEMES  # more: only to see what is there
+    chain_signature_schemes: tuple[int, ...] = CHAIN_SCHEMES
+    cipher_suites: tuple[CipherSuite, ...] = CIPHER_SUITES
     credentials: tuple[Credential, ...] = field(default=(), repr=False)
     judge: Judge = accept_every_chain
     cut: Cut = Cut.WHOLE
@@ -148,8 +153,10 @@ class _Conversation:
             server_name=approach.server_name,
             groups=approach.groups,
             key_shares=approach.key_shares,
+            cipher_suites=approach.cipher_suites,
             credentials=approach.credentials,
             signature_schemes=approach.signature_schemes,
+            chain_signature_schemes=approach.chain_signature_schemes,
             clock=time.time,  # without one no ticket is asked for
             alpn_protocols=approach.alpn_protocols,
         )

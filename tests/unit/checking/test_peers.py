@@ -6,12 +6,18 @@ import pytest
 
 from pqproxy.checking.findings import Level
 from pqproxy.checking.peers import check_peers
-from pqproxy.tls import AlertDescription, ClientAuthentication, NamedGroup, Verdict
+from pqproxy.tls import (
+    AlertDescription,
+    CipherSuite,
+    ClientAuthentication,
+    NamedGroup,
+    Verdict,
+)
 from tests.support import pki
 from tests.support.loopback import Endpoint
 from tests.support.plain_server import serving
 from tests.support.sockets import Server
-from tests.unit.checking.subjects import SERVER
+from tests.unit.checking.subjects import CLIENT, SERVER
 
 
 def found(subject):
@@ -78,6 +84,22 @@ def test_a_server_that_nobody_vouches_for_is_refused(place):
     finding = peer(place, lambda: Endpoint.server(stranger))
 
     assert "we refuse it" in finding.message
+
+
+def test_under_cnsa2_a_server_that_the_egress_would_refuse_is_refused_here_too(place):
+    """Its post-quantum group and its sound certificate are what the egress takes otherwise."""
+    place.root = pki.root("mldsa87")
+    place.write("root.crt", place.root.certificate_pem)
+    place.identity("client", uris=(CLIENT,))
+    group = (NamedGroup.SecP384r1MLKEM1024,)
+    weak_suite = {"cipher_suites": (CipherSuite.TLS_AES_128_GCM_SHA256,), "groups": group}
+    usual_group = {"groups": (NamedGroup.X25519MLKEM768,)}
+
+    assert peer(place, server_of(place, groups=group), groups="cnsa2").level is Level.GOOD
+    for lacks in (weak_suite, usual_group):
+        finding = peer(place, server_of(place, **lacks), groups="cnsa2")
+        assert finding.level is Level.FAILURE
+        assert "TLS_AES_256_GCM_SHA384 and ML-DSA-87 only" in finding.hint
 
 
 def test_a_classical_server_is_a_warning_where_the_policy_takes_it(place):
