@@ -98,6 +98,8 @@ class _Examiner:
         ):
             return
         findings.older = await self._ask(older_hello(findings.server_name))
+        if findings.older is not None and not findings.certificates:
+            findings.certificates = describe(findings.older.chain, self._endpoint.now())
         older_only = first.alert == AlertDescription.PROTOCOL_VERSION or not findings.speaks_tls
         if not first.observed.keys_agree and older_only:
             return

@@ -92,8 +92,10 @@ def _version_lines(findings: Findings, verdict: Verdict) -> Iterator[Line]:
         yield Line(Mark.DOUBTFUL, "handshake", f"not completed: {_why_not(findings)}")
     word = {True: "yes", False: "no", None: "could not be told"}[verdict.downgradeable]
     mark = Mark.GOOD if verdict.downgradeable is False else Mark.DOUBTFUL
-    classical = f"classical-only hello {describe(findings.classical)}"
-    yield Line(mark, "downgradeable", f"{word}: {classical}; {_older_words(findings)}")
+    told = [_older_words(findings)]
+    if findings.classical.reply is not Reply.NOT_ASKED:
+        told.insert(0, f"classical-only hello {describe(findings.classical)}")
+    yield Line(mark, "downgradeable", f"{word}: {'; '.join(told)}")
 
 
 def _why_not(findings: Findings) -> str:
@@ -143,12 +145,13 @@ def _certificate_lines(findings: Findings) -> Iterator[Line]:
         names = ", ".join(certificate.names[:3]) if position == 0 else certificate.subject
         mark = Mark.NONE if certificate.days_left >= _SOON else Mark.DOUBTFUL
         yield Line(mark, which, "; ".join(filter(None, (kind, names, ends))))
-    if findings.certificates:
+    if findings.first.observed.chain:
         yield _trust_line(findings.untrusted)
+    elif findings.certificates:
+        yield Line(Mark.NONE, "trust", "not verified: it was shown before any proof, by TLS 1.2")
     scheme = findings.first.observed.signature_scheme
     if scheme is not None:
         yield Line(Mark.NONE, "certificate verify", scheme_name(scheme))
-    yield Line(Mark.NONE, "client certificate", findings.client_certificate)
 
 
 def _trust_line(untrusted: str | None) -> Line:
@@ -161,8 +164,9 @@ def _trust_line(untrusted: str | None) -> Line:
 
 def _figures(findings: Findings) -> Iterator[Line]:
     first, seen = findings.first, findings.first.observed
-    yield Line(Mark.NONE, "ALPN", _alpn(findings) or "none")
     if first.outcome is Outcome.COMPLETED:
+        yield Line(Mark.NONE, "client certificate", findings.client_certificate)
+        yield Line(Mark.NONE, "ALPN", _alpn(findings) or "none")
         yield Line(Mark.NONE, "session tickets", str(seen.tickets))
     sizes = f"ClientHello {first.hello_size:,}, server flight {first.flight_size:,}"
     if seen.certificate_size:

@@ -1,15 +1,21 @@
 """One hello, one answer: what a server says first to a hello that is never completed."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pqproxy.config.values import Address
 from pqproxy.probing.handshake import Outcome
 from pqproxy.probing.wire import TooMuch, Wire, connect, words
 from pqproxy.tls import FatalAlert, alert_name
-from pqproxy.tls.codepoints import ContentType, ExtensionType, HandshakeType
+from pqproxy.tls.codec import Reader
+from pqproxy.tls.codepoints import TLS_1_3, ContentType, ExtensionType, HandshakeType
 from pqproxy.tls.extensions import read_server_share, read_single_uint16
-from pqproxy.tls.messages import MessageReader, ServerHello
+from pqproxy.tls.messages import (
+    MAX_CERTIFICATES,
+    HandshakeMessage,
+    MessageReader,
+    ServerHello,
+)
 from pqproxy.tls.record import HEADER_LENGTH, RecordReader
 
 _FIRST_BYTES = 256
@@ -25,6 +31,7 @@ class Answer:
     asked_again: bool = False  # it is a HelloRetryRequest
     group: int | None = None  # that it names
     alert: int | None = None
+    chain: tuple[bytes, ...] = ()  # DER, leaf first; before TLS 1.3 it comes in the clear
     first_bytes: bytes = b""
 
 
@@ -34,47 +41,81 @@ async def ask(address: Address, hello: bytes, patience: float) -> Answer:
     Raises Unreachable.
     """
     deadline = asyncio.get_running_loop().time() + patience
+    listener = _Listener()
     async with await connect(address, patience) as wire:
         try:
             async with asyncio.timeout_at(deadline):
-                return await _answer(wire, hello)
+                answer = await _answer(wire, hello, listener)
         except TimeoutError:
-            return Answer(Outcome.SILENT, "nothing came within the time it had")
+            answer = Answer(Outcome.SILENT, "nothing came within the time it had")
         except OSError as error:
-            return Answer(Outcome.CLOSED, words(error))
+            answer = Answer(Outcome.CLOSED, words(error))
         except TooMuch as error:
-            return Answer(Outcome.FAILED, str(error))
+            answer = Answer(Outcome.FAILED, str(error))
+    # Once a ServerHello came, what fails behind it changes nothing.
+    return answer if listener.answer is None or answer.chain else listener.answer
 
 
-async def _answer(wire: Wire, hello: bytes) -> Answer:
+async def _answer(wire: Wire, hello: bytes, listener: "_Listener") -> Answer:
     await wire.send(hello)
-    records, messages, first_bytes = RecordReader(), MessageReader(), b""
+    first_bytes = b""
     while data := await wire.receive():
         first_bytes += data[: _FIRST_BYTES - len(first_bytes)]
-        records.lend(data, 0)
         try:
-            answer = _walk(records, messages)
+            answer = listener.hear(data)
         except FatalAlert as error:
-            outcome = Outcome.FAILED if records.is_tls else Outcome.NOT_TLS
+            outcome = Outcome.FAILED if listener.is_tls else Outcome.NOT_TLS
             return Answer(outcome, error.reason, first_bytes=first_bytes)
         if answer is not None:
             return answer
     return Answer(Outcome.CLOSED, "the server closed the connection without a word")
 
 
-def _walk(records: RecordReader, messages: MessageReader) -> Answer | None:
-    """Read records up to the first that answers. Raises FatalAlert."""
-    while (record := records.next_record(protected=False)) is not None:
-        fragment = record[HEADER_LENGTH:]
-        if record[0] == ContentType.ALERT and len(fragment) == 2:
-            name = alert_name(fragment[1])
-            return Answer(Outcome.REFUSED, f"peer said {name}", alert=fragment[1])
-        if record[0] != ContentType.HANDSHAKE:
-            return Answer(Outcome.FAILED, f"a record of type {record[0]} came first")
-        messages.feed(fragment)
-        if message := messages.next_message(frozenset({HandshakeType.SERVER_HELLO})):
-            return _read(ServerHello.read(message.body))
-    return None
+class _Listener:
+    """Reads what comes up to the first message that answers, and an older server's chain."""
+
+    def __init__(self) -> None:
+        self._records, self._messages = RecordReader(), MessageReader()
+        self._expected = frozenset({HandshakeType.SERVER_HELLO})
+        self.answer: Answer | None = None  # while the chain is still to come
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether the first byte was one that a record starts with."""
+        return self._records.is_tls
+
+    def hear(self, data: bytes) -> Answer | None:
+        """Take bytes; the answer, once it is whole. Raises FatalAlert."""
+        self._records.lend(data, 0)
+        while (record := self._records.next_record(protected=False)) is not None:
+            fragment = record[HEADER_LENGTH:]
+            if record[0] != ContentType.HANDSHAKE:
+                return _no_message(record[0], fragment)
+            self._messages.feed(fragment)
+            while message := self._messages.next_message(self._expected):
+                if self.answer is not None:
+                    return replace(self.answer, chain=_older_chain(message))
+                answer = _read(ServerHello.read(message.body))
+                if answer.version == TLS_1_3:
+                    return answer
+                self.answer = answer
+                self._expected = frozenset({HandshakeType.CERTIFICATE})
+        return None
+
+
+def _no_message(content_type: int, fragment: memoryview) -> Answer:
+    if content_type == ContentType.ALERT and len(fragment) == 2:
+        name = alert_name(fragment[1])
+        return Answer(Outcome.REFUSED, f"peer said {name}", alert=fragment[1])
+    return Answer(Outcome.FAILED, f"a record of type {content_type} came first")
+
+
+def _older_chain(message: HandshakeMessage) -> tuple[bytes, ...]:
+    """Read the Certificate of TLS 1.2 (RFC 5246 §7.4.2). Raises FatalAlert."""
+    reader = Reader(message.body, "Certificate")
+    chain = reader.vector(3, lambda entry: entry.opaque(3, at_least=1))
+    reader.finish()
+    return chain[:MAX_CERTIFICATES]
 
 
 def _read(hello: ServerHello) -> Answer:

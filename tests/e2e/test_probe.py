@@ -59,6 +59,7 @@ def test_openssl_without_post_quantum_groups(option, protocol, tmp_path):
     assert found["post_quantum"] == "no"
     assert found["protocol"] == protocol
     assert found["downgradeable"] is True
+    assert found["certificates"][0]["key"] == "rsa-2048"
 
 
 @pytest.fixture(

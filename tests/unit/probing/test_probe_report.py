@@ -99,8 +99,11 @@ def test_what_is_no_tls_is_one_line():
 
 
 def test_a_chain_that_nobody_verified_is_said_to_be_so():
-    found = everything((PQ,))
-    found.certificates = describe(pki.root().issue(dns=("llm.test",)).chain_der, pki.NOW)
+    chain = pki.root().issue(dns=("llm.test",)).chain_der
+    found = everything((PQ,), certificates=describe(chain, pki.NOW))
+    assert "not verified: it was shown before any proof" in text(found)
+
+    found.first = handshake(observed=Observed(PQ, keys_agree=True, chain=chain))
     assert "not verified: give --trust FILE" in text(found)
     assert report(found)["certificate_verified"] is None
 

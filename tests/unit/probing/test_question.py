@@ -20,20 +20,60 @@ def asked(port, hello=OLDER, patience=10):
     return asyncio.run(ask(TcpAddress("127.0.0.1", port), hello, patience))
 
 
-def openssl(hello):
+def answered_with(data):
+    def behaviour(connection):
+        connection.recv(65536)
+        connection.sendall(data)
+        while connection.recv(65536):
+            pass
+
+    with serving(behaviour) as server:
+        return asked(server.address[1], patience=0.5)
+
+
+def openssl(hello, own=None):
     def make():
-        return OpenSslEndpoint.server(leaf=leaf(), groups=("X25519MLKEM768", "P-521"))
+        return OpenSslEndpoint.server(leaf=own or leaf(), groups=("X25519MLKEM768", "P-521"))
 
     with Server(make) as server:
         return asked(server.port, hello)
 
 
 def test_a_server_that_takes_tls_1_2_says_so():
-    answer = openssl(OLDER)
+    own = leaf()
+    answer = openssl(OLDER, own)
 
     assert answer.outcome is Outcome.COMPLETED
     assert answer.version == 0x0303
+    assert answer.chain == own.chain_der
     assert not answer.asked_again
+
+
+OLDER_HELLO = bytes.fromhex("160303002a02000026" + "0303" + "00" * 32 + "00" + "c02f" + "00")
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        b"",
+        bytes.fromhex("16030300040b000000"),
+        bytes.fromhex("16030300070b000003000001"),
+        bytes.fromhex("16030300040e000000"),
+        bytes.fromhex("15030300020228"),
+        b"HTTP/1.1",
+    ],
+    ids=["nothing", "empty", "damaged", "no-certificate", "alert", "text"],
+)
+def test_an_older_server_is_one_whatever_follows_its_hello(behind):
+    answer = answered_with(OLDER_HELLO + behind)
+
+    assert answer.outcome is Outcome.COMPLETED
+    assert answer.version == 0x0303
+    assert answer.chain == ()
+
+
+def test_a_certificate_without_a_hello_is_no_answer():
+    assert answered_with(bytes.fromhex("16030300040b000000")).outcome is Outcome.FAILED
 
 
 def test_a_group_that_is_known_is_asked_for():
@@ -64,14 +104,7 @@ def test_groups_that_are_not_known_are_refused():
     ids=["alert", "http", "no-hello", "data", "half"],
 )
 def test_whatever_comes_is_an_answer(data, outcome):
-    def behaviour(connection):
-        connection.recv(65536)
-        connection.sendall(data)
-        while connection.recv(65536):
-            pass
-
-    with serving(behaviour) as server:
-        assert asked(server.address[1], patience=0.5).outcome is outcome
+    assert answered_with(data).outcome is outcome
 
 
 def test_who_leaves_has_answered_too():
