@@ -27,6 +27,7 @@ class Settings:
     server_name: str | None = None
     key_log: list = field(default_factory=list)
     maximum_version: int = SSL.TLS1_3_VERSION
+    before: object = None  # an endpoint whose session is to be resumed: its context is used again
 
 
 class OpenSslEndpoint:
@@ -46,6 +47,8 @@ class OpenSslEndpoint:
     def client(cls, **settings):
         wanted = Settings(**settings)
         connection = SSL.Connection(_context(wanted), None)
+        if wanted.before:
+            connection.set_session(wanted.before.connection.get_session())
         connection.set_connect_state()
         if wanted.server_name:
             connection.set_tlsext_host_name(wanted.server_name.encode())
@@ -61,6 +64,10 @@ class OpenSslEndpoint:
     @property
     def group(self):
         return self.connection.get_group_name()
+
+    @property
+    def resumed(self):
+        return bool(SSL._lib.SSL_session_reused(self.connection._ssl))
 
     @property
     def closed(self):
@@ -116,6 +123,8 @@ class OpenSslEndpoint:
 
 
 def _context(settings):
+    if settings.before:
+        return settings.before.connection.get_context()
     context = SSL.Context(SSL.TLS_METHOD)
     context.set_max_proto_version(settings.maximum_version)
     groups = (GROUP_NAMES.get(name, name) for name in settings.groups)
@@ -129,6 +138,7 @@ def _context(settings):
     if settings.trust:
         context.get_cert_store().add_cert(crypto.X509.from_cryptography(settings.trust.certificate))
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
+        context.set_session_id(b"tests")  # or it resumes nobody whom it verified
     if settings.alpn:
         context.set_alpn_protos(list(settings.alpn))
         context.set_alpn_select_callback(lambda _, offered: _choose(settings.alpn, offered))

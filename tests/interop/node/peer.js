@@ -1,6 +1,7 @@
 // Node's TLS as client or server for the tests. One JSON object in argv[2] says what to be;
 // answers are lines of JSON on stdout: {"port"} from a server, then one report a connection.
-// A server echoes what it gets; a client sends `size` bytes, half-closes and compares the echo.
+// A server echoes what it gets; a client sends `size` bytes, half-closes and compares the echo, and
+// does so again, resuming its session, where it is told to make several `connections`.
 'use strict';
 
 const crypto = require('node:crypto');
@@ -32,6 +33,7 @@ function report(socket, more) {
     cipher: socket.getCipher().standardName,
     protocol: socket.getProtocol(),
     serverName: socket.servername || null,
+    resumed: socket.isSessionReused(),
     peer: peer ? peer.raw.toString('hex') : null,
     ...more,
   };
@@ -53,7 +55,8 @@ function serve(options) {
   server.listen(0, '127.0.0.1', () => say({ port: server.address().port }));
 }
 
-function connect(options) {
+function connect(options, session) {
+  let ticket;
   const sent = crypto.randomBytes(options.size);
   const echoed = [];
   const socket = tls.connect({
@@ -62,13 +65,17 @@ function connect(options) {
     port: options.port,
     servername: options.serverName,
     allowHalfOpen: true,
+    session,
   });
+  socket.on('session', (given) => (ticket = given));
   socket.on('secureConnect', () => socket.end(sent));
   socket.on('data', (chunk) => echoed.push(chunk));
   socket.on('error', (error) => say({ error: error.code ?? error.message }));
   socket.on('end', () => {
     say(report(socket, { intact: Buffer.concat(echoed).equals(sent) }));
     socket.destroy();
+    options.connections -= 1;
+    if (options.connections > 0) connect(options, ticket);
   });
 }
 
