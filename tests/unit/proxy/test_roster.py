@@ -1,5 +1,6 @@
 import contextlib
 import gc
+import os
 import socket
 import weakref
 from dataclasses import replace
@@ -17,6 +18,7 @@ from pqproxy.config.values import (
 from pqproxy.identity.errors import IdentityError
 from pqproxy.proxy.roster import Roster
 from pqproxy.telemetry.counters import WorkerCounters
+from pqproxy.tls import Authentication, CipherSuite, Secret, Session
 from tests.support import pki
 
 from .sidecars import CLIENT, ROOT, SERVER, STRANGER, Model, address_of, connect, listening
@@ -103,6 +105,43 @@ def test_what_is_the_same_keeps_its_service(house):
     house.change(replace(house.settings, workers=1))
 
     assert (house.service("llm"), house.service("to-llm")) == before
+
+
+def test_after_a_reload_no_session_of_before_is_resumed(house, world, lines):
+    """Not even where nothing changed: a server proves itself anew."""
+    house.roster.ticket_keys.replace([bytes(32)])
+    seen = []
+    for change in (False, False, True, False):
+        if change:
+            house.change(house.settings)
+        client, server = house.stream()
+        assert house.flows(client, server)
+        client.close()
+        server.close()
+        world.until(lambda: len(lines) == 2 * len(seen) + 2)
+        seen.append([line.resumed for line in lines[-2:]])
+
+    assert seen == [[None, None], [True, True], [None, None], [True, True]]
+
+
+def test_a_changed_listener_opens_no_ticket_of_before_and_gives_new_ones(house, world, lines):
+    house.roster.ticket_keys.replace([bytes(32)])
+    front = house.service("llm")._config.tickets
+    session = Session(
+        CipherSuite.TLS_AES_128_GCM_SHA256,
+        Secret(bytes(32)),
+        Authentication.made((), b"", pki.NOW.timestamp()),
+        int(pki.NOW.timestamp()) + 60,
+    )
+    ticket = front.seal(session, os.urandom)
+    assert front.open(ticket) == session
+    (ingress,) = house.settings.ingress
+    changed = replace(ingress, allow=(*ingress.allow, "spiffe://corp/ns/more/sa/app"))
+    house.change(replace(house.settings, ingress=(changed,)))
+    after = house.service("llm")._config.tickets
+
+    assert after.open(ticket) is None
+    assert after.open(after.seal(session, os.urandom)) == session
 
 
 def test_a_changed_listener_leaves_open_streams_alone_and_keeps_its_socket(house):

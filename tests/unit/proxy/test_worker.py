@@ -159,6 +159,27 @@ def test_a_snapshot_counts_connections_that_are_still_open(started):
     assert answer["status"]["connections"] == {"llm": 1, "to-llm": 1}
 
 
+def resumed(worker):
+    """How many handshakes of the ingress were resumed, and how many were not."""
+    worker.say(op="snapshot", id=1)
+    rows = worker.hear()["counters"]["llm"]["handshakes"]
+    return tuple(sum(row[5] for row in rows if row[3] == kind) for kind in ("true", "false"))
+
+
+def test_it_seals_and_opens_tickets_with_the_keys_that_it_is_given(started):
+    """The supervisor brings new ones from time to time; those of before still open."""
+    worker = started()
+    worker.hear()
+    first, second, third = (f"{number:02x}" * 32 for number in range(3))
+    for keys in ([first], [second, first], [third]):
+        worker.say(op="ticket_keys", keys=keys)
+        assert resumed(worker)  # it has heard of the keys when it answers
+        for _ in range(2):
+            connected(worker).close()
+
+    assert resumed(worker) == (4, 2)  # one full handshake at first, one when all keys were gone
+
+
 def test_a_snapshot_tells_what_was_seen_of_peers_once(started):
     worker = started()
     worker.hear()
