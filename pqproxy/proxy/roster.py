@@ -198,7 +198,8 @@ class _Credentials:
 
     def identity(self, files: IdentityFiles) -> Identity:
         if files.name not in self._identities:
-            self._identities[files.name] = Identity.load(files, self._now)
+            # The supervisor has read it before; here streams would stand still meanwhile.
+            self._identities[files.name] = Identity.load(files, self._now, checked=True)
         return self._identities[files.name]
 
     def trust(self, files: TrustFiles) -> Trust:

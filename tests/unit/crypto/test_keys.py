@@ -178,3 +178,16 @@ def test_a_damaged_key_is_called_damaged(body):
 
 def test_a_key_cut_in_the_middle_is_called_damaged():
     assert "damaged" in refusal_of(pem_of(pki.key("ecdsa-p256"))[:120])
+
+
+def test_an_rsa_key_that_was_checked_before_is_not_checked_again():
+    """Trying its primes takes 60 ms, for which a worker's streams would stand still."""
+    sound = rsa.generate_private_key(65537, 2048).private_numbers()
+    numbers = rsa.RSAPrivateNumbers(
+        sound.p, sound.q, sound.d + 2, sound.dmp1, sound.dmq1, sound.iqmp, sound.public_numbers
+    )
+    pem = pem_of(numbers.private_key(unsafe_skip_rsa_key_validation=True))
+
+    with pytest.raises(PrivateKeyError):
+        load_private_key(pem)
+    assert key_algorithm(load_private_key(pem, checked=True)) == "rsa"

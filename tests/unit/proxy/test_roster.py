@@ -16,6 +16,7 @@ from pqproxy.config.values import (
     TrustFiles,
 )
 from pqproxy.identity.errors import IdentityError
+from pqproxy.identity.own import Identity
 from pqproxy.proxy.roster import Roster
 from pqproxy.telemetry.counters import WorkerCounters
 from pqproxy.tls import Authentication, CipherSuite, Secret, Session
@@ -327,3 +328,18 @@ def test_a_cut_reaches_connections_of_replaced_services(house, world):
     house.roster.cut()
 
     world.until(lambda: not house.roster.tasks)
+
+
+def test_a_key_that_the_supervisor_has_checked_is_not_checked_again(house, monkeypatch):
+    """Streams would stand still for 60 ms for each RSA key of a reload."""
+    loaded = []
+
+    def load(files, now, *, checked):
+        loaded.append((files.name, checked))
+        return own(files, now)
+
+    own = Identity.load
+    monkeypatch.setattr("pqproxy.proxy.roster.Identity.load", load)
+    house.change(house.with_egress(padding=None))
+
+    assert loaded == [("client", True)]
