@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 from pqproxy.config import values
 from pqproxy.config.values import Address, TcpAddress
-from pqproxy.identity.errors import Refused
 from pqproxy.identity.own import Identity
 from pqproxy.identity.patterns import IdentityPatterns
 from pqproxy.identity.peer import Purpose
@@ -19,6 +18,7 @@ from pqproxy.identity.profile import check_own, narrowed
 from pqproxy.identity.trust import Trust
 from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
 from pqproxy.proxy.engine_settings import ALGORITHMS, alpn, credentials, groups, key_shares
+from pqproxy.proxy.peer_judge import PeerJudge
 from pqproxy.proxy.resumption import binding_of
 from pqproxy.proxy.service import Service, Worker
 from pqproxy.proxy.session_cache import SessionCache, SessionKey
@@ -28,7 +28,7 @@ from pqproxy.proxy.visit import Ended, Visit
 from pqproxy.telemetry.counters import ListenerCounters
 from pqproxy.telemetry.labels import ConnectResult
 from pqproxy.telemetry.reasons import EndReason
-from pqproxy.tls import AlertDescription, ClientConfig, ClientConnection, Verdict
+from pqproxy.tls import ClientConfig, ClientConnection
 
 
 class Egress(Service):
@@ -45,8 +45,9 @@ class Egress(Service):
         super().__init__(settings, worker, counters)
         for identity in identities:
             check_own(identity, settings.profile)
-        self._trust = narrowed(trust, settings.profile)
-        self._expect = IdentityPatterns.parse(settings.expect)
+        believed = narrowed(trust, settings.profile)
+        expect = IdentityPatterns.parse(settings.expect)
+        self._judge = PeerJudge(Purpose.SERVER, believed, expect, worker.now)
         offered = groups(settings.groups, settings.policy)
         own, algorithms = credentials(identities), ALGORITHMS[settings.profile]
         # One config an endpoint: they differ in the name that is asked for.
@@ -116,9 +117,7 @@ class Egress(Service):
         ticket = self._sessions.take(key, self._worker.clock())
         connection = ClientConnection(config, key_log=self._worker.key_log, ticket=ticket)
 
-        def judge(chain: tuple[bytes, ...]) -> Verdict:
-            return self._judge(chain, visit)
-
+        judge = functools.partial(self._judge.judge, visit=visit)
         tls = TlsDuplex(sock, self._worker.engine, UPSTREAM, connection, judge)
         tls.on_ticket = functools.partial(self._sessions.keep, key)
         visit.upstream_side = tls
@@ -131,16 +130,6 @@ class Egress(Service):
             raise
         self._reached(visit)
         return tls
-
-    def _judge(self, chain: tuple[bytes, ...], visit: Visit) -> Verdict:
-        """Who the server is, and whether it is the one that was meant."""
-        try:
-            visit.identity = self._trust.verify(chain, Purpose.SERVER, self._worker.now())
-            self._expect.check(visit.identity)
-        except Refused as refusal:
-            visit.refusal = refusal
-            return Verdict.reject(AlertDescription[refusal.alert.upper()], refusal.detail)
-        return Verdict.accept(visit.identity.encode(), visit.identity.not_after)
 
 
 def server_name(address: Address) -> str | None:

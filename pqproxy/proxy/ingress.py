@@ -4,11 +4,11 @@ The life of a connection here: handshake, who the peer is and whether it may com
 within the handshake, so that the peer gets an alert), only then a dial, then the splice.
 """
 
+import functools
 import socket
 from collections.abc import Sequence
 
 from pqproxy.config import values
-from pqproxy.identity.errors import Refused
 from pqproxy.identity.own import Identity
 from pqproxy.identity.patterns import IdentityPatterns
 from pqproxy.identity.peer import Purpose
@@ -16,7 +16,8 @@ from pqproxy.identity.profile import check_own, narrowed
 from pqproxy.identity.trust import Trust
 from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
 from pqproxy.proxy.engine_settings import ALGORITHMS, alpn, credentials, groups
-from pqproxy.proxy.resumption import binding_of, remembered_identity
+from pqproxy.proxy.peer_judge import PeerJudge
+from pqproxy.proxy.resumption import binding_of
 from pqproxy.proxy.service import Service, Worker
 from pqproxy.proxy.socket_duplex import SocketDuplex
 from pqproxy.proxy.tls_duplex import TlsDuplex
@@ -24,13 +25,10 @@ from pqproxy.proxy.visit import Visit
 from pqproxy.telemetry.counters import ListenerCounters
 from pqproxy.telemetry.reasons import EndReason
 from pqproxy.tls import (
-    AlertDescription,
-    Authentication,
     ClientAuthentication,
     ServerConfig,
     ServerConnection,
     Tickets,
-    Verdict,
 )
 
 
@@ -49,9 +47,9 @@ class Ingress(Service):
         self._forward = settings.forward
         for identity in identities:
             check_own(identity, settings.profile)
-        self._trust = None if trust is None else narrowed(trust, settings.profile)
-        # No list: whoever the trust set vouches for (`client_auth: request`).
-        self._allow = IdentityPatterns.parse(settings.allow) if settings.allow else None
+        believed = None if trust is None else narrowed(trust, settings.profile)
+        allow = IdentityPatterns.parse(settings.allow) if settings.allow else None
+        self._judge = PeerJudge(Purpose.CLIENT, believed, allow, worker.now)
         algorithms = ALGORITHMS[settings.profile]
         self._config = ServerConfig(
             credentials=credentials(identities),
@@ -64,16 +62,14 @@ class Ingress(Service):
             alpn_protocols=alpn(settings.alpn),
             padding=settings.padding or 0,
             tickets=Tickets(
-                worker.ticket_keys, binding_of(settings, trust), worker.clock, self._permits
+                worker.ticket_keys, binding_of(settings, trust), worker.clock, self._judge.permits
             ),
         )
 
     async def _serve(self, sock: socket.socket, visit: Visit) -> EndReason:
         connection = ServerConnection(self._config, key_log=self._worker.key_log)
 
-        def judge(chain: tuple[bytes, ...]) -> Verdict:
-            return self._judge(chain, visit)
-
+        judge = functools.partial(self._judge.judge, visit=visit)
         tls = TlsDuplex(sock, self._worker.engine, CLIENT, connection, judge)
         visit.client = tls
         await self._shake_hands(tls, visit)
@@ -85,27 +81,3 @@ class Ingress(Service):
         if tls.wants_small_records:
             plain.read_slot_by_slot()
         return await self._join(tls, plain, visit)
-
-    def _judge(self, chain: tuple[bytes, ...], visit: Visit) -> Verdict:
-        """Who the client is, and whether it may come in."""
-        if self._trust is None:
-            return Verdict.reject(AlertDescription.UNKNOWN_CA, "no trust set to judge it by")
-        try:
-            visit.identity = self._trust.verify(chain, Purpose.CLIENT, self._worker.now())
-            if self._allow is not None:
-                self._allow.check(visit.identity)
-        except Refused as refusal:
-            visit.refusal = refusal
-            return Verdict.reject(AlertDescription[refusal.alert.upper()], refusal.detail)
-        return Verdict.accept(visit.identity.encode(), visit.identity.not_after)
-
-    def _permits(self, proof: Authentication) -> bool:
-        """Whether who comes with a ticket may come in; if not, the full handshake says why."""
-        identity = remembered_identity(proof)
-        if identity is None or self._allow is None:
-            return True
-        try:
-            self._allow.check(identity)
-        except Refused:
-            return False
-        return True

@@ -2,7 +2,6 @@ import asyncio
 import socket
 import struct
 from datetime import timedelta
-from types import SimpleNamespace
 
 import pytest
 
@@ -298,13 +297,6 @@ def test_a_bug_of_ours_ends_one_connection_and_is_logged(world, model, lines, mo
     assert how_it_ends(world, sock) in ("fin", "reset")
 
 
-def test_nobody_is_judged_without_a_trust_set(world, model):
-    service, _ = ingress(world, model.address)
-    service._trust = None
-
-    assert service._judge((), SimpleNamespace()).alert == tls.AlertDescription.UNKNOWN_CA
-
-
 # Resumption
 
 
@@ -402,7 +394,7 @@ def test_a_name_that_is_not_allowed_does_not_come_in_by_a_ticket(world, model, l
     """Judged anew each time, whatever is sealed in the ticket."""
     service, address = ingress(world, model.address, ticket_keys=KEYS)
     ticket = first_ticket(world, model, address, lines)
-    service._allow = IdentityPatterns.parse(["spiffe://corp/ns/other/sa/*"])
+    service._judge.names = IdentityPatterns.parse(["spiffe://corp/ns/other/sa/*"])
     end = Endpoint.client(CLIENT, clock=lambda: world.now.timestamp(), ticket=ticket)
     peer = TlsPeer(world, connect(world, address), end)
     peer.until(lambda: end.failure)

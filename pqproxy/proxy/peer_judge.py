@@ -1,0 +1,47 @@
+"""Who the peer of a TLS connection is, and whether it is one that may be: within the handshake."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from pqproxy.identity.errors import Refused
+from pqproxy.identity.patterns import IdentityPatterns
+from pqproxy.identity.peer import Purpose
+from pqproxy.identity.trust import Trust
+from pqproxy.proxy.resumption import remembered_identity
+from pqproxy.proxy.visit import Visit
+from pqproxy.tls import AlertDescription, Authentication, Verdict
+
+
+@dataclass(slots=True)
+class PeerJudge:
+    """Judges the peers of one listener."""
+
+    purpose: Purpose  # in which role they show their certificates
+    trust: Trust | None  # None: no certificate is believed
+    names: IdentityPatterns | None  # None: whoever the trust set vouches for
+    now: Callable[[], datetime]
+
+    def judge(self, chain: tuple[bytes, ...], visit: Visit) -> Verdict:
+        """Judge a chain whose holder proved to have the key, and note what came of it."""
+        if self.trust is None:
+            return Verdict.reject(AlertDescription.UNKNOWN_CA, "no trust set to judge it by")
+        try:
+            visit.identity = self.trust.verify(chain, self.purpose, self.now())
+            if self.names is not None:
+                self.names.check(visit.identity)
+        except Refused as refusal:
+            visit.refusal = refusal
+            return Verdict.reject(AlertDescription[refusal.alert.upper()], refusal.detail)
+        return Verdict.accept(visit.identity.encode(), visit.identity.not_after)
+
+    def permits(self, proof: Authentication) -> bool:
+        """Whether who comes with a ticket may come in; if not, the full handshake says why."""
+        identity = remembered_identity(proof)
+        if identity is None or self.names is None:
+            return True
+        try:
+            self.names.check(identity)
+        except Refused:
+            return False
+        return True

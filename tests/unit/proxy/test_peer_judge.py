@@ -1,0 +1,70 @@
+import pytest
+
+from pqproxy import tls
+from pqproxy.config.values import ConnectionLimits
+from pqproxy.identity.patterns import IdentityPatterns
+from pqproxy.identity.peer import Purpose
+from pqproxy.proxy.admission import Admission
+from pqproxy.proxy.peer_judge import PeerJudge
+from pqproxy.proxy.visit import Visit
+from pqproxy.telemetry.reasons import ReasonCode
+from tests.support import pki
+
+from .sidecars import CLIENT, MESH, STRANGER
+
+APPS = IdentityPatterns.parse(("spiffe://corp/ns/apps/sa/*",))
+
+
+@pytest.fixture
+def visit():
+    place = Admission(ConnectionLimits()).ask("10.0.0.1")
+    return Visit("llm", "10.0.0.1:7", place, 0.0)
+
+
+def judge(trust=MESH, names=APPS, purpose=Purpose.CLIENT):
+    return PeerJudge(purpose, trust, names, lambda: pki.NOW)
+
+
+def test_a_peer_that_may_come_in_is_known_from_then_on(visit):
+    verdict = judge().judge(CLIENT.chain_der, visit)
+
+    assert verdict.alert is None
+    assert visit.identity.name == "spiffe://corp/ns/apps/sa/app"
+    assert visit.refusal is None
+
+
+def test_one_that_may_not_is_known_too_and_so_is_the_reason(visit):
+    verdict = judge().judge(STRANGER.chain_der, visit)
+
+    assert verdict.alert is tls.AlertDescription.ACCESS_DENIED
+    assert visit.identity.name == "spiffe://corp/ns/other/sa/app"
+    assert visit.refusal.reason is ReasonCode.NOT_ALLOWED
+
+
+def test_without_a_list_whoever_is_trusted_may_come_in(visit):
+    assert judge(names=None).judge(STRANGER.chain_der, visit).alert is None
+
+
+def test_without_trust_nobody_is_believed(visit):
+    verdict = judge(trust=None).judge(CLIENT.chain_der, visit)
+
+    assert verdict.alert is tls.AlertDescription.UNKNOWN_CA
+    assert visit.identity is None
+
+
+@pytest.mark.parametrize(
+    ("leaf", "names", "permitted"),
+    [(CLIENT, APPS, True), (STRANGER, APPS, False), (STRANGER, None, True)],
+)
+def test_who_comes_with_a_ticket_is_held_against_the_list_again(visit, leaf, names, permitted):
+    verdict = judge(names=None).judge(leaf.chain_der, visit)
+    proof = verdict.authentication(leaf.chain_der, pki.NOW.timestamp())
+
+    assert judge(names=names).permits(proof) is permitted
+
+
+def test_a_ticket_of_nobody_is_judged_by_no_list():
+    """Whoever showed no certificate was let in without one."""
+    proof = tls.Verdict.accept().authentication((), 0.0)
+
+    assert judge().permits(proof)
