@@ -4,15 +4,13 @@ import json
 import re
 import socket
 import ssl
-import subprocess
-import sys
 from contextlib import suppress
 from typing import NamedTuple
 
 import pytest
 
 from tests.support.plain_server import serving
-from tests.support.sidecars import CLIENT, STRANGER, free_port
+from tests.support.sidecars import CLIENT, STRANGER
 
 SSL = pytest.importorskip("OpenSSL.SSL")
 requests = pytest.importorskip("curl_cffi.requests")
@@ -135,18 +133,24 @@ def model(connection):
     connection.sendall(ANSWER)
 
 
-def listen(sidecars, server, policy):
-    """A sidecar that also serves clients without a certificate, and its control address."""
-    control = f"127.0.0.1:{free_port()}"
-    sidecar = sidecars.start_ingress(
+def listen(sidecars, server):
+    """A sidecar that observes, and serves clients without a certificate too."""
+    return sidecars.start_ingress(
         server.forward,
-        policy=policy,
+        policy="observe",
         client_auth="request",
         unsafe_anonymous=True,
         alpn=["http/1.1"],
-        settings={"control": {"listen": control}, "workers": 2},  # who merge what they saw
+        settings={"workers": 2},  # their evidence is put together
     )
-    return sidecar, control
+
+
+def demand(sidecar):
+    """What an operator does then: say `require`, and reload."""
+    (listener,) = sidecar.document["ingress"]
+    demanding = {"ingress": [listener | {"policy": "require"}]}
+    ended = sidecar.reload(sidecar.document | demanding)
+    assert ended.returncode == 0, ended.stderr
 
 
 def all_come(sidecar, certificates):
@@ -159,10 +163,9 @@ def all_come(sidecar, certificates):
     return served
 
 
-def observed(control, *more):
+def observed(sidecar, *more):
     """What the command line says of it."""
-    command = [sys.executable, "-P", "-m", "pqproxy", "observed", "--control", control, *more]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    ended = sidecar.command("observed", *more)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
 
@@ -170,13 +173,14 @@ def observed(control, *more):
 def test_require_refuses_exactly_those_that_observe_named(sidecars):
     certificates = sidecars.certificates
     with serving(model) as server:
-        watching, control = listen(sidecars, server, "observe")
-        served = all_come(watching, certificates)
-        (listener,) = json.loads(observed(control, "-o", "json"))["listeners"]
-        metrics, text = watching.metrics(), observed(control)
-        demanding, _ = listen(sidecars, server, "require")
-        still_served = all_come(demanding, certificates)
-        refusals = demanding.wait_for("refused", len(EXPECTED))
+        sidecar = listen(sidecars, server)
+        served = all_come(sidecar, certificates)
+        (listener,) = json.loads(observed(sidecar, "-o", "json"))["listeners"]
+        metrics, text = sidecar.metrics(), observed(sidecar)
+        before = len(sidecar.wait_for("refused", len(CALLERS) - len(SERVED_BY_OBSERVE)))
+        demand(sidecar)
+        still_served = all_come(sidecar, certificates)
+        refusals = sidecar.wait_for("refused", before + len(EXPECTED))[before:]
 
     rows = {row["source"]: row for row in listener["rows"]}
     named = {(row["source"], row["reason"]) for row in listener["rows"]}
@@ -191,6 +195,8 @@ def test_require_refuses_exactly_those_that_observe_named(sidecars):
             assert (row["identity"], row["decision"]) == (caller.identity, decision), name
             assert row["count"] == 1
             assert HOSTS[name] in text
+    (after,) = json.loads(observed(sidecar, "-o", "json"))["listeners"]
+    assert (after["policy"], after["rows"]) == ("require", listener["rows"])
     classical = rows[HOSTS["OpenSSL, classical"]]
     assert classical["offered_groups"] == ["secp256r1"]
     assert "ecdsa_secp256r1_sha256" in classical["offered_signature_schemes"]
