@@ -32,6 +32,7 @@ def document(findings: Findings, verdict: Verdict) -> dict[str, Any]:
         "post_quantum": verdict.post_quantum.value,
         "downgradeable": verdict.downgradeable,
         "summary": verdict.summary,
+        "advice": verdict.advice or None,
         "default_offer": _result(Result.of_handshake(first))
         | {
             "completed": first.outcome is Outcome.COMPLETED,
@@ -69,6 +70,8 @@ def document(findings: Findings, verdict: Verdict) -> dict[str, Any]:
 def lines(findings: Findings, verdict: Verdict) -> Iterator[Line]:
     """Yield the lines for people; the first is the verdict."""
     yield Line(_verdict_mark(verdict), "", verdict.summary)
+    if verdict.advice:
+        yield Line(Mark.NONE, "what helps", verdict.advice)
     if not findings.speaks_tls:
         return
     yield from _version_lines(findings, verdict)

@@ -19,6 +19,21 @@ class PostQuantum(StrEnum):
     UNKNOWN = "unknown"
 
 
+_ADVICE = {
+    PostQuantum.NEGOTIATED: "to be sure of every client, let the server refuse those without it "
+    "(policy: require of pqproxy; policy: observe names them first)",
+    PostQuantum.AVAILABLE: "let the server put X25519MLKEM768 first in its list of groups",
+    PostQuantum.NO: "put pqproxy before it (pqproxy serve), or a newer TLS library into it "
+    "(OpenSSL 3.5, Go 1.24, Java 27)",
+    PostQuantum.UNKNOWN: "see what the server's log says, and what stands in between",
+}
+# By whether it said anything at all.
+_ADVICE_WITHOUT_TLS = {
+    True: "put pqproxy before it (pqproxy serve)",
+    False: "check that it is the right port, and that nothing in between swallows large hellos",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The answer.
@@ -27,12 +42,14 @@ class Verdict:
         protocol: the newest TLS version, what else it speaks, or why that is not known.
         downgradeable: whether a client that offers nothing post-quantum is served.
         summary: all of it in one line.
+        advice: what would make it better; empty where nothing would.
     """
 
     protocol: str
     post_quantum: PostQuantum
     downgradeable: bool | None
     summary: str
+    advice: str
 
     @property
     def is_post_quantum_only(self) -> bool:
@@ -45,9 +62,13 @@ def judge(findings: Findings) -> Verdict:
     protocol = _protocol(findings)
     post_quantum, downgradeable = _post_quantum(findings), _downgradeable(findings)
     if not findings.speaks_tls:
-        return Verdict(protocol, post_quantum, None, _no_tls(findings, protocol))
+        advice = _ADVICE_WITHOUT_TLS[findings.first.outcome is Outcome.NOT_TLS]
+        return Verdict(protocol, post_quantum, None, _no_tls(findings, protocol), advice)
     summary = _summary(findings, protocol, post_quantum, downgradeable)
-    return Verdict(protocol, post_quantum, downgradeable, summary)
+    advice = _ADVICE[post_quantum]
+    if downgradeable is False and post_quantum is PostQuantum.NEGOTIATED:
+        advice = ""
+    return Verdict(protocol, post_quantum, downgradeable, summary, advice)
 
 
 def served_classically(findings: Findings) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ KEYS = [
     "post_quantum",
     "downgradeable",
     "summary",
+    "advice",
     "default_offer",
     "classical_only",
     "older_version",
@@ -94,8 +95,11 @@ def test_the_first_line_is_the_verdict_with_its_mark():
     assert text(everything((X25519,))).startswith("× not post-quantum")  # noqa: RUF001
 
 
-def test_what_is_no_tls_is_one_line():
-    assert "\n" not in text(findings(handshake(Outcome.NOT_TLS, first_bytes=b"HTTP/1.1 400")))
+def test_what_is_no_tls_is_the_verdict_and_what_helps():
+    told = text(findings(handshake(Outcome.NOT_TLS, first_bytes=b"HTTP/1.1 400"))).splitlines()
+
+    assert len(told) == 2
+    assert "pqproxy serve" in told[1]
 
 
 def test_a_chain_that_nobody_verified_is_said_to_be_so():

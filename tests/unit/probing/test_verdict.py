@@ -38,6 +38,22 @@ def test_whoever_serves_others_too_is_downgradeable(found, by):
     assert verdict.summary.endswith(f"clients without it are served too: {by}")
 
 
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (everything((PQ, X25519)), "policy: require"),
+        (everything((PQ,), classical=Result(Reply.UNCLEAR)), "policy: require"),
+        (everything((X25519, PQ)), "X25519MLKEM768 first"),
+        (everything((X25519,)), "pqproxy serve"),
+        (findings(handshake(Outcome.NOT_TLS)), "pqproxy serve"),
+        (findings(handshake(Outcome.SILENT)), "the right port"),
+    ],
+)
+def test_whatever_could_be_better_comes_with_what_helps(found, said):
+    assert said in judge(found).advice
+    assert judge(everything((PQ,))).advice == ""
+
+
 def test_a_foreign_classical_group_counts_as_a_downgrade():
     found = everything((PQ,))
     found.groups[0x0019] = Result(Reply.ASKS_FOR_SHARE, 0x0019)
