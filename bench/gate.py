@@ -64,9 +64,17 @@ class Load:
 
     def run(self) -> Done:
         """Let it work and wait for its report."""
+        self.begin()
+        return Done(**json.loads(self._read()))
+
+    def begin(self) -> None:
+        """Let it work."""
         self._process.stdin.write("\n")
         self._process.stdin.flush()
-        return Done(**json.loads(self._read()))
+
+    def end(self) -> None:
+        """End it in mid-work: nobody wants its report."""
+        self._process.kill()
 
     def _read(self) -> str:
         if line := self._process.stdout.readline().strip():

@@ -59,6 +59,23 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class Gaps:
+    """Times between the tokens of a stream, in milliseconds."""
+
+    count: int
+    p50: float
+    p99: float
+    worst: float
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> "Gaps":
+        """From each gap in seconds; there is at least one."""
+        ranked = sorted(gap * 1e3 for gap in seconds)
+        last = len(ranked) - 1
+        return cls(len(ranked), ranked[last // 2], ranked[round(last * 0.99)], ranked[last])
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """Proportional set size of one side of a pair, in bytes."""
 

@@ -1,6 +1,6 @@
 import pytest
 
-from bench.results import OURS, REFERENCE, Measured, Sample
+from bench.results import OURS, REFERENCE, Gaps, Measured, Sample
 
 
 def measured(ours, reference):
@@ -38,3 +38,9 @@ def test_without_a_peer_there_is_no_ratio(absent):
     samples = {name: [Sample(1, 1, 1)] for name in (OURS, REFERENCE) if name != absent}
 
     assert Measured("work", "request", 1.1, samples).ratio() is None
+
+
+def test_gaps_are_ranked_in_milliseconds():
+    gaps = Gaps.of([number / 1e3 for number in range(100, -1, -1)])
+
+    assert (gaps.count, gaps.p50, gaps.p99, gaps.worst) == (101, 50, 99, 100)

@@ -1,0 +1,153 @@
+"""`python -m bench.overload`: what crowds at the door do to those who are inside.
+
+Token streams are watched while it is quiet, with the crowd, and when it is quiet again.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from bench import certificates, machine, report
+from bench.gate import Load
+from bench.pair import GROUP, Pair, Plan
+from bench.processes import (
+    LOAD_CORE,
+    PROXY_CORE,
+    allow_many_descriptors,
+    free_port,
+    module,
+    server,
+)
+from bench.procfs import process_tree, pss
+from bench.results import Gaps
+from bench.sidecars import Sidecars
+
+PREAMBLE = """\
+# Overload
+
+Written by `python -m bench.overload --publish`. Token streams run through a pair while it is quiet, while a
+crowd is at the door of the ingress, and when it is quiet again. The figures are gaps between tokens, as the
+clients saw them, and the memory of the ingress's worker. Streams that go straight to the server show what of
+it the machine itself does: crowd, clients and server share one core, the pair has the other.
+"""
+
+PUBLISHED = Path("docs/overload.md")
+SECONDS = 6.0
+STORM, STRANGERS = "a storm of full handshakes", "2000 silent, garbage and half-hello connections"
+
+
+class Watch:
+    """Token streams through one port."""
+
+    def __init__(self, stack: ExitStack, port: int, count: int) -> None:
+        self._process = stack.enter_context(_spoken_to("bench.gaps", port, count))
+
+    def ask(self, seconds: float) -> None:
+        self._process.stdin.write(f"{seconds}\n")
+        self._process.stdin.flush()
+
+    def answer(self) -> Gaps:
+        return Gaps(**json.loads(self._process.stdout.readline()))
+
+
+@contextmanager
+def _spoken_to(name: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """A process that said it is ready, told to leave by the end of its stdin."""
+    process = subprocess.Popen(
+        ["taskset", "-c", str(LOAD_CORE), *module(name, *arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        if process.stdout.readline().strip() != "ready":
+            raise SystemExit(f"{name} did not get ready")
+        yield process
+    finally:
+        process.stdin.close()
+        process.wait()
+        process.stdout.close()
+
+
+@contextmanager
+def storm(pair: Pair) -> Iterator[None]:
+    """Full handshakes, as fast as the ingress takes them."""
+    arguments = [pair.plan.anonymous, 3600, GROUP, pair.plan.certificates.root]
+    with Load("bench.handshakes", arguments) as load:
+        load.begin()
+        yield
+        load.end()
+
+
+@contextmanager
+def strangers(pair: Pair) -> Iterator[None]:
+    """Connections that bring nothing."""
+    with _spoken_to("bench.strangers", pair.plan.anonymous, 2000):
+        yield
+
+
+def measure(crowd, streams: int, interval_ms: float) -> list[list[str]]:
+    """The rows of one crowd."""
+    with tempfile.TemporaryDirectory(prefix="pqproxy-bench-") as directory, ExitStack() as stack:
+        pair = stack.enter_context(_running(Path(directory), interval_ms))
+        through = Watch(stack, pair.plan.entry, streams)
+        direct = Watch(stack, pair.plan.backend, streams)
+        rows = []
+        for name in ("quiet", "crowd", "quiet again"):
+            with crowd(pair) if name == "crowd" else ExitStack():
+                found = []
+                for watch in (through, direct):  # one after the other: they share a core
+                    watch.ask(SECONDS)
+                    found.append(watch.answer())
+                memory = pss(process_tree(pair.ingress)[1].pid)
+            cells = [f"{gaps.p50:.2f}, {gaps.p99:.2f}, {gaps.worst:.1f} ms" for gaps in found]
+            rows.append([name, *cells, report.bytes_(memory)])
+    return rows
+
+
+@contextmanager
+def _running(directory: Path, interval_ms: float) -> Iterator[Pair]:
+    plan = Plan(directory, certificates.create(directory), *(free_port() for _ in range(4)))
+    sidecars = Sidecars()
+    tokens = module("bench.tokens", plan.backend, interval_ms)
+    with ExitStack() as stack:
+
+        def start(name: str, argv: list[str], core: int, *ports: int) -> int:
+            log = directory / f"{name}.log"
+            return stack.enter_context(server(argv, core=core, ports=ports, log=log)).pid
+
+        start("backend", tokens, LOAD_CORE, plan.backend)
+        ingress = start("ingress", sidecars.ingress(plan), PROXY_CORE, plan.mutual, plan.anonymous)
+        egress = start("egress", sidecars.egress(plan), PROXY_CORE, plan.entry)
+        yield Pair(plan, egress, ingress)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.overload", description=__doc__)
+    parser.add_argument("--publish", action="store_true", help=f"write {PUBLISHED}")
+    options = parser.parse_args()
+    allow_many_descriptors()
+    heads = ["", "through the pair: p50, p99, worst gap", "direct", "worker of the ingress"]
+    sections = [
+        PREAMBLE.strip(),
+        report.table(("", ""), machine.describe().items()),
+    ]
+    for title, crowd, streams, interval in (
+        (f"200 streams, a token each 50 ms, beside {STORM}", storm, 200, 50),
+        (f"50 streams, a token each 20 ms, beside {STRANGERS}", strangers, 50, 20),
+    ):
+        sections += [f"## {title}", report.table(heads, measure(crowd, streams, interval))]
+        print("\n\n".join(sections[-2:]), file=sys.stderr, flush=True)
+    page = "\n\n".join(sections) + "\n"
+    print(page)
+    if options.publish:
+        PUBLISHED.write_text(page)
+
+
+if __name__ == "__main__":
+    main()
