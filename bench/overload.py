@@ -30,10 +30,11 @@ from bench.sidecars import Sidecars
 PREAMBLE = """\
 # Overload
 
-Written by `python -m bench.overload --publish`. Token streams run through a pair while it is quiet, while a
-crowd is at the door of the ingress, and when it is quiet again. The figures are gaps between tokens, as the
-clients saw them, and the memory of the ingress's worker. Streams that go straight to the server show what of
-it the machine itself does: crowd, clients and server share one core, the pair has the other.
+Written by `python -m bench.overload --publish`. Token streams run through a pair while it is
+quiet, while a crowd is at the door of the ingress, and when it is quiet again. The figures are
+gaps between tokens, as the clients saw them, and the memory of the ingress's worker. Streams that
+go straight to the server show what of it the machine itself does: crowd, clients and server share
+one core, the pair has the other.
 """
 
 PUBLISHED = Path("docs/overload.md")
