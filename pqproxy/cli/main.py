@@ -24,12 +24,13 @@ COMMANDS = {
     "check": "pqproxy.cli.check",
     "status": "pqproxy.cli.status",
     "observed": "pqproxy.cli.observed",
+    "drain": "pqproxy.cli.drain",
     "reload": "pqproxy.cli.reload",
     "probe": "pqproxy.cli.probe",
     "sniff": "pqproxy.cli.sniff",
     "completion": "pqproxy.cli.completion",
 }
-LATER = frozenset(("bench", "drain", "rules", "sign", "verify"))
+LATER = frozenset(("bench", "rules", "sign", "verify"))
 # `pqproxy -c F` is `pqproxy run -c F`.
 _OPTIONS_OF_RUN = ("-c", "--config", "--keylog", "--no-landlock")
 _INTERRUPTED = 130  # as shells say it: 128 + SIGINT

@@ -39,7 +39,7 @@ def build_settings(
         egress=tuple(_egress(entry, base, policies) for entry in file.egress),
         workers=file.workers,
         provider=file.crypto.provider,
-        drain=Drain(file.drain.timeout),
+        drain=Drain(file.drain.timeout, file.drain.delay),
         control=rebase(file.control.listen, base) if file.control else None,
         health=rebase(file.health.listen, base) if file.health else None,
         probes=tuple(file.health.probes.items()) if file.health else (),

@@ -140,9 +140,9 @@ class EgressEntry(ListenerEntry):
 class DrainEntry(Section):
     """How a stop is softened."""
 
-    # Taken already, so that a file can hold for both: it is for the `drain` command, and a
-    # SIGTERM drains without a delay by design.
-    delay: Duration = _default("5s", description="how long the drain command goes on accepting")
+    delay: Duration = _default(
+        "5s", description="how long `pqproxy drain` and /drained go on accepting; a signal does not"
+    )
     timeout: Duration = _default("25s", description="then what is left is reset")
 
 

@@ -159,9 +159,10 @@ class Egress:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Seconds that connections have to finish after a stop."""
+    """How a stop is softened, in seconds."""
 
-    timeout: float = 25.0
+    timeout: float = 25.0  # for open connections to finish, once no more are accepted
+    delay: float = 5.0  # of accepting on while not ready; a signal does without
 
 
 @dataclass(frozen=True, slots=True)

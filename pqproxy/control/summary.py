@@ -20,6 +20,8 @@ Row = Mapping[str, Any]
 def summary(status: Row, now: datetime) -> Iterator[str]:
     """The lines. `now` is what ends of certificates are measured from."""
     yield _headline(status)
+    if drain := status.get("drain"):
+        yield drain_line(drain)
     yield _workers(status)
     if reload := status.get("last_reload"):
         yield from _reload(reload)
@@ -38,6 +40,22 @@ def is_ready(status: Row) -> bool:
     return bool(status.get("ready")) and not status.get("draining")
 
 
+def drain_line(drain: Row) -> str:
+    """How far a drain is, as `/status` and the answer to `POST /drain` tell it."""
+    if drain.get("phase") == "over":
+        finished, reset = drain.get("finished", 0), drain.get("reset", 0)
+        if reset:
+            return f"drain was forced: {_connections(reset)} reset, {finished} finished"
+        return f"drained: {_connections(finished)} finished, nothing was reset"
+    line = f"draining: {_connections(drain.get('connections', 0))} open"
+    if (oldest := drain.get("oldest_seconds")) is not None:
+        line += f", the oldest for {lasting(oldest)}"
+    left = lasting(drain.get("seconds_left", 0))
+    if drain.get("phase") == "accepting":
+        return f"{line}; new ones are accepted for another {left}"
+    return f"{line}; what is left in {left} is reset"
+
+
 def lasting(seconds: float) -> str:
     """A duration in its two largest units: `3 d 4 h`, `12 s`."""
     left = max(int(seconds), 0)
@@ -47,6 +65,10 @@ def lasting(seconds: float) -> str:
             parts.append(f"{left // size} {unit}")
             left %= size
     return " ".join(parts[:2]) or "0 s"
+
+
+def _connections(count: int) -> str:
+    return f"{count} connection{'' if count == 1 else 's'}"
 
 
 def _headline(status: Row) -> str:

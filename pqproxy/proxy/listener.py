@@ -2,6 +2,10 @@
 
 Out of descriptors is no reason to spin or to die: accepting pauses for a moment and the kernel's
 queue keeps who is waiting.
+
+A socket that several workers accept from wakes all of them for each connection, and the same one
+tends to be first. So they take turns, without a word between them: who took a connection stands
+aside for a moment before each of the next ones, until the others have had theirs.
 """
 
 import asyncio
@@ -17,6 +21,8 @@ from pqproxy.proxy.socket_options import configure
 
 _PER_TURN = 64  # then the data of others is looked at
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+_ASIDE = 0.001  # seconds, for each turn that is owed to the others
+_MOST_OWED = 15  # with hundreds of workers a connection would wait for longer than it takes
 _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 _log = logging.getLogger(__name__)
@@ -34,14 +40,16 @@ class Listener:
         admission: Admission,
         welcome: Welcome,
         turn_away: Callable[[str, str | None], None],
+        others: int = 0,  # processes that accept from the same socket
     ) -> None:
         # Accepted TCP sockets inherit these options: five system calls less for each of them.
         configure(sock)
         self._sock, self._poller, self._admission = sock, poller, admission
         self._welcome, self._turn_away = welcome, turn_away
-        self._pause = _FIRST_PAUSE
+        self._back_off_for = _FIRST_PAUSE
         self._paused: asyncio.TimerHandle | None = None
         self._closed = False
+        self._others, self._owed = min(others, _MOST_OWED), 0  # turns
         poller.add_listener(sock.fileno(), self)
 
     def redirect(
@@ -57,8 +65,15 @@ class Listener:
         """Accept who is in the queue already, then no more."""
         if self._closed:
             return
-        while not self._paused and self._accept():
+        self._resume()
+        while self._paused is None and self._accept():
             pass
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Accept no more; who is in the queue is left to others who hold the socket."""
+        if self._closed:
+            return
         self._closed = True
         if self._paused is not None:
             self._paused.cancel()
@@ -68,9 +83,15 @@ class Listener:
 
     def on_events(self, mask: int) -> None:
         """Somebody is in the queue."""
-        for _ in range(_PER_TURN):
+        if self._closed or self._paused is not None:
+            return
+        if self._owed:
+            self._pause(self._owed * _ASIDE, self._take_turn)
+            return
+        for _ in range(1 if self._others else _PER_TURN):
             if self._closed or self._paused is not None or not self._accept():
                 return
+            self._owed = self._others
 
     def on_turn(self) -> None:
         """Never asked for."""
@@ -89,7 +110,7 @@ class Listener:
                 self._back_off(error)
                 return False
             return True  # that one gave up while it waited; the next may be fine
-        self._pause = _FIRST_PAUSE
+        self._back_off_for = _FIRST_PAUSE
         sock.setblocking(False)
         host, peer = _names(address)
         source = source_of(host)
@@ -102,20 +123,30 @@ class Listener:
         return True
 
     def _back_off(self, error: OSError) -> None:
-        if self._pause == _FIRST_PAUSE:
+        if self._back_off_for == _FIRST_PAUSE:
             _log.error(
                 "cannot accept at %s: %s; whoever connects waits (descriptors: ulimit -n is %d)",
                 shown_address(self._sock.getsockname()),
                 error.strerror,
                 resource.getrlimit(resource.RLIMIT_NOFILE)[0],
             )
-        self._poller.remove(self._sock.fileno())
-        self._paused = self._poller.loop.call_later(self._pause, self._try_again)
-        self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+        self._pause(self._back_off_for, self._resume)
+        self._back_off_for = min(self._back_off_for * 2, _LONGEST_PAUSE)
 
-    def _try_again(self) -> None:
-        self._paused = None
-        self._poller.add_listener(self._sock.fileno(), self)
+    def _take_turn(self) -> None:
+        """Accept if nobody else did; then they have had a turn."""
+        self._resume()
+        self._owed = self._others if self._accept() else self._owed - 1
+
+    def _pause(self, seconds: float, then: Callable[[], None]) -> None:
+        self._poller.remove(self._sock.fileno())
+        self._paused = self._poller.loop.call_later(seconds, then)
+
+    def _resume(self) -> None:
+        if self._paused is not None:
+            self._paused.cancel()
+            self._paused = None
+            self._poller.add_listener(self._sock.fileno(), self)
 
 
 def _names(address: object) -> tuple[str, str]:

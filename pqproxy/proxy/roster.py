@@ -10,6 +10,7 @@ has ended, by the settings that it began with.
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -55,6 +56,7 @@ class Roster:
         self._services: dict[str, Service] = {}
         self._retired: list[Service] = []
         self._prepared: _Prepared | None = None
+        self._leaving = False
         self._key_log: KeyLog | None = None
         self.ticket_keys = TicketKeys()  # none, until the supervisor brings some
 
@@ -145,6 +147,26 @@ class Roster:
         for name, listeners in freed.items():
             self._services.get(name, replaced[name]).see_out(listeners)
 
+    # Places of other workers.
+
+    def cover(self, place: int, sockets: Mapping[str, list[socket.socket]]) -> None:
+        """Accept from the sockets of another worker's place too, given by listener.
+
+        A reload that changes a listener ends it: the rest waits for that worker's successor.
+        """
+        self.uncover(place)
+        for name, given in sockets.items():
+            service = self._services.get(name)
+            if service is None or self._leaving:
+                close_all(given)
+            else:
+                service.cover(place, given)
+
+    def uncover(self, place: int) -> None:
+        """Leave that place to its worker."""
+        for service in self._services.values():
+            service.uncover(place)
+
     # All of them together.
 
     @property
@@ -155,6 +177,7 @@ class Roster:
     def stop_listening(self) -> None:
         """Accept who is in the queues already, then no more."""
         self.abandon()
+        self._leaving = True
         for service in self._services.values():
             service.stop_listening()
 
@@ -172,16 +195,26 @@ class Roster:
         for service in self._everyone():
             service.count_bytes()
         connections = {name: one.admission.connections for name, one in self._services.items()}
+        status = {
+            "connections": connections,
+            "kept_bytes": self._engine.pool.copied,
+            "oldest": self._age(),
+        }
         report = {
             "counters": self._counters.snapshot(),
             "evidence": self._counters.take_evidence(),
-            "status": {"connections": connections, "kept_bytes": self._engine.pool.copied},
+            "status": status,
         }
         self._retired = [service for service in self._retired if service.tasks]
         alive = {service.counters.name for service in self._everyone()}
         for name in self._counters.listeners.keys() - alive:
             del self._counters.listeners[name]
         return report
+
+    def _age(self) -> float | None:
+        """Seconds since the oldest open connection came; None when there is none."""
+        arrivals = [one.oldest for one in self._everyone() if one.oldest is not None]
+        return time.monotonic() - min(arrivals) if arrivals else None
 
     def _everyone(self) -> Iterator[Service]:
         yield from self._services.values()

@@ -5,10 +5,11 @@ A task takes a connection through its steps and then waits for the splice; bytes
 
 import asyncio
 import functools
+import itertools
 import logging
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, KeysView
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -70,7 +71,8 @@ class Service:
         self.admission = Admission(settings.limits, worker.workers)
         self._witness = Witness(settings.policy, counters.evidence)
         self._listeners: list[Listener] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._covered: dict[int, list[Listener]] = {}  # of other workers, by their place
+        self._tasks: dict[asyncio.Task[None], float] = {}  # when each began; the oldest is first
         self._splices: dict[Splice, tuple[int, int]] = {}  # bytes that are counted already
         self._overload_line_at = -_OVERLOAD_LINE_EVERY
         self._turned_away = 0  # since that line
@@ -80,9 +82,19 @@ class Service:
     def listen(self, sockets: list[socket.socket]) -> None:
         """Accept from these on."""
         for sock in sockets:
-            self._listeners.append(
-                Listener(sock, self._poller, self.admission, self._welcome, self._turn_away)
-            )
+            # A socket that is one of several at its port is this worker's own.
+            own = sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT)
+            self._listeners.append(self._listener(sock, 0 if own else self._worker.workers - 1))
+
+    def cover(self, place: int, sockets: list[socket.socket]) -> None:
+        """Accept for the worker in another place, in turns with all others who serve."""
+        others = max(0, self._worker.workers - 2)  # without us and that one
+        self._covered[place] = [self._listener(sock, others) for sock in sockets]
+
+    def uncover(self, place: int) -> None:
+        """Leave who is in those queues to others."""
+        for listener in self._covered.pop(place, ()):
+            listener.let_go()
 
     def succeed(self, before: "Service") -> None:
         """Take the place of the service of this name: whoever it let in counts within our limits.
@@ -97,6 +109,8 @@ class Service:
 
     def release(self) -> list[Listener]:
         """Give up what it listens on, without closing it. Open connections go on."""
+        for place in tuple(self._covered):
+            self.uncover(place)
         listeners, self._listeners = self._listeners, []
         return listeners
 
@@ -114,14 +128,20 @@ class Service:
 
     def stop_listening(self) -> None:
         """Accept who is in the queue already, then no more."""
-        for listener in self._listeners:
+        for listener in (*self._listeners, *itertools.chain(*self._covered.values())):
             listener.close()
         self._listeners.clear()
+        self._covered.clear()
 
     @property
-    def tasks(self) -> set[asyncio.Task[None]]:
+    def tasks(self) -> KeysView[asyncio.Task[None]]:
         """One task per open connection."""
-        return self._tasks
+        return self._tasks.keys()
+
+    @property
+    def oldest(self) -> float | None:
+        """When the oldest open connection came (time.monotonic())."""
+        return next(iter(self._tasks.values()), None)
 
     def cut(self) -> None:
         """Reset every connection: the drain is over."""
@@ -142,14 +162,17 @@ class Service:
         """Take one connection through its steps. Raises Ended when it ends before it is joined."""
         raise NotImplementedError
 
+    def _listener(self, sock: socket.socket, others: int) -> Listener:
+        return Listener(sock, self._poller, self.admission, self._welcome, self._turn_away, others)
+
     # The life of a connection.
 
     def _welcome(self, sock: socket.socket, peer: str, place: Place) -> None:
         visit = Visit(self._name, peer, place, time.monotonic())
         self.counters.opened()
         task = self._loop.create_task(self._live(sock, visit))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = visit.started
+        task.add_done_callback(self._tasks.pop)
 
     def _turn_away(self, peer: str, limit: str | None) -> None:
         self.counters.decision(Decision.REFUSED, ReasonCode.OVERLOAD)

@@ -6,6 +6,7 @@ listening sockets of such a change. When the channel ends, the supervisor is gon
 """
 
 import asyncio
+import faulthandler
 import gc
 import itertools
 import json
@@ -31,6 +32,7 @@ from pqproxy.proxy.descriptor import Engine
 from pqproxy.proxy.handover import HandoverFailed, receive_sockets
 from pqproxy.proxy.lingering import Lingerers
 from pqproxy.proxy.loop import PollingLoop
+from pqproxy.proxy.orphan import end_with_parent
 from pqproxy.proxy.roster import Roster
 from pqproxy.proxy.signer import Signer
 from pqproxy.telemetry import log
@@ -88,6 +90,10 @@ class WorkerProcess(asyncio.Protocol):
                     self._commit(int(message["id"]))
                 case "abandon":
                     self._roster.abandon()
+                case "cover":
+                    self._cover(int(message["id"]), int(message["place"]), message["sockets"])
+                case "uncover":
+                    self._roster.uncover(int(message["place"]))
                 case "stop":
                     self.drain(0)
 
@@ -99,6 +105,17 @@ class WorkerProcess(asyncio.Protocol):
     def _say(self, **message: object) -> None:
         if self._transport is not None:
             self._transport.write(encode_frame(json.dumps(message).encode()))
+
+    def _cover(self, number: int, place: int, counts: dict[str, int]) -> None:
+        """Accept for a worker that is not there."""
+        try:
+            arrived = iter(receive_sockets(self._handover, number, sum(counts.values())))
+        except HandoverFailed as error:
+            _log.error("cannot accept for another worker: %s", error)
+            return
+        self._roster.cover(
+            place, {name: list(itertools.islice(arrived, count)) for name, count in counts.items()}
+        )
 
     # Changes.
 
@@ -229,6 +246,8 @@ def _read_exactly(channel: socket.socket, count: int) -> bytes | None:
 def main(arguments: list[str]) -> int:
     """The process, from its first line to its exit status."""
     harden()
+    end_with_parent()
+    faulthandler.enable()  # says where it was, when it crashes or is aborted
     # A peer's certificate with an odd serial number would otherwise write to our stderr.
     warnings.simplefilter("ignore", CryptographyDeprecationWarning)
     for number in (signal.SIGINT, signal.SIGHUP):  # those of a terminal are the supervisor's

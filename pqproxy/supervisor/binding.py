@@ -49,6 +49,13 @@ class Bound:
         """By listener, the sockets of the worker in this place, and of whoever replaces it."""
         return {name: [group[place] for group in groups] for name, groups in self.listeners.items()}
 
+    def own_sockets(self, place: int) -> dict[str, list[socket.socket]]:
+        """Of those, the ones that no other worker accepts from."""
+        return {
+            name: [group[place] for group in groups if len(set(group)) > 1]
+            for name, groups in self.listeners.items()
+        }
+
     def addresses(self, listener: str) -> list[str]:
         """Where a listener really listens."""
         return [shown_address(group[0]) for group in self.listeners[listener]]

@@ -6,11 +6,13 @@
     GET /config    the effective configuration, without a single byte of a file
     POST /reload   reads the configuration again; says what changed, or every problem
                    (422: of the configuration, 409: of anything else)
+    POST /drain    begins a drain and says how far it is; {"wait": true}: says how it went
 
 A web page can make a browser send requests to loopback under a name of its own (DNS rebinding);
 the Host header tells them from ours.
 """
 
+import json
 import os
 import time
 from collections.abc import Callable
@@ -24,8 +26,10 @@ from pqproxy.config.values import Egress, Ingress, TcpAddress, UnixAddress
 from pqproxy.supervisor.admin import AdminServer
 from pqproxy.supervisor.binding import Bound
 from pqproxy.supervisor.crew import Crew
+from pqproxy.supervisor.drain import Drain
 from pqproxy.supervisor.metrics import DECISION_LABELS, HANDSHAKE_LABELS
 from pqproxy.supervisor.reloading import History, Kind, Reloader, Result
+from pqproxy.supervisor.worker import WorkerProcess
 from pqproxy.telemetry.counters import ListenerCounters
 from pqproxy.telemetry.evidence import Evidence
 from pqproxy.version import VERSION
@@ -40,6 +44,7 @@ class Report:
     crew: Crew
     bound: Bound
     reloads: History
+    drain: Drain
     clock: Callable[[], float] = time.monotonic
     started: float = 0.0
 
@@ -50,12 +55,10 @@ class Report:
             "pid": os.getpid(),
             "uptime_seconds": round(self.clock() - self.started, 3),
             "draining": self.crew.draining,
+            "drain": self.drained(),
             "ready": self.crew.ready,
             "worker_restarts": self.crew.restarts,
-            "workers": [
-                {"pid": worker.pid, "ready": worker.ready, "lag_seconds": round(worker.lag, 6)}
-                for worker in self.crew.live()
-            ],
+            "workers": [_worker(worker) for worker in self.crew.live()],
             "listeners": [
                 self._listener(counters)
                 for counters in self.crew.totals().listeners.values()
@@ -67,6 +70,11 @@ class Report:
             ],
             "last_reload": None if self.reloads.last is None else self.reloads.last.document(),
         }
+
+    def drained(self) -> dict[str, Any] | None:
+        """How far the drain is, once there is one."""
+        progress = self.drain.progress
+        return None if progress is None else progress.as_json()
 
     def _listener(self, counters: ListenerCounters) -> dict[str, Any]:
         listener = self.crew.in_force.listener(counters.name)
@@ -101,6 +109,15 @@ class Report:
         }
 
 
+def _worker(worker: WorkerProcess) -> dict[str, Any]:
+    return {
+        "pid": worker.pid,
+        "ready": worker.ready,
+        "lag_seconds": round(worker.lag, 6),
+        "connections_active": worker.active,
+    }
+
+
 def control_server(report: Report, reloader: Reloader) -> AdminServer:
     """The server of the control listener."""
 
@@ -125,8 +142,26 @@ def control_server(report: Report, reloader: Reloader) -> AdminServer:
         status = failed if outcome.result is Result.FAILURE else 200
         return web.json_response(outcome.document(), status=status)
 
+    async def drain(request: web.Request) -> web.Response:
+        wait = await _asks_to_wait(request)
+        report.drain.begin(report.crew.in_force.settings.drain.delay)
+        if wait:
+            await report.drain.wait()
+        else:
+            await report.crew.refresh()
+        return web.json_response(report.drained())
+
     paths = {"/status": status, "/observed": observed, "/ledger": ledger, "/config": config}
-    return AdminServer(paths, (check_host,), orders={"/reload": reload})
+    return AdminServer(paths, (check_host,), orders={"/reload": reload, "/drain": drain})
+
+
+async def _asks_to_wait(request: web.Request) -> bool:
+    """Read the body of a drain, which may be empty. Raises HTTPBadRequest."""
+    try:
+        asked = json.loads(await request.read() or b"null")
+    except ValueError:
+        raise web.HTTPBadRequest(text="the body is not JSON\n") from None
+    return isinstance(asked, dict) and asked.get("wait") is True
 
 
 def redacted(value: object) -> Any:

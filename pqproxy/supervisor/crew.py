@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 
 from pqproxy.proxy.channel import WorkerStart
 from pqproxy.supervisor.binding import Bound
+from pqproxy.supervisor.crash_log import crash_line, how_it_ended
 from pqproxy.supervisor.errors import StartFailure
 from pqproxy.supervisor.in_force import InForce
 from pqproxy.supervisor.ticket_keys import TICKET_KEY_PERIOD, TicketKeyRing
@@ -20,7 +22,9 @@ from pqproxy.telemetry.reasons import EndReason
 
 logger = logging.getLogger(__name__)
 
+_FIRST_COVER = 1 << 32  # numbers of handovers; below are those of reloads
 REPORT_PERIOD = 1.0  # a worker that is killed loses at most this much of its counts
+STUCK = 2.0  # seconds without an answer, after which others accept for a worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,7 @@ class Patience:
     longest_pause: float = 10.0
     answer: float = 0.25  # for fresh counters, when somebody scrapes
     change: float = 10.0  # for a worker to get ready for other settings
+    hung: int = 20  # unanswered rounds of reports, then a worker is replaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,11 @@ class Drained:
 
     finished: int
     reset: int
+
+    def __str__(self) -> str:
+        if self.reset:
+            return f"drain was forced: {self.reset} connections were reset"
+        return f"drained: nothing was reset, {self.finished} connections finished"
 
 
 class Crew:
@@ -56,6 +66,7 @@ class Crew:
     ) -> None:
         self.in_force = in_force
         self.restarts = 0
+        self.draining = False  # whether new connections should go elsewhere
         self.evidence: dict[str, Evidence] = {}  # by listener
         self.workers: list[WorkerProcess | None] = [None] * in_force.settings.workers
         self.patience = patience
@@ -68,16 +79,22 @@ class Crew:
         self._started = asyncio.Event()
         self._leaving = asyncio.Event()
         self._cut = asyncio.Event()  # the drain is to end now
-
-    @property
-    def draining(self) -> bool:
-        """Whether we were told to go."""
-        return self._leaving.is_set()
+        self._covers = itertools.count(_FIRST_COVER)
 
     @property
     def ready(self) -> bool:
         """Whether every worker accepts connections."""
         return all(worker is not None and worker.ready for worker in self.workers)
+
+    @property
+    def active(self) -> int:
+        """Connections that are open, by the newest reports."""
+        return sum(worker.active for worker in self.live())
+
+    @property
+    def oldest(self) -> float | None:
+        """Seconds since the oldest open connection came, by the newest reports."""
+        return max((one.oldest for one in self.live() if one.oldest is not None), default=None)
 
     def live(self) -> Iterator[WorkerProcess]:
         """The workers that run."""
@@ -124,6 +141,7 @@ class Crew:
 
         `cut` ends the waiting.
         """
+        self.draining = True
         self._leaving.set()
         workers = list(self.live())
         timeout = 0.0 if self._cut.is_set() else self.in_force.settings.drain.timeout
@@ -135,10 +153,11 @@ class Crew:
         return Drained(sum(finished for finished, _ in ends), sum(reset for _, reset in ends))
 
     def cut(self) -> None:
-        """Reset what is still open, now."""
+        """Reset what is still open, now, or as soon as the drain has begun."""
         self._cut.set()
-        for worker in self.live():
-            worker.stop()
+        if self._leaving.is_set():
+            for worker in self.live():
+                worker.stop()
 
     def kill(self) -> None:
         """End every process at once."""
@@ -150,6 +169,7 @@ class Crew:
         """Note it (called by the worker's handle)."""
         if self.ready:
             self._started.set()
+        self._cover()
 
     def worker_reported(self, evidence: object) -> None:
         """Add it to what all workers saw (called by a worker's handle)."""
@@ -168,6 +188,7 @@ class Crew:
         """Keep what it had counted; its open connections ended with it."""
         self.worker_forgot(worker.counters)
         self.workers[self.workers.index(worker)] = None
+        self._cover()
 
     async def _see_off(self, worker: WorkerProcess, patience: float) -> None:
         """Wait for the end of one worker; kill it when it overstays."""
@@ -182,25 +203,44 @@ class Crew:
             worker.kill()
         await gone
 
+    def cover_anew(self) -> None:
+        """Lend what is lent again: after a change it may be other sockets."""
+        for worker in self.live():
+            for place in tuple(worker.covered):
+                worker.uncover(place)
+        self._cover()
+
+    def _cover(self) -> None:
+        """Have those who serve accept for those who do not: dead, starting, or stuck.
+
+        What the kernel put into the queue of such a worker would else wait for its return.
+        """
+        if not self._started.is_set() or self._leaving.is_set():
+            return
+        absent = {place for place, worker in enumerate(self.workers) if not _serves(worker)}
+        for place, worker in enumerate(self.workers):
+            if worker is None or place in absent:
+                continue
+            for other in worker.covered - absent:
+                worker.uncover(other)
+            for other in absent - worker.covered:
+                worker.cover(next(self._covers), other, self._bound.own_sockets(other))
+
     async def _keep(self, index: int) -> None:
         """Run one worker after the other in one place."""
-        pause = self.patience.first_pause
+        pause, in_a_row = self.patience.first_pause, 0
         while True:
             born = self._clock()
             worker = await self._run_worker(index)
-            if self.draining:
+            if self._leaving.is_set():
                 return
             if not self._started.is_set():
                 raise _start_failure(worker)
-            if self._clock() - born > self.patience.longest_pause:
-                pause = self.patience.first_pause
-            logger.error(
-                "worker %d %s and cut %d connections; a new one starts in %g s",
-                worker.pid,
-                _end(worker),
-                worker.active,
-                pause,
-            )
+            lived = self._clock() - born
+            if lived > self.patience.longest_pause:
+                pause, in_a_row = self.patience.first_pause, 0
+            in_a_row += 1
+            logger.error("%s", crash_line(worker, lived, pause, in_a_row))
             if await self._leaving_within(pause):
                 return
             pause = min(pause * 2, self.patience.longest_pause)
@@ -219,10 +259,14 @@ class Crew:
                 name: [one.fileno() for one in sockets]
                 for name, sockets in self._bound.sockets(index).items()
             }
-            await worker.start(
-                WorkerStart(self.in_force.settings, listeners, stderr_is_terminal()), self._module
-            )
-        if self.draining:  # told to go while it was being started
+            start = WorkerStart(self.in_force.settings, listeners, stderr_is_terminal())
+            try:
+                await worker.start(start, self._module)
+            except OSError as error:  # out of processes, memory or descriptors: that may pass
+                worker.error = error.strerror
+                self.workers[index] = None
+                return worker
+        if self._leaving.is_set():  # told to go while it was being started
             worker.kill()
         deadline = asyncio.get_running_loop().call_later(self.patience.start, _judge, worker)
         try:
@@ -234,7 +278,10 @@ class Crew:
     async def _collect_reports(self) -> None:
         while True:
             for worker in self.live():
-                worker.ask()
+                if worker.ask_again() == self.patience.hung:
+                    worker.error = f"it gave no sign of life for {worker.lag:.0f} s"
+                    worker.abort()
+            self._cover()
             await asyncio.sleep(REPORT_PERIOD)
 
     async def _rotate_ticket_keys(self) -> None:
@@ -245,6 +292,10 @@ class Crew:
                 worker.give(self.ticket_keys)
 
 
+def _serves(worker: WorkerProcess | None) -> bool:
+    return worker is not None and worker.ready and worker.lag < STUCK
+
+
 def _judge(worker: WorkerProcess) -> None:
     """A worker that is not ready in time never will be."""
     if not worker.ready:
@@ -253,10 +304,4 @@ def _judge(worker: WorkerProcess) -> None:
 
 
 def _start_failure(worker: WorkerProcess) -> StartFailure:
-    return StartFailure(f"the worker cannot start: {worker.error or _end(worker)}")
-
-
-def _end(worker: WorkerProcess) -> str:
-    if worker.status is not None and worker.status < 0:
-        return f"was killed by signal {-worker.status}"
-    return f"exited with status {worker.status}"
+    return StartFailure(f"the worker cannot start: {worker.error or how_it_ended(worker)}")

@@ -47,6 +47,7 @@ async def exchange(crew: Crew, wanted: Exchange, commit: Callable[[], None]) -> 
         # Nothing is awaited in between: who is started after this gets the new settings.
         commit()
         committed = [worker.commit(wanted.number) for worker in workers.values()]
+        crew.cover_anew()
     # One that is late will come to it: what it was told stands in its channel.
     await _wait(committed, crew.patience.change)
 

@@ -1,10 +1,14 @@
-"""The `health` listener: it only reads, so it may face the pod network.
+"""The `health` listener, which may face the pod network.
 
 GET /healthz   the event loops turn; knows nothing of the upstream   (liveness)
 GET /readyz    workers accept, no drain, the upstream answered last  (readiness)
 GET /metrics   Prometheus text
+GET /drained   begins a drain, and answers when the last connection has ended
 
 GET /probe/<name> and /metrics/upstream are passed on to the upstream: see `upstream.py`.
+
+All but `/drained` only read. That one is for the preStop hook of a model server's container, which
+a kubelet asks for over the pod network, and with GET: it can end a run, and do nothing else.
 """
 
 import time
@@ -12,9 +16,9 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from pqproxy.config.values import Settings
 from pqproxy.supervisor.admin import AdminServer
 from pqproxy.supervisor.crew import Crew
+from pqproxy.supervisor.drain import Drain
 from pqproxy.supervisor.metrics import Exposition
 from pqproxy.supervisor.upstream import upstream_handlers
 from pqproxy.telemetry.counters import ListenerCounters
@@ -29,10 +33,8 @@ FAILED_DIAL = 15.0
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def health_server(
-    crew: Crew, exposition: Exposition, current: Callable[[], Settings]
-) -> AdminServer:
-    """The server of the health listener. `current` gives the settings in force."""
+def health_server(crew: Crew, exposition: Exposition, drain: Drain) -> AdminServer:
+    """The server of the health listener."""
 
     async def healthz(request: web.Request) -> web.Response:
         return _answer(why_unhealthy(crew))
@@ -44,8 +46,12 @@ def health_server(
         await crew.refresh()
         return web.Response(body=exposition.text(), headers={"Content-Type": METRICS_TYPE})
 
-    own = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics}
-    return AdminServer({**own, **upstream_handlers(current)})
+    async def drained(request: web.Request) -> web.Response:
+        drain.begin(crew.in_force.settings.drain.delay)
+        return web.Response(text=f"{await drain.wait()}\n")
+
+    own = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics, "/drained": drained}
+    return AdminServer({**own, **upstream_handlers(lambda: crew.in_force.settings)})
 
 
 def why_unhealthy(crew: Crew) -> str | None:

@@ -1,11 +1,12 @@
 """One run of pqproxy, from checked settings to an exit code.
 
-    bind -> start workers -> say that we are ready -> wait for a signal -> drain -> exit
+    bind -> start workers -> say that we are ready -> drain -> exit
 
 A service manager that asks for it hears of each step (`notify.py`).
 
-The first SIGTERM or SIGINT drains, the second cuts what is still open. SIGHUP reloads, unless it is
-what a closed terminal has left behind: then it drains.
+The first SIGTERM or SIGINT drains without a delay, the second cuts what is still open; the control
+and the health listener can begin a drain too (`drain.py`). SIGHUP reloads, unless it is what a
+closed terminal has left behind: then it drains.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ import os
 import resource
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 
 from pqproxy.config.environment import policy_warnings
@@ -27,6 +28,7 @@ from pqproxy.supervisor.certificates import ending_soon
 from pqproxy.supervisor.confinement import confine_supervisor
 from pqproxy.supervisor.control import Report, control_server
 from pqproxy.supervisor.crew import Crew, Drained
+from pqproxy.supervisor.drain import Drain
 from pqproxy.supervisor.errors import StartFailure
 from pqproxy.supervisor.health import health_server, why_unhealthy
 from pqproxy.supervisor.in_force import InForce
@@ -81,13 +83,9 @@ def _allow_descriptors() -> None:
 
 
 async def _serve(crew: Crew, bound: Bound, reread: Reread, notifier: Notifier) -> int:
-    leave = asyncio.Event()
+    drain = Drain(crew)
+    on_signal = _leave(crew, drain)
     reloader = Reloader(crew, bound, reread, notifier)
-
-    def on_signal() -> None:
-        if leave.is_set():
-            crew.cut()
-        leave.set()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -95,25 +93,39 @@ async def _serve(crew: Crew, bound: Bound, reread: Reread, notifier: Notifier) -
     # Of a terminal it means that the terminal is gone, of anybody else: reload.
     on_hangup = on_signal if log.stderr_is_terminal() else reloader.signal
     loop.add_signal_handler(signal.SIGHUP, on_hangup)
-    async with _admin(crew, bound, reloader), asyncio.TaskGroup() as tasks:
+    async with _admin(crew, bound, reloader, drain), asyncio.TaskGroup() as tasks:
         tasks.create_task(crew.run())
         announcement = tasks.create_task(_announce(crew, bound, notifier))
         signals = tasks.create_task(reloader.follow_signals())
         with notifier.watched(lambda: why_unhealthy(crew) is None):
-            await leave.wait()
+            await drain.accepting_ends()
             announcement.cancel()
+            notifier.stopping(f"draining {crew.active} connections")
             try:
-                return await _drain(crew, notifier)
+                return _farewell(await drain.finish())
             finally:
                 signals.cancel()  # until then a reload is refused aloud
 
 
+def _leave(crew: Crew, drain: Drain) -> Callable[[], None]:
+    """What a signal does: the first one ends the accepting, the second one everything."""
+    signals = 0
+
+    def on_signal() -> None:
+        nonlocal signals
+        signals += 1
+        if signals > 1:
+            crew.cut()
+        drain.begin(0.0)
+
+    return on_signal
+
+
 @contextlib.asynccontextmanager
-async def _admin(crew: Crew, bound: Bound, reloader: Reloader) -> AsyncIterator[None]:
+async def _admin(crew: Crew, bound: Bound, reloader: Reloader, drain: Drain) -> AsyncIterator[None]:
     """Serve health and control, from before the first worker is ready until after the last."""
-    report = Report(crew, bound, reloader.history, started=time.monotonic())
-    exposition = Exposition(crew, reloader.history)
-    health = health_server(crew, exposition, lambda: crew.in_force.settings)
+    report = Report(crew, bound, reloader.history, drain, started=time.monotonic())
+    health = health_server(crew, Exposition(crew, reloader.history), drain)
     control = control_server(report, reloader)
     await health.start(bound.health)
     await control.start(bound.control)
@@ -153,25 +165,11 @@ def _announce_listener(role: str, listener: Ingress | Egress, target: str, bound
     )
 
 
-async def _drain(crew: Crew, notifier: Notifier) -> int:
-    await crew.refresh()
-    active = sum(worker.active for worker in crew.live())
-    notifier.stopping(f"draining {active} connections")
-    if active:
-        logger.info(
-            "draining: %d connections have %g s to finish; a second signal resets them",
-            active,
-            crew.in_force.settings.drain.timeout,
-        )
-    drained = await crew.drain()
-    return _farewell(drained)
-
-
 def _farewell(drained: Drained) -> int:
     if drained.reset:
-        logger.warning("drain was forced: %d connections were reset", drained.reset)
+        logger.warning("%s", drained)
         return EXIT_FORCED
-    logger.info("drained: nothing was reset, %d connections finished", drained.finished)
+    logger.info("%s", drained)
     return EXIT_GOOD
 
 

@@ -29,6 +29,7 @@ from pqproxy.proxy.channel import (
 from pqproxy.proxy.handover import HandoverFailed, open_handover, send_sockets
 from pqproxy.supervisor.ticket_keys import TicketKeyRing
 from pqproxy.telemetry.counters import WorkerCounters
+from pqproxy.telemetry.reported import read_seconds
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +68,8 @@ class WorkerProcess(asyncio.Protocol):
         self.error: str | None = None  # why it could not start, in its own words
         self.drained: tuple[int, int] | None = None  # connections finished, reset
         self.counters = WorkerCounters({})
+        self.oldest: float | None = None  # age of its oldest connection in seconds, when reported
+        self.covered: set[int] = set()  # the places for which it accepts too
         self.status: int | None = None  # exit status; negative: killed by that signal
         self.exited = asyncio.Event()
         self.settled = asyncio.Event()  # it is ready, or will never be
@@ -81,6 +84,7 @@ class WorkerProcess(asyncio.Protocol):
         self._lag = 0.0
         self._question = 0
         self._change: tuple[int, Answer] | None = None  # that an answer is awaited to
+        self._unanswered = 0  # rounds
         self._silent = False
 
     async def start(self, start: WorkerStart, module: str = WORKER_MODULE) -> None:
@@ -112,6 +116,40 @@ class WorkerProcess(asyncio.Protocol):
         """End the process now."""
         if self.status is None and self.pid:
             os.kill(self.pid, signal.SIGKILL)
+
+    def abort(self) -> None:
+        """Have it say where it is stuck, and end."""
+        if self.status is None and self.pid:
+            os.kill(self.pid, signal.SIGABRT)
+            asyncio.get_running_loop().call_later(EXIT_GRACE, self.kill)
+
+    def cover(self, number: int, place: int, sockets: Mapping[str, list[socket.socket]]) -> None:
+        """Have it accept from the sockets of another place too, by listener, until `uncover`."""
+        if self._handover is None:
+            return
+        try:
+            send_sockets(self._handover, number, [one for ones in sockets.values() for one in ones])
+        except HandoverFailed as error:
+            logger.warning("worker %d cannot accept for another one: %s", self.pid, error)
+            return
+        counts = {name: len(ones) for name, ones in sockets.items()}
+        self._send({"op": "cover", "id": number, "place": place, "sockets": counts})
+        self.covered.add(place)
+
+    def uncover(self, place: int) -> None:
+        """Leave the sockets of another place to who is there again."""
+        self._send({"op": "uncover", "place": place})
+        self.covered.discard(place)
+
+    def ask_again(self) -> int:
+        """Ask for a report, once in each round; return for how many there was no answer.
+
+        Rounds and not seconds: a machine that was suspended, or a debugger that held us, is no
+        fault of the worker.
+        """
+        self._unanswered = 0 if self._asked_at is None else self._unanswered + 1
+        self.ask()
+        return self._unanswered
 
     def ask(self) -> None:
         """Ask for a fresh report, unless it still owes one."""
@@ -203,6 +241,7 @@ class WorkerProcess(asyncio.Protocol):
         gone, self.counters = self.counters.without(counters), counters
         if gone.listeners:
             self._owner.worker_forgot(gone)
+        self.oldest = _age(message.get("status"))
         self._lag = self._clock() - self._asked_at
         self._asked_at = None
         self.reported.set()
@@ -256,6 +295,12 @@ class WorkerProcess(asyncio.Protocol):
             self.reported.set()
             self.exited.set()
             self._owner.worker_exited(self)
+
+
+def _age(status: object) -> float | None:
+    """The age of the oldest connection, as reported. Raises ValueError for what is no age."""
+    oldest = status.get("oldest") if isinstance(status, dict) else None
+    return None if oldest is None else read_seconds(oldest)
 
 
 def _environment() -> dict[str, str]:

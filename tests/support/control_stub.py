@@ -3,15 +3,18 @@
 import contextlib
 import json
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from socketserver import UnixStreamServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import ThreadingUnixStreamServer
 
 from pqproxy.config.values import TcpAddress, UnixAddress
 
 
 @contextlib.contextmanager
 def control_listener(answers, path=None):
-    """Serve `answers`, {path: document or (status, bytes)}; yields its address and the requests."""
+    """Serve `answers`, {path: document or (status, bytes), or a function that gives it}.
+
+    Yields its address and the requests.
+    """
     requests = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -19,6 +22,7 @@ def control_listener(answers, path=None):
             length = int(self.headers.get("Content-Length", 0))
             requests.append((self.command, self.path, dict(self.headers), self.rfile.read(length)))
             answer = answers.get(self.path, (404, b"404: Not Found"))
+            answer = answer() if callable(answer) else answer
             status, body = answer if isinstance(answer, tuple) else (200, json.dumps(answer))
             self.send_response(status)
             self.end_headers()
@@ -33,10 +37,10 @@ def control_listener(answers, path=None):
             return "-"
 
     if path is None:
-        server = HTTPServer(("127.0.0.1", 0), Handler)
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         address = TcpAddress(*server.server_address)
     else:
-        server = UnixStreamServer(str(path), Handler)
+        server = ThreadingUnixStreamServer(str(path), Handler)
         address = UnixAddress(str(path))
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()

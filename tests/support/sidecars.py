@@ -97,10 +97,11 @@ class Sidecar:
         self.health = f"http://{document['health']['listen']}"
         listener = (document.get("ingress") or document.get("egress"))[0]
         self.listen = listener["listen"]
-        self.address = _host_and_port(self.listen)
-        self._log = directory / f"{name}-{self.address[1]}.log"
+        self.address = _where(self.listen)
+        title = f"{name}-{self.health.rpartition(':')[2]}"
+        self._log = directory / f"{title}.log"
         self._stopped = False
-        self.config = directory / f"{name}-{self.address[1]}.yaml"
+        self.config = directory / f"{title}.yaml"
         self.config.write_text(json.dumps(document))
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -119,10 +120,10 @@ class Sidecar:
         wait_until(ready, "sidecar ready", 20)
         return self
 
-    def probe(self, path):
+    def probe(self, path, timeout=5):
         """The status of a health path; None where nobody answers."""
         try:
-            with urllib.request.urlopen(self.health + path, timeout=5) as answer:  # noqa: S310 - our own
+            with urllib.request.urlopen(self.health + path, timeout=timeout) as answer:  # noqa: S310 - our own
                 return answer.status
         except urllib.error.HTTPError as error:
             with error:
@@ -171,9 +172,14 @@ class Sidecar:
         return family(self.process.pid)
 
     @property
+    def workers(self):
+        """The processes that carry the data."""
+        return self.family()[1:]
+
+    @property
     def worker(self):
-        """The process that carries the data."""
-        (worker,) = self.family()[1:]
+        """The only one of them."""
+        (worker,) = self.workers
         return worker
 
     def resident(self):
@@ -257,6 +263,9 @@ class Sidecars:
                 sidecar.kill()
 
 
-def _host_and_port(listen):
+def _where(listen):
+    """What a socket connects to."""
+    if listen.startswith("unix:"):
+        return listen.removeprefix("unix:")
     host, _, port = listen.rpartition(":")
     return host, int(port)

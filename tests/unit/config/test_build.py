@@ -118,14 +118,14 @@ def test_expect_replaces_the_host():
 
 def test_the_rest_arrives():
     settings = build(
-        drain={"timeout": "1m"},
+        drain={"timeout": "1m", "delay": "3s"},
         control={"listen": "unix:c.sock"},
         health={"listen": ":9", "probes": {"model": "/health"}, "upstream_metrics": "/metrics"},
         log={"format": "json", "connections": False},
         crypto={"provider": "auto"},
     )
 
-    assert settings.drain == Drain(60)
+    assert settings.drain == Drain(timeout=60, delay=3)
     assert settings.control == UnixAddress("/etc/pq/c.sock")
     assert settings.health == TcpAddress("", 9)
     assert settings.probes == (("model", "/health"),)

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pqproxy.control.summary import is_ready, lasting, summary
+from pqproxy.control.summary import drain_line, is_ready, lasting, summary
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -144,3 +144,37 @@ def test_ready_means_that_connections_are_welcome(ready, draining, expected):
 )
 def test_durations_have_their_two_largest_units(seconds, said):
     assert lasting(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("drain", "line"),
+    [
+        (
+            {"phase": "accepting", "connections": 1, "oldest_seconds": 65.2, "seconds_left": 4.4},
+            "draining: 1 connection open, the oldest for 1 min 5 s;"
+            " new ones are accepted for another 4 s",
+        ),
+        (
+            {"phase": "finishing", "connections": 2, "oldest_seconds": None, "seconds_left": 20},
+            "draining: 2 connections open; what is left in 20 s is reset",
+        ),
+        (
+            {"phase": "over", "finished": 2, "reset": 0},
+            "drained: 2 connections finished, nothing was reset",
+        ),
+        (
+            {"phase": "over", "finished": 2, "reset": 1},
+            "drain was forced: 1 connection reset, 2 finished",
+        ),
+    ],
+)
+def test_a_drain_says_how_far_it_is(drain, line):
+    assert drain_line(drain) == line
+
+
+def test_a_summary_tells_of_a_drain():
+    drain = {"phase": "finishing", "connections": 2, "oldest_seconds": 3.0, "seconds_left": 20}
+
+    lines = list(summary({"draining": True, "drain": drain}, NOW))
+
+    assert lines[1] == drain_line(drain)

@@ -12,10 +12,20 @@ from pqproxy.proxy.listener import Listener
 class Door:
     """A listener and who came through it."""
 
-    def __init__(self, world, limits=None, family=socket.AF_INET, address=("127.0.0.1", 0)):
-        self.sock = socket.socket(family)
-        self.sock.bind(address)
-        self.sock.listen(64)
+    def __init__(
+        self,
+        world,
+        limits=None,
+        family=socket.AF_INET,
+        address=("127.0.0.1", 0),
+        sock=None,
+        others=0,
+    ):
+        self.sock = sock or socket.socket(family)
+        if sock is None:
+            self.sock.bind(address)
+            self.sock.listen(64)
+        self.sock.setblocking(False)
         self.address = self.sock.getsockname()
         self.welcomed, self.turned_away = [], []
         self.listener = Listener(
@@ -24,6 +34,7 @@ class Door:
             Admission(limits or ConnectionLimits()),
             lambda *who: self.welcomed.append(who),
             lambda *who: self.turned_away.append(who),
+            others,
         )
 
     def knock(self):
@@ -101,6 +112,60 @@ def test_ipv4_through_an_ipv6_socket_is_written_as_ipv4(world):
         world.until(lambda: door.welcomed)
     assert door.welcomed[0][1].startswith("127.0.0.1:")
     door.close()
+
+
+@pytest.fixture
+def neighbours(world, tmp_path):
+    """Three listeners on one socket, as three workers have it; called in the same order always."""
+    many = ConnectionLimits(1000, 1000, 1000)
+    first = Door(world, many, socket.AF_UNIX, str(tmp_path / "door"), others=2)
+    doors = [first, *(Door(world, many, sock=first.sock.dup(), others=2) for _ in "ab")]
+    yield doors
+    for door in doors:
+        door.close()
+
+
+def test_those_who_accept_from_one_socket_take_turns(world, neighbours):
+    """Without turns the first one that is woken takes them all; timers say how even it is."""
+    for count in range(1, 301):
+        with neighbours[0].knock():
+            world.until(lambda count=count: sum(len(d.welcomed) for d in neighbours) == count)
+
+    counts = [len(door.welcomed) for door in neighbours]
+    assert all(count >= 30 for count in counts), counts
+
+
+def test_one_whose_neighbours_are_gone_takes_every_turn(world, neighbours):
+    for door in neighbours[1:]:
+        door.listener.let_go()
+
+    clients = [neighbours[0].knock() for _ in range(10)]
+    world.until(lambda: len(neighbours[0].welcomed) == 10)
+
+    for client in clients:
+        client.close()
+
+
+def test_closing_while_it_stands_aside_takes_in_who_is_in_the_queue(world, neighbours):
+    for door in neighbours[1:]:
+        door.listener.let_go()
+    clients = [neighbours[0].knock() for _ in range(10)]
+    world.until(lambda: neighbours[0].listener._paused)
+
+    neighbours[0].listener.close()
+
+    assert len(neighbours[0].welcomed) == 10
+    for client in clients:
+        client.close()
+
+
+def test_letting_go_leaves_the_queue_to_others(world, neighbours):
+    with neighbours[0].knock():
+        neighbours[0].listener.let_go()
+        neighbours[1].listener.let_go()
+        world.until(lambda: neighbours[2].welcomed)
+
+    assert not neighbours[0].welcomed
 
 
 class Troubled:

@@ -343,3 +343,57 @@ def test_a_key_that_the_supervisor_has_checked_is_not_checked_again(house, monke
     house.change(house.with_egress(padding=None))
 
     assert loaded == [("client", True)]
+
+
+def in_queue_of(neighbour, world):
+    """A client whom the kernel gave to another worker's socket."""
+    return connect(world, address_of(neighbour))
+
+
+def is_left_in_queue(client, neighbour, world):
+    world.pass_time(0.05)
+    accepted, where = neighbour.accept()
+    accepted.close()
+    return where == client.getsockname()
+
+
+@pytest.fixture
+def neighbour():
+    """What another worker listens on, for the egress; it stays open, as the supervisor's does."""
+    sock = listening()
+    yield sock
+    sock.close()
+
+
+def test_it_accepts_for_a_worker_that_is_not_there(house, world, neighbour):
+    """Who came before and who comes after; then the rest is that worker's again."""
+    early = in_queue_of(neighbour, world)
+    house.roster.cover(1, {"to-llm": [neighbour.dup()]})
+    house.flows(early, house.model.accept())
+    house.flows(in_queue_of(neighbour, world), house.model.accept())
+
+    house.roster.uncover(1)
+
+    assert is_left_in_queue(in_queue_of(neighbour, world), neighbour, world)
+
+
+def test_leaving_it_takes_in_who_waits_for_another_worker(house, world, neighbour):
+    house.roster.cover(1, {"to-llm": [neighbour.dup()]})
+    with in_queue_of(neighbour, world):
+        house.roster.stop_listening()
+
+        assert len(house.roster.tasks) == 1
+
+
+def test_a_changed_listener_is_covered_no_more(house, world, neighbour):
+    house.roster.cover(1, {"to-llm": [neighbour.dup()]})
+    house.change(house.with_egress(timeouts=Timeouts(idle=100.0)))
+
+    assert is_left_in_queue(in_queue_of(neighbour, world), neighbour, world)
+
+
+def test_a_listener_that_there_is_not_is_not_covered(house, neighbour):
+    copy = neighbour.dup()
+    house.roster.cover(1, {"removed": [copy]})
+
+    assert copy.fileno() == -1

@@ -157,6 +157,7 @@ def test_a_snapshot_counts_connections_that_are_still_open(started):
     assert answer["counters"]["to-llm"]["bytes"] == [5, 5, 5, 5]
     assert answer["counters"]["llm"]["active"]["tls"] == 1
     assert answer["status"]["connections"] == {"llm": 1, "to-llm": 1}
+    assert 0 < answer["status"]["oldest"] < 60
 
 
 def resumed(worker):

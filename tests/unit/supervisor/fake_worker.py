@@ -6,6 +6,7 @@ A change to settings with a listener `unwanted` is refused, one with `deadly` ki
 `ignored` is not answered.
 """
 
+import itertools
 import json
 import os
 import selectors
@@ -33,6 +34,7 @@ class FakeWorker:
         self.selector = selectors.DefaultSelector()
         self.listening = {}  # sockets by listener
         self.prepared = None
+        self.covered = {}  # the same, by place
         self.connections = set()
         self.deadline = None
         self.finished = 0
@@ -77,6 +79,9 @@ class FakeWorker:
 
     def listen(self, name, sockets):
         self.listening[name] = sockets
+        self.watch(name, sockets)
+
+    def watch(self, name, sockets):
         for listening in sockets:
             self.selector.register(
                 listening, selectors.EVENT_READ, lambda one, name=name: self.accept(one, name)
@@ -120,6 +125,20 @@ class FakeWorker:
                 listening.close()
         self.say(event="committed", id=number)
 
+    def cover(self, number, place, counts):
+        arrived = iter(receive_sockets(self.handover, number, sum(counts.values())))
+        self.covered[place] = {
+            name: list(itertools.islice(arrived, count)) for name, count in counts.items()
+        }
+        for name, sockets in self.covered[place].items():
+            self.watch(name, sockets)
+
+    def uncover(self, place):
+        for sockets in self.covered.pop(place).values():
+            for listening in sockets:
+                self.selector.unregister(listening)
+                listening.close()
+
     def obey(self, message):
         if message["op"] == "snapshot":
             snapshot = self.counters.snapshot()
@@ -131,14 +150,23 @@ class FakeWorker:
             self.prepare(message["id"], WorkerChange.decode(message["change"]))
         elif message["op"] == "commit":
             self.commit(message["id"])
+        elif message["op"] == "cover":
+            self.cover(message["id"], message["place"], message["sockets"])
+        elif message["op"] == "uncover":
+            self.uncover(message["place"])
         elif message["op"] in ("drain", "stop"):
+            for place in list(self.covered):
+                self.uncover(place)
             for sockets in self.stop_listening().values():
                 for listening in sockets:
                     listening.close()
             self.deadline = time.monotonic() + message.get("timeout", 0)
 
     def accept(self, listening, name):
-        connection, _ = listening.accept()
+        try:
+            connection, _ = listening.accept()
+        except BlockingIOError:  # another one was faster
+            return
         source = Caller.of(None, "127.0.0.1")
         evidence = self.counters.listeners[name].evidence
         evidence.ledger.note(Entry(source, PROTECTION), "127.0.0.1", time.time())

@@ -1,5 +1,8 @@
 """A crew without processes."""
 
+import asyncio
+
+from pqproxy.supervisor.crew import Drained
 from pqproxy.supervisor.in_force import InForce
 from pqproxy.telemetry.counters import WorkerCounters
 from tests.unit.supervisor.harness import settings
@@ -9,6 +12,8 @@ class StubWorker:
     pid = 4711
     ready = True
     lag = 0.002
+    active = 3
+    oldest = 60.0
 
 
 class StubCrew:
@@ -22,6 +27,10 @@ class StubCrew:
         self.counters = WorkerCounters({"llm": "ingress"})
         self.evidence = {}
         self.in_force = InForce(settings() if in_force is None else in_force)
+        self.active = 3
+        self.oldest = 60.0
+        self.all_ended = asyncio.Event()
+        self.drained = Drained(finished=3, reset=0)
 
     def live(self):
         return iter(self.workers)
@@ -31,3 +40,7 @@ class StubCrew:
 
     async def refresh(self):
         pass
+
+    async def drain(self):
+        await self.all_ended.wait()
+        return self.drained

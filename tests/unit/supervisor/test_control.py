@@ -1,13 +1,16 @@
 import dataclasses
 import http.client
 import json
+import signal
 import socket
 
 import pytest
 
-from pqproxy.config.values import TrustFiles, UnixAddress
+from pqproxy.config import values as config
+from pqproxy.config.values import TcpAddress, TrustFiles, UnixAddress
 from pqproxy.supervisor.changes import Changes
 from pqproxy.supervisor.control import Report, redacted
+from pqproxy.supervisor.drain import Drain
 from pqproxy.supervisor.reloading import History, Kind, Outcome
 from pqproxy.telemetry.callers import Caller
 from pqproxy.telemetry.evidence import Evidence
@@ -18,6 +21,13 @@ from pqproxy.telemetry.reasons import EndReason, ReasonCode
 from tests.support import pki
 from tests.unit.supervisor.harness import ingress, settings
 from tests.unit.supervisor.stubs import StubCrew
+
+LOCAL = TcpAddress("127.0.0.1", 0)
+
+
+def exchange(connection):
+    connection.sendall(b"token")
+    assert connection.recv(100) == b"token"
 
 
 def with_secrets():
@@ -39,7 +49,8 @@ class StubBound:
 
 
 def report_of(held):
-    return Report(StubCrew(held), StubBound(), History(1000.0), lambda: 12.5, 10.0)
+    crew = StubCrew(held)
+    return Report(crew, StubBound(), History(1000.0), Drain(crew), lambda: 12.5, 10.0)
 
 
 @pytest.mark.parametrize("page", [redacted, lambda held: report_of(held).status()])
@@ -83,7 +94,9 @@ def test_status_tells_workers_listeners_and_ends():
     status = json.loads(json.dumps(report.status()))
 
     assert status["uptime_seconds"] == 2.5
-    assert status["workers"] == [{"pid": 4711, "ready": True, "lag_seconds": 0.002}]
+    assert status["workers"] == [
+        {"pid": 4711, "ready": True, "lag_seconds": 0.002, "connections_active": 3}
+    ]
     assert status["worker_restarts"] == 2
     (listener,) = status["listeners"]
     assert listener["listen"] == ["127.0.0.1:8443"]
@@ -159,8 +172,77 @@ def test_a_page_is_given_only_under_a_local_name(idle, host, status):
 
 
 @pytest.mark.parametrize("method", ["POST", "HEAD", "DELETE"])
-def test_control_only_reads(idle, method):
+def test_a_page_of_control_is_only_read(idle, method):
     assert idle.get("/status", method, title="control", Host="localhost")[0] == 405
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        ("GET", {"Host": "localhost"}, 405),
+        ("POST", {"Host": "evil.example"}, 403),
+        ("POST", {"Host": "localhost", "Origin": "https://evil.example"}, 403),
+        ("POST", {"Host": "localhost", "Origin": "null"}, 403),
+    ],
+)
+def test_a_drain_is_begun_by_nothing_that_a_web_page_can_send(idle, method, headers, status):
+    assert idle.get("/drain", method, title="control", **headers)[0] == status
+    assert idle.get("/readyz")[0] == 200
+
+
+def test_a_body_that_is_not_json_begins_nothing(idle):
+    host, port = idle.address("control")
+    connection = http.client.HTTPConnection(host, port, timeout=20)
+    connection.request("POST", "/drain", b"{wait", {"Host": "localhost"})
+
+    assert connection.getresponse().status == 400
+    assert idle.get("/readyz")[0] == 200
+    connection.close()
+
+
+def test_a_drain_goes_on_accepting_and_then_finishes(supervise):
+    """Balancers need the delay to learn that we are not ready; signals shorten it."""
+    held = settings(control=LOCAL, drain=config.Drain(timeout=20.0, delay=1000.0))
+    supervisor = supervise(held).ready()
+    with supervisor.connect() as first:
+        exchange(first)
+
+        answer = json.loads(supervisor.get("/drain", "POST", title="control")[1])
+
+        assert (answer["phase"], answer["connections"]) == ("accepting", 1)
+        assert 900 < answer["seconds_left"] <= 1000
+        assert supervisor.get("/readyz") == (503, "draining\n")
+        assert supervisor.metric("pqproxy_draining") == 1
+        with supervisor.connect() as second:
+            exchange(second)
+            supervisor.signal(signal.SIGTERM)
+            supervisor.until(lambda: "2 connections have 20 s" in supervisor.log, "not finishing")
+            status = json.loads(supervisor.get("/status", title="control")[1])
+            assert status["drain"]["phase"] == "finishing"
+            assert status["drain"]["connections"] == 2
+            exchange(second)
+    assert supervisor.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("timeout", "finished", "reset", "code"), [(1000.0, 1, 0, 0), (0.1, 0, 1, 4)]
+)
+def test_who_waits_for_a_drain_learns_how_it_went(supervise, timeout, finished, reset, code):
+    held = settings(control=LOCAL, drain=config.Drain(timeout=timeout, delay=0.0))
+    supervisor = supervise(held).ready()
+    waiting = http.client.HTTPConnection(*supervisor.address("control"), timeout=20)
+    with supervisor.connect() as connection:
+        exchange(connection)
+        waiting.request("POST", "/drain", b'{"wait": true}')
+        supervisor.until(lambda: "1 connections have" in supervisor.log, "not finishing")
+        if finished:
+            connection.close()
+        answer = json.loads(waiting.getresponse().read())
+    waiting.close()
+
+    assert answer["phase"] == "over"
+    assert (answer["finished"], answer["reset"]) == (finished, reset)
+    assert supervisor.wait() == code
 
 
 def test_control_answers_on_a_unix_socket(supervise, tmp_path):

@@ -1,7 +1,10 @@
+import http.client
+import select
 import signal
 
 import pytest
 
+from pqproxy.config.values import Drain
 from pqproxy.supervisor.health import FAILED_DIAL, HUNG, why_unhealthy, why_unready
 from pqproxy.telemetry.labels import ConnectResult
 from tests.unit.supervisor.harness import settings
@@ -82,7 +85,7 @@ def test_the_three_pages_answer(idle):
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "HEAD", "OPTIONS"])
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/drained"])
 def test_the_health_listener_only_reads(idle, method, path):
     assert idle.get(path, method)[0] == 405
 
@@ -112,3 +115,33 @@ def test_not_ready_is_said_while_a_drain_goes_on(supervise):
         assert supervisor.get("/readyz") == (503, "draining\n")
         assert supervisor.get("/healthz")[0] == 200
         assert supervisor.metric("pqproxy_draining") == 1
+
+
+def test_drained_begins_a_drain_and_answers_when_the_last_connection_ended(supervise):
+    """What a model server's container asks for before it ends, so that no answer is cut."""
+    supervisor = supervise(settings(drain=Drain(timeout=1000.0, delay=0.0))).ready()
+    asking = http.client.HTTPConnection(*supervisor.address("health"), timeout=20)
+    with supervisor.connect() as connection:
+        connection.sendall(b"token")
+        connection.recv(10)
+        asking.request("GET", "/drained")
+        supervisor.until(lambda: "1 connections have" in supervisor.log, "no drain")
+        assert supervisor.get("/readyz") == (503, "draining\n")
+        assert not select.select([asking.sock], [], [], 0.1)[0], "answered too early"
+    answer = asking.getresponse()
+
+    assert answer.read() == b"drained: nothing was reset, 1 connections finished\n"
+    assert supervisor.wait() == 0
+    asking.close()
+
+
+def test_several_may_wait_for_one_drain(supervise):
+    supervisor = supervise(settings(drain=Drain(timeout=1000.0, delay=0.1))).ready()
+    asking = [http.client.HTTPConnection(*supervisor.address("health"), timeout=20) for _ in "ab"]
+    for one in asking:
+        one.request("GET", "/drained")
+
+    assert [one.getresponse().status for one in asking] == [200, 200]
+    assert supervisor.wait() == 0
+    for one in asking:
+        one.close()

@@ -136,6 +136,19 @@ def test_a_second_signal_forces_at_once(supervise):
     assert "1 connections were reset" in supervisor.log
 
 
+def test_a_second_signal_at_the_same_moment_still_counts_what_it_reset(supervise):
+    """The first one has only begun to ask the workers what there is to finish."""
+    supervisor = supervise(settings(drain=Drain(timeout=1000.0))).ready()
+    with supervisor.connect() as connection:
+        talk(connection, b"token")
+        supervisor.get("/metrics")
+        supervisor.signal(signal.SIGTERM)
+        supervisor.signal(signal.SIGINT)
+
+        assert supervisor.wait() == 4
+    assert "a new one starts" not in supervisor.log
+
+
 def test_a_hangup_that_is_no_terminals_reloads(supervise):
     supervisor = supervise(settings()).ready()
     with supervisor.connect() as connection:

@@ -203,6 +203,14 @@ def test_a_worker_that_talks_nonsense_is_killed(monkeypatch, said):
     assert killed_by(monkeypatch, said)
 
 
+@pytest.mark.parametrize("age", ["old", -1, float("nan"), 10**400, [1]])
+def test_an_age_that_is_none_is_nonsense(monkeypatch, age):
+    good = report() | {"status": {"oldest": 2.5}}
+
+    assert not killed_by(monkeypatch, good, asked=True)
+    assert killed_by(monkeypatch, report() | {"status": {"oldest": age}}, asked=True)
+
+
 def test_a_report_of_a_number_that_no_clock_shows_is_nonsense(monkeypatch):
     assert killed_by(monkeypatch, report(last_dial=[10**400, None]), asked=True)
     assert not killed_by(monkeypatch, report(), asked=True)
