@@ -1,14 +1,12 @@
 """A report for people, in a terminal of whatever kind, and for programs."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from pqproxy.checking.findings import Finding, Level, Report
+from pqproxy.probing.lines import Mark, sign
 
-_MARKS = {Level.GOOD: "√", Level.WARNING: "‼", Level.FAILURE: "×"}  # noqa: RUF001 - a cross, not an x
-_ASCII = {Level.GOOD: "+", Level.WARNING: "!", Level.FAILURE: "x"}
-_COLOURS = {Level.GOOD: "\033[32m", Level.WARNING: "\033[33m", Level.FAILURE: "\033[31m"}
+_MARKS = {Level.GOOD: Mark.GOOD, Level.WARNING: Mark.DOUBTFUL, Level.FAILURE: Mark.BAD}
 _BOLD, _PLAIN = "\033[1m", "\033[0m"
 _VERDICTS = {
     Level.GOOD: "all is well",
@@ -17,43 +15,11 @@ _VERDICTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Terminal:
-    """What the output can show."""
-
-    encoding: str
-    colour: bool = False
-
-    def marks(self) -> dict[Level, str]:
-        """Signs where the encoding has them, else letters."""
-        try:
-            "".join(_MARKS.values()).encode(self.encoding)
-        except (UnicodeEncodeError, LookupError):
-            return _ASCII
-        return _MARKS
-
-    def paint(self, code: str, text: str) -> str:
-        """Colour text, where colours are wanted."""
-        return f"{code}{text}{_PLAIN}" if self.colour else text
-
-    def fit(self, text: str) -> str:
-        """Replace what the encoding cannot say: a certificate's names may be in any script."""
-        try:
-            return text.encode(self.encoding, "backslashreplace").decode(self.encoding)
-        except LookupError:
-            return text.encode("ascii", "backslashreplace").decode("ascii")
-
-
-def lines(report: Report, terminal: Terminal) -> Iterator[str]:
-    """The report for people."""
-    for section in report.sections:
-        yield terminal.paint(_BOLD, section.name)
-        for finding in section.findings:
-            yield from _finding(finding, terminal)
-        yield ""
-    verdict = report.verdict
-    mark = terminal.paint(_COLOURS[verdict], terminal.marks()[verdict])
-    yield f"{mark} {terminal.fit(report.source)}: {_VERDICTS[verdict]}"
+def text(report: Report, *, colour: bool, encoding: str = "utf-8") -> str:
+    """The report for people; what the encoding has no sign for is said in ASCII."""
+    signs = {level: sign(mark, colour, encoding) for level, mark in _MARKS.items()}
+    whole = "\n".join(_lines(report, signs, colour))
+    return whole.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -79,8 +45,16 @@ def document(report: Report) -> dict[str, Any]:
     }
 
 
-def _finding(finding: Finding, terminal: Terminal) -> Iterator[str]:
-    mark = terminal.paint(_COLOURS[finding.level], terminal.marks()[finding.level])
-    yield f"  {mark} {terminal.fit(finding.message)}"
+def _lines(report: Report, signs: dict[Level, str], colour: bool) -> Iterator[str]:
+    for section in report.sections:
+        yield f"{_BOLD}{section.name}{_PLAIN}" if colour else section.name
+        for finding in section.findings:
+            yield from _finding(finding, signs)
+        yield ""
+    yield f"{signs[report.verdict]} {report.source}: {_VERDICTS[report.verdict]}"
+
+
+def _finding(finding: Finding, signs: dict[Level, str]) -> Iterator[str]:
+    yield f"  {signs[finding.level]} {finding.message}"
     if finding.hint:
-        yield f"      hint: {terminal.fit(finding.hint)}"
+        yield f"      hint: {finding.hint}"

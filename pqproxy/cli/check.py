@@ -42,7 +42,7 @@ def add_parser(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Check, show, and return the exit code."""
     from pqproxy.checking.findings import Level
-    from pqproxy.checking.rendering import Terminal, document, lines
+    from pqproxy.checking.rendering import document, text
     from pqproxy.checking.run import Consent, check_until_good
 
     consent = Consent(not arguments.offline, arguments.dial_upstreams)
@@ -50,8 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output == "json":
         print(json.dumps(document(report), indent=2))
     else:
-        terminal = Terminal(sys.stdout.encoding or "ascii", wants_colour(sys.stdout))
-        print("\n".join(lines(report, terminal)))
+        out = sys.stdout
+        print(text(report, colour=wants_colour(out), encoding=out.encoding or "utf-8"))
     return VERDICT if report.verdict is Level.FAILURE else 0
 
 

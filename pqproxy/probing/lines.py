@@ -29,22 +29,17 @@ def render(lines: Iterable[Line], *, colour: bool, encoding: str = "utf-8") -> s
     """Align them; what the encoding has no sign for is said in ASCII."""
     listed = list(lines)
     width = max((len(line.name) for line in listed), default=0)
-    has_signs = _has_signs(encoding)
-    text = "\n".join(_row(line, width, _sign(line.mark, has_signs, colour)) for line in listed)
+    text = "\n".join(_row(line, width, sign(line.mark, colour, encoding)) for line in listed)
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
-def _has_signs(encoding: str) -> bool:
+def sign(mark: Mark, colour: bool, encoding: str) -> str:
+    """The sign of a mark, or its letter, in its colour."""
+    shown, letter, code = mark.value
     try:
-        "".join(mark.value[0] for mark in Mark).encode(encoding)
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _sign(mark: Mark, has_signs: bool, colour: bool) -> str:
-    sign, letter, code = mark.value
-    shown = sign if has_signs else letter
+        "".join(each.value[0] for each in Mark).encode(encoding)
+    except UnicodeEncodeError:  # all or none of them
+        shown = letter
     return f"{code}{shown}{_PLAIN}" if colour and code else str(shown)
 
 

@@ -1,11 +1,18 @@
 import asyncio
+import json
+import re
+from pathlib import Path
 
 import pytest
 
+import pqproxy.checking
 from pqproxy.checking import run
 from pqproxy.checking.findings import Level
+from pqproxy.checking.rendering import document
 from pqproxy.checking.run import Consent, check, check_until_good
 
+DOCUMENT = (Path(__file__).parents[3] / "docs/check.md").read_text()
+PACKAGE = Path(pqproxy.checking.__file__).parent
 OFFLINE = Consent(peers=False)
 
 
@@ -55,3 +62,29 @@ def test_patience_ends(place, monkeypatch, patience):
     report = check_until_good(path, OFFLINE, patience, lambda failures: None)
 
     assert report.verdict is Level.FAILURE
+
+
+def test_the_document_lists_every_section_and_check():
+    """Programs go by these names."""
+    source = "\n".join(path.read_text() for path in PACKAGE.glob("*.py"))
+    checks = set(re.findall(r'(?:good|warning|failure)\(\s*"([a-z-]+)"', source))
+    checks |= set(re.findall(r'^_NAME = "([a-z-]+)"', source, re.MULTILINE))
+    sections = set(re.findall(r'_(?:section|asked)\("([a-z]+)"', source))
+
+    listed = {
+        row[0]: set(re.findall(r"`([a-z-]+)`", row[1]))
+        for row in re.findall(r"^\| `([a-z]+)` \| (.*) \|$", DOCUMENT, re.MULTILINE)
+    }
+
+    assert set(listed) == sections
+    assert set().union(*listed.values()) == checks | {"identity", "trust"}
+
+
+def test_the_document_that_is_shown_has_the_keys_that_there_are(place):
+    (shown,) = re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)
+    told = document(asyncio.run(check(place.subject(), OFFLINE)))
+    example = json.loads(shown)
+
+    assert list(example) == list(told)
+    assert list(example["sections"][0]) == list(told["sections"][0])
+    assert list(example["sections"][0]["checks"][0]) == list(told["sections"][0]["checks"][0])
