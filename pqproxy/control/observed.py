@@ -26,8 +26,7 @@ def _listener(listener: Row) -> Iterator[str]:
     name, policy = listener.get("name", "?"), listener.get("policy", "?")
     rows = listener.get("rows", ())
     if not rows:
-        what = "nobody was seen whom require would refuse"
-        yield f"{name}  policy {policy}: {what if policy == 'observe' else 'it does not observe'}"
+        yield f"{name}  policy {policy}: {_nobody(listener)}"
         return
     yield f"{name}  policy {policy}"
     would = [row for row in rows if row.get("decision") == "would_refuse"]
@@ -36,6 +35,14 @@ def _listener(listener: Row) -> Iterator[str]:
     yield from _table("refused today, and under require", already)
     if forgotten := listener.get("forgotten"):
         yield f"  {forgotten} older rows were forgotten: there are more callers than are remembered"
+
+
+def _nobody(listener: Row) -> str:
+    """Why there are no rows: that nobody came at all would be no good news."""
+    if listener.get("policy") != "observe":
+        return "it does not observe"
+    let_in = listener.get("callers_let_in", "?")
+    return f"nobody was seen whom require would refuse; callers let in: {let_in}"
 
 
 def _table(title: str, rows: list[Row]) -> Iterator[str]:

@@ -54,7 +54,8 @@ class Evidence:
     def table(self, name: Literal["observed", "ledger"]) -> dict[str, Any]:
         """All of one table, the newest first, as JSON can carry it."""
         table = self.observed if name == "observed" else self.ledger
-        return {"forgotten": table.forgotten, "rows": table.shown()}
+        let_in = len({entry.caller for entry in self.ledger.rows})
+        return {"callers_let_in": let_in, "forgotten": table.forgotten, "rows": table.shown()}
 
     def summary(self) -> dict[str, Any]:
         """How much there is, and the newest."""

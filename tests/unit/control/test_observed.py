@@ -23,7 +23,8 @@ TLS_1_2 = CLASSICAL | {
 
 
 def listener(*rows, **more):
-    return {"name": "llm", "policy": "observe", "forgotten": 0, "rows": list(rows), **more}
+    told = {"name": "llm", "policy": "observe", "callers_let_in": 0, "forgotten": 0}
+    return told | {"rows": list(rows)} | more
 
 
 def lines(*listeners):
@@ -50,7 +51,8 @@ def test_nobody_to_mend_is_said_and_so_is_nobody_looking():
     """An empty answer must not pass for a good one where nothing is observed."""
     watching, other = lines(listener(), listener(policy="prefer"))[::2]
 
-    assert watching == "llm  policy observe: nobody was seen whom require would refuse"
+    said = "nobody was seen whom require would refuse; callers let in: 0"
+    assert watching == f"llm  policy observe: {said}"
     assert other == "llm  policy prefer: it does not observe"
 
 

@@ -114,6 +114,15 @@ def test_status_shows_the_newest_and_how_many_there_are():
     assert len(evidence.table("observed")["rows"]) == SHOWN_IN_STATUS + 5
 
 
+def test_how_many_callers_were_let_in_is_said_beside_whom_would_be_refused():
+    """Nobody to mend among a hundred callers is an answer, among none it is not."""
+    evidence = Evidence()
+    for number in (1, 2, 1):
+        serve(evidence, number)
+
+    assert evidence.table("observed")["callers_let_in"] == 2
+
+
 def test_a_listener_that_there_is_not_takes_no_memory():
     there = {}
     add_evidence(there, {"made-up": {"observed": [], "ledger": [], "forgotten": [0, 0]}}, ("llm",))
