@@ -57,8 +57,9 @@ class Bound:
         }
 
     def addresses(self, listener: str) -> list[str]:
-        """Where a listener really listens."""
-        return [shown_address(group[0]) for group in self.listeners[listener]]
+        """Where a listener really listens: nowhere once a drain has closed it."""
+        opened = (group[0] for group in self.listeners[listener] if group[0].fileno() >= 0)
+        return [shown_address(one) for one in opened]
 
     def close_listeners(self) -> None:
         """Give up our hold of the data path, so that a worker's close really closes."""

@@ -87,6 +87,14 @@ def test_each_worker_gets_its_share_of_connections_from_many_ports(free_port, wo
     assert all(0.8 * fair < count < 1.2 * fair for count in counts), counts
 
 
+def test_what_is_closed_listens_nowhere(free_port):
+    """Status is asked for while a drain goes on, when nobody listens any more."""
+    with listening_at(TcpAddress("127.0.0.1", free_port)) as bound:
+        bound.close_listeners()
+
+        assert bound.addresses("llm") == []
+
+
 def test_workers_share_one_unix_socket(tmp_path):
     with listening_at(UnixAddress(str(tmp_path / "llm.sock")), workers=2) as bound:
         assert bound.sockets(0) == bound.sockets(1)
