@@ -8,13 +8,15 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from pqproxy.checking.findings import Finding, failure, good
+from pqproxy.checking.findings import Finding, failure, good, warning
 from pqproxy.checking.sockets import listening_inodes
-from pqproxy.checking.subject import Subject
+from pqproxy.checking.subject import Running, Subject
 from pqproxy.config.values import Address, Settings, TcpAddress, UnixAddress
-from pqproxy.supervisor.occupant import Occupant, holder_of, occupant_of
+from pqproxy.supervisor.occupant import holders_of, port_inodes, pqproxy_processes
 
 _NAME = "listener"
+_SERVICE_MANAGER = "systemd"  # binds for others: socket activation
+_TAKE_ANOTHER = "stop it or take another port"
 
 
 def check_listeners(subject: Subject) -> Iterator[Finding]:
@@ -48,7 +50,7 @@ def _tcp(title: str, address: TcpAddress, subject: Subject) -> Finding:
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
-        return _in_use(f"{title}: {address}", occupant_of(address.port), subject)
+        return _in_use(f"{title}: {address}", address, port_inodes(address.port), subject)
     return good(_NAME, f"{title}: {address} is free")
 
 
@@ -85,39 +87,39 @@ def _unix(title: str, address: UnixAddress, subject: Subject) -> Finding:
         message = f"{title} exists and is not a socket"
         return failure(_NAME, message, "remove it or take another path")
     if inodes := listening_inodes(address):
-        return _in_use(title, holder_of(inodes), subject)
+        return _in_use(title, address, inodes, subject)
     if not os.access(path.parent, os.W_OK | os.X_OK):
         message = f"{title}: this user may not make a socket in {path.parent}"
         return failure(_NAME, message, f"give this user {path.parent}, or take another path")
     return good(_NAME, f"{title} is free")
 
 
-def _in_use(title: str, occupant: Occupant | None, subject: Subject) -> Finding:
+def _in_use(title: str, address: Address, inodes: set[str], subject: Subject) -> Finding:
     running = subject.running
-    if occupant is None:
-        return failure(
-            _NAME,
-            f"{title} is in use, by whom this user may not know",
-            "check as the user that pqproxy runs as, if that is pqproxy; else take another port",
-        )
-    if running is not None and occupant.pid == running.pid:
+    if running is not None and str(address) in _addresses_of(running):
         return good(_NAME, f"{title} is ours: pqproxy runs as process {running.pid}")
-    if _is_pqproxy(occupant):
-        return good(_NAME, f"{title} is served by a pqproxy that runs, process {occupant.pid}")
-    message = f"{title} is in use by {occupant}"
-    return failure(_NAME, message, "stop it or take another port")
+    holders = list(holders_of(inodes))
+    instances = list(pqproxy_processes())
+    for instance in instances:
+        if instance in holders:
+            return good(_NAME, f"{title} is served by a pqproxy that runs, {instance}")
+    if holders and holders[0].name == _SERVICE_MANAGER:
+        hint = "that is right where its socket unit is for pqproxy"
+        return warning(_NAME, f"{title} is held by {_SERVICE_MANAGER}", hint)
+    if holders:
+        return failure(_NAME, f"{title} is in use by {holders[0]}", _TAKE_ANOTHER)
+    if instances:
+        message = f"{title} is in use, it seems by a pqproxy that runs, {instances[0]}"
+        return warning(_NAME, message, "control: {listen: …} in the file lets it say so itself")
+    return failure(_NAME, f"{title} is in use, by a process of another user", _TAKE_ANOTHER)
 
 
-def _is_pqproxy(occupant: Occupant) -> bool:
-    try:
-        command = Path(f"/proc/{occupant.pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
-    # `python …/bin/pqproxy -c F`, `python -m pqproxy -c F`, and its workers.
-    words = command[:4]
-    return any(
-        w == b"pqproxy" or w.endswith(b"/pqproxy") or w.startswith(b"pqproxy.") for w in words
-    )
+def _addresses_of(running: Running) -> set[str]:
+    """Where an instance listens: it would not run, had it not got all of them."""
+    configured = running.settings
+    entries = [*configured.get("ingress", ()), *configured.get("egress", ())]
+    named = {str(entry.get("listen")) for entry in entries if isinstance(entry, dict)}
+    return named | {str(configured.get("health")), str(configured.get("control"))}
 
 
 def _unlistenable(title: str, error: OSError) -> Finding:

@@ -14,7 +14,7 @@ from pqproxy.checking.subject import Subject
 from pqproxy.config.addresses import is_loopback
 from pqproxy.config.values import Ingress
 from pqproxy.probing.wire import TooMuch, Unreachable, connect, words
-from pqproxy.supervisor.occupant import holder_of
+from pqproxy.supervisor.occupant import holders_of
 
 _NAME = "upstream"
 _PATIENCE = 5.0  # seconds, for the connection and for an answer
@@ -47,7 +47,7 @@ def _look(ingress: Ingress) -> Finding:
         return warning(_NAME, message, "--dial-upstreams connects to it")
     if not inodes:
         return failure(_NAME, f"{title}: nobody listens there", _START)
-    who = holder_of(inodes) or "a process of another user"
+    who = next(holders_of(inodes), "a process of another user")
     return good(_NAME, f"{title}: {who} listens; it was not connected to")
 
 

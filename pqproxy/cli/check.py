@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pqproxy.cli.errors import VERDICT, CommandError, wants_colour
+from pqproxy.cli.machine import require_linux
 
 _DESCRIPTION = (
     "Check a configuration, the certificates, libraries, ports, servers and peers that it names, "
@@ -41,6 +42,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check, show, and return the exit code."""
+    require_linux()
     from pqproxy.checking.findings import Level
     from pqproxy.checking.rendering import document, text
     from pqproxy.checking.run import Consent, check_until_good

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+_COMMAND = 4  # words of a command line among which a program's name is: python -P -m NAME
 LISTEN = "0A"  # the state column of /proc/net/tcp
 
 
@@ -21,18 +22,45 @@ class Occupant:
 
 def occupant_of(port: int) -> Occupant | None:
     """Who listens on a TCP port; None when it belongs to somebody else or is already gone."""
-    return holder_of(set(_listening_inodes(port)))
+    return next(holders_of(port_inodes(port)), None)
 
 
-def holder_of(inodes: set[str]) -> Occupant | None:
-    """Who holds one of these sockets, as far as this user may know."""
-    if not inodes:
-        return None
-    # The oldest comes first: of an instance of ours that is the supervisor, not a worker.
-    for process in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
+def holders_of(inodes: set[str]) -> Iterator[Occupant]:
+    """Who holds one of these sockets, as far as this user may know.
+
+    The oldest comes first: of an instance of ours that is the supervisor, not a worker.
+    """
+    for process in _processes() if inodes else ():
         if not inodes.isdisjoint(_socket_inodes(process)):
-            return Occupant(int(process.name), _name_of(process))
-    return None
+            yield Occupant(int(process.name), _name_of(process))
+
+
+def pqproxy_processes() -> Iterator[Occupant]:
+    """Every pqproxy that runs on this machine, by its command line.
+
+    What sockets it holds is another question: it forbids everybody but root to look.
+    """
+    for process in _processes():
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")[:_COMMAND]
+        except OSError:
+            continue
+        if any(_is_ours(word) for word in words) and int(process.name) != os.getpid():
+            yield Occupant(int(process.name), _name_of(process))
+
+
+def _is_ours(word: bytes) -> bool:
+    """`python …/bin/pqproxy`, `python -m pqproxy`, and `python -m pqproxy.proxy.worker`."""
+    return word == b"pqproxy" or word.endswith(b"/pqproxy") or word.startswith(b"pqproxy.")
+
+
+def _processes() -> list[Path]:
+    return sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name))
+
+
+def port_inodes(port: int) -> set[str]:
+    """Every socket that listens on a TCP port, at whatever address."""
+    return set(_listening_inodes(port))
 
 
 def _listening_inodes(port: int) -> Iterator[str]:

@@ -6,9 +6,11 @@ import sys
 
 import pytest
 
+from pqproxy.checking import listeners
 from pqproxy.checking.findings import Level
 from pqproxy.checking.listeners import check_listeners
 from pqproxy.checking.subject import Running
+from pqproxy.supervisor.occupant import Occupant
 
 
 def listener(place, address, running=None):
@@ -45,14 +47,23 @@ def test_a_port_of_another_program_is_a_failure_that_names_it(place, taken):
 
 
 def test_a_port_of_the_instance_that_runs_is_ours(place, taken):
-    finding = listener(place, taken, Running({"pid": os.getpid()}, {}))
+    """It says so itself: nobody but root may see its sockets, for it hides its memory."""
+    entry = {"name": "llm", "listen": taken}
+    running = Running({"pid": 7}, {"ingress": [entry], "egress": [], "health": None})
+
+    finding = listener(place, taken, running)
 
     assert finding.level is Level.GOOD
-    assert "is ours" in finding.message
+    assert finding.message.endswith("is ours: pqproxy runs as process 7")
 
 
-def test_an_instance_that_cannot_be_asked_is_known_by_its_command(place, free_port):
-    """Without a control listener it says nothing of itself."""
+def test_a_port_that_the_running_instance_does_not_have_is_not_ours(place, taken):
+    assert listener(place, taken, Running({"pid": 7}, {})).level is Level.FAILURE
+
+
+@pytest.fixture
+def instance(free_port):
+    """Something that looks like a running pqproxy, and its port."""
     program = (
         "import socket, sys; s = socket.create_server(('127.0.0.1', int(sys.argv[2])));"
         "print('up', flush=True); sys.stdin.read()"
@@ -60,11 +71,48 @@ def test_an_instance_that_cannot_be_asked_is_known_by_its_command(place, free_po
     command = [sys.executable, "-c", program, "/usr/bin/pqproxy", str(free_port)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
-        finding = listener(place, f"127.0.0.1:{free_port}")
+        yield process.pid, f"127.0.0.1:{free_port}"
         process.stdin.close()
 
+
+def test_an_instance_that_cannot_be_asked_is_known_by_its_command(place, instance):
+    """Without a control listener it says nothing of itself."""
+    pid, address = instance
+
+    finding = listener(place, address)
+
     assert finding.level is Level.GOOD
-    assert f"process {process.pid}" in finding.message
+    assert f"a pqproxy that runs, process {pid} (" in finding.message
+
+
+@pytest.fixture
+def hidden(monkeypatch):
+    """Sockets of others are not to be seen, as for every user but root."""
+    monkeypatch.setattr(listeners, "holders_of", lambda inodes: iter(()))
+
+
+@pytest.mark.usefixtures("hidden")
+def test_a_port_of_nobody_that_can_be_seen_is_a_doubt_where_an_instance_runs(place, instance):
+    """It may be that one: a failure would be wrong, and all is well would be too."""
+    finding = listener(place, instance[1])
+
+    assert finding.level is Level.WARNING
+    assert "control" in finding.hint
+
+
+@pytest.mark.usefixtures("hidden")
+def test_a_port_of_nobody_that_can_be_seen_is_a_failure_where_none_runs(place, taken, monkeypatch):
+    monkeypatch.setattr(listeners, "pqproxy_processes", lambda: iter(()))
+
+    assert listener(place, taken).level is Level.FAILURE
+
+
+def test_a_port_that_the_service_manager_holds_may_be_meant_for_us(place, taken, monkeypatch):
+    """Socket activation: it was bound before pqproxy is started."""
+    manager = Occupant(1, "systemd")
+    monkeypatch.setattr(listeners, "holders_of", lambda inodes: iter((manager,)))
+
+    assert listener(place, taken).level is Level.WARNING
 
 
 @pytest.mark.parametrize("address", ["192.0.2.1:9", "no.such.name.invalid:9"])

@@ -1,9 +1,11 @@
 import os
 import socket
+import subprocess
+import sys
 
 import pytest
 
-from pqproxy.supervisor.occupant import occupant_of
+from pqproxy.supervisor.occupant import occupant_of, pqproxy_processes
 
 
 @pytest.mark.parametrize(
@@ -23,3 +25,16 @@ def test_the_process_that_listens_is_named(family, host):
 
 def test_a_port_that_nobody_listens_on_has_no_occupant(free_port):
     assert occupant_of(free_port) is None
+
+
+def test_whoever_runs_as_pqproxy_is_known_by_the_command():
+    """Also where its sockets may not be seen."""
+    program = "import sys; print('up', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", program, "/opt/bin/pqproxy"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        found = {occupant.pid for occupant in pqproxy_processes()}
+        process.stdin.close()
+
+    assert process.pid in found
+    assert os.getpid() not in found
