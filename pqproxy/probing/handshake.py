@@ -24,7 +24,6 @@ from pqproxy.tls import (
     CLASSICAL_GROUPS,
     HANDSHAKE_SCHEMES,
     HYBRID_GROUPS,
-    AlertDescription,
     ApplicationData,
     ChainReceived,
     CipherSuite,
@@ -123,11 +122,6 @@ class Handshake:
         """Whether the handshake completed, and nothing was taken back after it."""
         refused = self.afterwards in (Afterwards.ALERT, Afterwards.CLOSED)
         return self.outcome is Outcome.COMPLETED and not refused
-
-    @property
-    def wants_certificate(self) -> bool:
-        """Whether we are turned away for want of a client certificate."""
-        return self.alert == AlertDescription.CERTIFICATE_REQUIRED
 
 
 async def shake_hands(

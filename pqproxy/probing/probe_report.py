@@ -47,7 +47,9 @@ def document(findings: Findings, verdict: Verdict) -> dict[str, Any]:
             {"name": group_name(group), "post_quantum": group in POST_QUANTUM, **_result(result)}
             for group, result in sorted(findings.groups.items(), key=_post_quantum_first)
         ],
-        "certificates": [c and asdict(c) for c in findings.certificates],
+        "certificates": [
+            c and asdict(c) | {"post_quantum": c.is_post_quantum} for c in findings.certificates
+        ],
         "certificate_verified": None if findings.untrusted is None else not findings.untrusted,
         "certificate_problem": findings.untrusted or None,
         "certificate_verify": seen.signature_scheme and scheme_name(seen.signature_scheme),
@@ -146,7 +148,8 @@ def _certificate_lines(findings: Findings) -> Iterator[Line]:
         ends = f"ends {certificate.not_after[:10]} ({certificate.days_left} days)"
         kind = f"{certificate.key}, signed with {certificate.signature}"
         names = ", ".join(certificate.names[:3]) if position == 0 else certificate.subject
-        mark = Mark.NONE if certificate.days_left >= _SOON else Mark.DOUBTFUL
+        mark = Mark.GOOD if certificate.is_post_quantum else Mark.NONE
+        mark = mark if certificate.days_left >= _SOON else Mark.DOUBTFUL
         yield Line(mark, which, "; ".join(filter(None, (kind, names, ends))))
     if findings.first.observed.chain:
         yield _trust_line(findings.untrusted)

@@ -97,7 +97,7 @@ def test_a_server_that_insists_on_a_certificate_says_so_after_the_handshake():
 
     assert handshake.outcome is Outcome.COMPLETED
     assert handshake.afterwards is Afterwards.ALERT
-    assert handshake.wants_certificate
+    assert handshake.alert == tls.AlertDescription.CERTIFICATE_REQUIRED
     assert handshake.observed.wants_certificate
     assert not handshake.served
 

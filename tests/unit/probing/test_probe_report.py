@@ -85,6 +85,7 @@ def test_the_document_says_what_was_found():
     assert told["hello_retry"]["hello_retry"] is True
     assert told["groups"][0]["name"] == "X25519MLKEM768"
     assert told["certificates"][0]["key"] == "ecdsa-p256"
+    assert told["certificates"][0]["post_quantum"] is False
     assert told["alpn"] == "h2"
     assert told["milliseconds"] == {"connect": 1.0, "handshake": 2.0, "samples": 1}
 
@@ -128,6 +129,15 @@ def test_a_certificate_that_ends_soon_or_does_not_parse_is_marked():
 
     assert marks["certificate"] is Mark.DOUBTFUL
     assert marks["issuer 1"] is Mark.BAD
+
+
+def test_a_post_quantum_certificate_is_marked_as_good():
+    chain = pki.root("mldsa65").issue(dns=("llm.test",)).chain_der
+    found = everything((PQ,), certificates=describe(chain, pki.NOW))
+    marks = {line.name: line.mark for line in lines(found, judge(found))}
+
+    assert marks["certificate"] is Mark.GOOD
+    assert report(found)["certificates"][0]["post_quantum"] is True
 
 
 def test_a_signature_that_we_cannot_verify_is_explained():
