@@ -134,7 +134,10 @@ class Roster:
 
     def _exchange(self, replaced: Mapping[str, Service], sources: Sources) -> None:
         """Give every new service its sockets; close what nobody listens on any more."""
-        freed = {name: service.release() for name, service in replaced.items()}
+        kept = {source for source in sources.values() if isinstance(source, str)}
+        freed = {
+            name: service.release(for_good=name not in kept) for name, service in replaced.items()
+        }
         for name, service in self._services.items():
             self._counters.listeners[name] = service.counters
             if name in replaced:

@@ -107,11 +107,17 @@ class Service:
     def forget_sessions(self) -> None:
         """Resume nothing that was begun before now: there was a reload."""
 
-    def release(self) -> list[Listener]:
-        """Give up what it listens on, without closing it. Open connections go on."""
+    def release(self, *, for_good: bool) -> list[Listener]:
+        """Give up what it listens on, without closing it. Open connections go on.
+
+        Queues of other workers' places are theirs again, unless nobody listens there `for_good`.
+        """
+        listeners, self._listeners = self._listeners, []
+        if for_good:
+            listeners += itertools.chain(*self._covered.values())
+            self._covered.clear()
         for place in tuple(self._covered):
             self.uncover(place)
-        listeners, self._listeners = self._listeners, []
         return listeners
 
     def adopt(self, listeners: list[Listener]) -> None:

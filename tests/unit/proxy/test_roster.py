@@ -397,3 +397,14 @@ def test_a_listener_that_there_is_not_is_not_covered(house, neighbour):
     house.roster.cover(1, {"removed": [copy]})
 
     assert copy.fileno() == -1
+
+
+def test_who_waits_for_a_worker_that_is_not_there_is_served_when_the_listener_goes(house, world):
+    """Nobody else will: its successor is not given this listener any more."""
+    absent = listening()
+    house.roster.cover(1, {"to-llm": [absent]})
+    waiting = connect(world, address_of(absent))
+    house.change(house.without_egress())
+
+    assert house.flows(waiting, house.model.accept())
+    assert refused(house.entry)
