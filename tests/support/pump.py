@@ -17,9 +17,18 @@ class Pump:
         self._sent, self._returned = hashlib.sha256(), hashlib.sha256()
         self._stop = threading.Event()
         self.sent = self.returned = 0
-        self._threads = [threading.Thread(target=run) for run in (self._send, self._receive)]
+        self.broken = None  # the error that ended it
+        self._threads = [
+            threading.Thread(target=self._run, args=(each,)) for each in (self._send, self._receive)
+        ]
         for thread in self._threads:
             thread.start()
+
+    def _run(self, work):
+        try:
+            work()
+        except OSError as error:
+            self.broken = error
 
     def _send(self):
         while not self._stop.wait(_PACE):
@@ -35,9 +44,13 @@ class Pump:
             self.returned += len(data)
 
     def finish(self):
-        """End it; whether every byte came back as it was sent."""
+        """End it; whether every byte came back as it was sent, and the end was clean."""
         self._stop.set()
         for thread in self._threads:
             thread.join(60)
         self._socket.close()
-        return 0 < self.sent == self.returned and self._sent.digest() == self._returned.digest()
+        return (
+            self.broken is None
+            and 0 < self.sent == self.returned
+            and self._sent.digest() == self._returned.digest()
+        )

@@ -1,0 +1,94 @@
+"""Everything an operator does at once, under load: reloads, and a worker that is killed.
+
+SOAK_SECONDS makes it longer than a test run wants it.
+"""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import threading
+import time
+
+from tests.support.plain_server import serving
+from tests.support.pump import Pump
+from tests.support.waiting import wait_until
+
+SECONDS = float(os.environ.get("SOAK_SECONDS", "8"))
+PUMPS = 10
+INTERVAL = 0.005  # between tokens
+
+
+def echo_or_tokens(connection):
+    """Numbered tokens for who asks for them, an echo for everybody else."""
+    data = connection.recv(1 << 16)
+    if data.startswith(b"GET /tokens"):
+        number = 0
+        while True:
+            connection.sendall(b"data: %d\n\n" % number)
+            number += 1
+            time.sleep(INTERVAL)
+    while data:
+        connection.sendall(data)
+        data = connection.recv(1 << 16)
+
+
+class Tokens:
+    """One client that reads tokens."""
+
+    def __init__(self, address):
+        self._socket = socket.create_connection(address, timeout=60)
+        self._socket.sendall(b"GET /tokens HTTP/1.1\r\n\r\n")
+        self.received, self.broken = bytearray(), None
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+
+    def _read(self):
+        try:
+            while data := self._socket.recv(1 << 16):
+                self.received += data
+        except OSError as error:
+            self.broken = error
+
+    def finish(self):
+        """Stop reading; the numbers that came, in their order."""
+        broken = self.broken
+        with contextlib.suppress(OSError):  # reset already
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join(60)
+        self._socket.close()
+        self.broken = broken
+        return [int(number) for number in re.findall(rb"data: (\d+)\n\n", self.received)]
+
+
+def test_nothing_is_lost_but_what_a_killed_worker_carried(sidecars):
+    """Every byte arrives as sent; who rode on the killed worker sees a reset, no clean end."""
+    with serving(echo_or_tokens) as server:
+        pair = sidecars.start_pair(server.forward, settings={"workers": 2})
+        front = pair.ingress
+        pumps = [Pump(pair.address) for _ in range(PUMPS)]
+        streams = [Tokens(pair.address) for _ in range(2)]
+        begun = time.monotonic()
+        changed = front.document["ingress"][0] | {"timeouts": {"connect": "3s"}}
+
+        assert front.reload(front.document | {"ingress": [changed]}).returncode == 0
+        victim = front.status()["workers"][0]["pid"]
+        os.kill(victim, signal.SIGKILL)
+        wait_until(lambda: "was killed by signal 9" in front.log(), "its end is said")
+        late = [Pump(pair.address) for _ in range(4)]  # while one worker is missing
+        wait_until(lambda: front.probe("/readyz") == 200, "it is replaced", 20)
+        assert front.reload(front.document).returncode == 0
+        assert pair.egress.reload(pair.egress.document).returncode == 0
+        time.sleep(max(0.0, SECONDS - (time.monotonic() - begun)))
+        whole = [pump.finish() for pump in pumps]
+        numbers = [stream.finish() for stream in streams]
+
+        assert all(pump.finish() for pump in late)
+    cut = int(re.search(rf"worker {victim} .* cut (\d+) connections", front.log())[1])
+    broken = [one.broken for one in (*pumps, *streams) if one.broken is not None]
+    assert len(broken) == cut
+    assert all(isinstance(error, ConnectionResetError | BrokenPipeError) for error in broken)
+    assert whole == [pump.broken is None for pump in pumps]
+    assert all(found == list(range(len(found))) for found in numbers)
+    assert 0 < cut < PUMPS + 2
