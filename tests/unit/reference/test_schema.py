@@ -7,11 +7,19 @@ import pytest
 
 from pqproxy.config.document import read_document
 from reference.schema import schema
-from tests.support.json_schema import problems
 
 DIRECTORY = Path(__file__).parents[3] / "config"
 EXAMPLES = sorted(DIRECTORY.glob("*.yaml"))
 SCHEMA = json.loads(schema())
+
+
+@pytest.fixture(scope="module")
+def problems():
+    """What a validator that is not ours holds against a text."""
+    jsonschema = pytest.importorskip("jsonschema")
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    return lambda text: list(validator.iter_errors(read_document(text, {}).data))
 
 
 def test_there_are_examples():
@@ -27,11 +35,8 @@ def test_an_example_says_where_its_schema_is(path):
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
-def test_an_example_is_what_the_schema_says(path):
-    document = read_document(path.read_text(), {})
-
-    assert document.problems == []
-    assert list(problems(document.data, SCHEMA)) == []
+def test_an_example_is_what_the_schema_says(path, problems):
+    assert problems(path.read_text()) == []
 
 
 @pytest.mark.parametrize(
@@ -45,5 +50,5 @@ def test_an_example_is_what_the_schema_says(path):
         "{version: 1, identities: {a: {certificate: c, key: {path: k}}}}",
     ],
 )
-def test_a_mistake_is_one_for_the_schema_too(text):
-    assert list(problems(read_document(text, {}).data, SCHEMA))
+def test_a_mistake_is_one_for_the_schema_too(text, problems):
+    assert problems(text)
