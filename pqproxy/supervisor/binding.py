@@ -24,7 +24,7 @@ from pathlib import Path
 from pqproxy.config.values import Address, Settings, TcpAddress, UnixAddress
 from pqproxy.supervisor.activation import Activation
 from pqproxy.supervisor.errors import StartFailure
-from pqproxy.supervisor.occupant import occupant_of
+from pqproxy.supervisor.occupant import occupant_of, pqproxy_processes
 
 BACKLOG = 4096  # the kernel lowers it to net.core.somaxconn
 DATA_MODE = 0o660  # a unix socket for applications: owner and group
@@ -227,13 +227,19 @@ def _listen_tcp(family: int, host: str, port: int, *, beside: bool = False) -> s
     return bound
 
 
+def _who_listens(port: int) -> str:
+    if who := occupant_of(port):
+        return f"{who} listens there"
+    # An instance of ours lets nobody but root see its sockets, so it is known by its command only.
+    if ours := next(pqproxy_processes(), None):
+        return f"another program listens there, perhaps the pqproxy that is {ours}"
+    return "another program listens there"
+
+
 def _tcp_failure(title: str, address: TcpAddress, error: OSError) -> StartFailure:
     if error.errno == errno.EADDRINUSE:
-        who = occupant_of(address.port)
-        hint = f"{who} listens there" if who else "another program listens there"
-        return StartFailure(
-            f"{title}: {address} is in use", f"{hint}; stop it or take another port"
-        )
+        hint = f"{_who_listens(address.port)}; stop it or take another port"
+        return StartFailure(f"{title}: {address} is in use", hint)
     if error.errno == errno.EACCES:
         return StartFailure(
             f"{title}: no permission to listen at {address}",

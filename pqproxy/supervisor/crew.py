@@ -237,9 +237,9 @@ class Crew:
             if not self._started.is_set():
                 raise _start_failure(worker)
             lived = self._clock() - born
+            in_a_row += 1
             if lived > self.patience.longest_pause:
                 pause, in_a_row = self.patience.first_pause, 0
-            in_a_row += 1
             logger.error("%s", crash_line(worker, lived, pause, in_a_row))
             if await self._leaving_within(pause):
                 return

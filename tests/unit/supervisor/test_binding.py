@@ -10,6 +10,7 @@ from pqproxy.config.values import TcpAddress, UnixAddress
 from pqproxy.supervisor import binding
 from pqproxy.supervisor.binding import bind_all
 from pqproxy.supervisor.errors import StartFailure
+from pqproxy.supervisor.occupant import Occupant
 from tests.unit.supervisor.harness import ingress, settings
 
 
@@ -29,6 +30,25 @@ def test_a_port_in_use_is_named_with_its_listener_and_its_owner(free_port):
 
     assert failure.message == f"ingress llm: 127.0.0.1:{free_port} is in use"
     assert f"process {os.getpid()} " in failure.hint
+
+
+@pytest.mark.parametrize(
+    ("running", "hint"),
+    [
+        ([Occupant(4711, "pqproxy")], "perhaps the pqproxy that is process 4711 (pqproxy); stop"),
+        ([], "another program listens there; stop"),
+    ],
+)
+def test_an_owner_that_hides_its_sockets_is_guessed_by_its_command(
+    free_port, monkeypatch, running, hint
+):
+    """Without being root nobody sees into another pqproxy, which cannot be traced."""
+    monkeypatch.setattr(binding, "occupant_of", lambda port: None)
+    monkeypatch.setattr(binding, "pqproxy_processes", lambda: iter(running))
+    with socket.create_server(("127.0.0.1", free_port)):
+        failure = failure_of(TcpAddress("127.0.0.1", free_port))
+
+    assert hint in failure.hint
 
 
 def test_a_second_instance_cannot_listen_beside_the_first(free_port):
