@@ -2,6 +2,7 @@ import json
 import logging
 import os
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -74,6 +75,18 @@ def test_a_connection_is_one_text_line_on_a_terminal(stderr):
     assert line.count("\n") == 1
     assert " info connection listener=llm peer=192.0.2.1:5000 end_reason=finished " in line
     assert "group=X25519MLKEM768" in line
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"), [("text", " resumed=true "), ("json", ' "resumed": true, ')]
+)
+def test_a_resumed_connection_says_so_and_another_says_nothing(stderr, kind, shown):
+    log.configure(kind)
+    log.write(replace(CONNECTION, resumed=True, upstream="127.0.0.1:8000"))
+    assert shown in stderr()
+
+    log.write(CONNECTION)
+    assert "resumed" not in stderr()
 
 
 def test_a_refusal_names_offer_reason_and_fix(stderr):

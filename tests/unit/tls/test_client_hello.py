@@ -112,6 +112,15 @@ def test_no_resumption_and_no_early_data_is_offered():
     assert not unwanted & set(offered().extensions)
 
 
+def test_a_client_with_a_clock_says_that_it_can_use_tickets_and_how():
+    """With a key exchange beside them (psk_dhe_ke), and in no other way."""
+    extensions = offered(clock=lambda: 0.0).extensions
+
+    assert extensions[ExtensionType.PSK_KEY_EXCHANGE_MODES] == b"\1\1"
+    assert ExtensionType.PRE_SHARED_KEY not in extensions
+    assert ExtensionType.PSK_KEY_EXCHANGE_MODES not in offered().extensions
+
+
 @pytest.mark.parametrize(("group", "cookie"), [(X25519, None), (X25519, b"c"), (None, b"c")])
 def test_a_second_hello_changes_share_and_cookie_and_nothing_else(group, cookie):
     made = context(groups=(HYBRID, X25519))
