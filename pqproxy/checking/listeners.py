@@ -1,6 +1,5 @@
 """Section `listeners`: whether each address can be listened at, or is ours already."""
 
-import contextlib
 import errno
 import os
 import socket
@@ -62,18 +61,18 @@ def _try_bind(address: TcpAddress) -> None:
     missing: OSError | None = None
     bound = 0
     for family, _, _, _, where in found:
-        with contextlib.closing(socket.socket(family, socket.SOCK_STREAM)) as attempt:
-            # As a start does it: connections of the last run may be in TIME_WAIT.
-            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                attempt.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            try:
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as attempt:
+                # As a start does it: connections of the last run may be in TIME_WAIT.
+                attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    attempt.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                 attempt.bind(where)
                 bound += 1
-            except OSError as error:
-                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-                    raise
-                missing = error  # this machine lacks one of the name's addresses
+        except OSError as error:
+            if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                raise
+            missing = error  # this machine lacks one of the name's addresses
     if not bound and missing is not None:
         raise missing
 

@@ -1,4 +1,5 @@
 import dataclasses
+import errno
 import os
 import socket
 import subprocess
@@ -37,6 +38,18 @@ def test_a_free_port_is_good_and_stays_free(place, free_port):
 def test_every_interface_is_tried_in_both_families(place, free_port):
     with socket.create_server(("::1", free_port), family=socket.AF_INET6):
         assert listener(place, f":{free_port}").level is Level.FAILURE
+
+
+def test_a_kernel_without_ipv6_is_no_failure_of_every_interface(place, free_port, monkeypatch):
+    class Socket(socket.socket):
+        def __init__(self, family=socket.AF_INET, *arguments):
+            if family == socket.AF_INET6:
+                raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+            super().__init__(family, *arguments)
+
+    monkeypatch.setattr(listeners.socket, "socket", Socket)
+
+    assert listener(place, f":{free_port}").level is Level.GOOD
 
 
 def test_a_port_of_another_program_is_a_failure_that_names_it(place, taken):
