@@ -22,8 +22,6 @@ from pqproxy.config.values import IdentityFiles, Settings, TrustFiles
 from pqproxy.crypto import load_provider
 from pqproxy.identity.own import Identity
 from pqproxy.identity.trust import Trust
-from pqproxy.landlock import Confinement
-from pqproxy.proxy.confinement import check_confinement
 from pqproxy.proxy.descriptor import Engine
 from pqproxy.proxy.egress import Egress
 from pqproxy.proxy.handover import close_all
@@ -50,7 +48,6 @@ class Roster:
     def __init__(
         self, engine: Engine, counters: WorkerCounters, now: Callable[[], datetime]
     ) -> None:
-        self.confinement: Confinement | None = None  # of this process
         self._engine, self._counters, self._now = engine, counters, now
         self._recipes: dict[str, Recipe] = {}
         self._services: dict[str, Service] = {}
@@ -67,7 +64,6 @@ class Roster:
         self.abandon()
         wanted = recipes(settings)
         try:
-            check_confinement(self.confinement, settings)
             services = self._prepare_services(settings, wanted)
         except Exception:
             _close(sources)

@@ -156,7 +156,7 @@ class WorkerProcess(asyncio.Protocol):
         """Build the services and accept. Raises IdentityError, CryptoError or OSError."""
         self._roster.prepare(self.settings, sockets)
         # Everything is loaded, no thread is started, and nobody has been heard yet.
-        self._roster.confinement = confine_worker(self.settings)
+        confine_worker(self.settings)
         self._roster.commit()
         # What lives from here to the end is never garbage: collections need not look at it.
         gc.collect()

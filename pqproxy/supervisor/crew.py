@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from pqproxy.config.upstreams import upstreams
+from pqproxy.landlock import landlock_abi
 from pqproxy.proxy.channel import WorkerStart
 from pqproxy.supervisor.binding import Bound
 from pqproxy.supervisor.crash_log import crash_line, how_it_ended
@@ -69,6 +71,7 @@ class Crew:
         self.draining = False  # whether new connections should go elsewhere
         self.evidence: dict[str, Evidence] = {}  # by listener
         self.workers: list[WorkerProcess | None] = [None] * in_force.settings.workers
+        self.relieved: list[WorkerProcess] = []  # who serve the connections that they have
         self.patience = patience
         self.changing = asyncio.Lock()  # held while no worker may be started
         self._bound = bound
@@ -97,8 +100,8 @@ class Crew:
         return max((one.oldest for one in self.live() if one.oldest is not None), default=None)
 
     def live(self) -> Iterator[WorkerProcess]:
-        """The workers that run."""
-        return (worker for worker in self.workers if worker is not None)
+        """The workers that run, relieved ones too."""
+        return (worker for worker in (*self.workers, *self.relieved) if worker is not None)
 
     def totals(self) -> WorkerCounters:
         """The sums over all workers, dead ones included: they never go down."""
@@ -127,6 +130,8 @@ class Crew:
             keepers = [tasks.create_task(self._keep(index)) for index in range(len(self.workers))]
             try:
                 await asyncio.wait(keepers)
+                for worker in tuple(self.relieved):
+                    await worker.exited.wait()
             finally:
                 reports.cancel()
                 rotation.cancel()
@@ -187,8 +192,20 @@ class Crew:
     def worker_exited(self, worker: WorkerProcess) -> None:
         """Keep what it had counted; its open connections ended with it."""
         self.worker_forgot(worker.counters)
+        if worker not in self.relieved:
+            self.workers[self.workers.index(worker)] = None
+            self._cover()
+            return
+        self.relieved.remove(worker)
+        if worker.drained is None:
+            ended = how_it_ended(worker)
+            logger.error("worker %d %s and cut its last connections", worker.pid, ended)
+
+    def relieve(self, worker: WorkerProcess) -> None:
+        """Start another one in its place; it goes when its last connection has ended."""
         self.workers[self.workers.index(worker)] = None
-        self._cover()
+        self.relieved.append(worker)
+        worker.relieve()
 
     async def _see_off(self, worker: WorkerProcess, patience: float) -> None:
         """Wait for the end of one worker; kill it when it overstays."""
@@ -234,6 +251,9 @@ class Crew:
             worker = await self._run_worker(index)
             if self._leaving.is_set():
                 return
+            if worker.relieved.is_set():
+                logger.info("worker %d only finishes what it has; a new one starts", worker.pid)
+                continue
             if not self._started.is_set():
                 raise _start_failure(worker)
             lived = self._clock() - born
@@ -255,11 +275,13 @@ class Crew:
         worker = WorkerProcess(self, self.in_force.roles, self._clock)
         async with self.changing:
             self.workers[index] = worker
+            settings = self.in_force.settings
+            worker.reach = upstreams(settings) if settings.landlock and landlock_abi() else None
             listeners = {
                 name: [one.fileno() for one in sockets]
                 for name, sockets in self._bound.sockets(index).items()
             }
-            start = WorkerStart(self.in_force.settings, listeners, stderr_is_terminal())
+            start = WorkerStart(settings, listeners, stderr_is_terminal())
             try:
                 await worker.start(start, self._module)
             except OSError as error:  # out of processes, memory or descriptors: that may pass
@@ -270,7 +292,7 @@ class Crew:
             worker.kill()
         deadline = asyncio.get_running_loop().call_later(self.patience.start, _judge, worker)
         try:
-            await worker.exited.wait()
+            await _first(worker.exited, worker.relieved)
         finally:
             deadline.cancel()
         return worker
@@ -294,6 +316,16 @@ class Crew:
 
 def _serves(worker: WorkerProcess | None) -> bool:
     return worker is not None and worker.ready and worker.lag < STUCK
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Wait until one of them is set."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waiting:
+            one.cancel()
 
 
 def _judge(worker: WorkerProcess) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 import pqproxy
+from pqproxy.config.upstreams import Upstreams
 from pqproxy.proxy.channel import (
     MAX_REPORT,
     FrameReader,
@@ -36,6 +37,7 @@ logger = logging.getLogger(__name__)
 WORKER_MODULE = "pqproxy.proxy.worker"
 Answer = asyncio.Future[str | None]  # to a request of a change: None, or why it cannot be
 
+_AS_LONG_AS_IT_TAKES = 10 * 365 * 86400.0  # seconds
 EXIT_GRACE = 2.0  # seconds between a worker's last word and its end
 
 
@@ -73,6 +75,8 @@ class WorkerProcess(asyncio.Protocol):
         self.status: int | None = None  # exit status; negative: killed by that signal
         self.exited = asyncio.Event()
         self.settled = asyncio.Event()  # it is ready, or will never be
+        self.relieved = asyncio.Event()  # another one has its place
+        self.reach: Upstreams | None = None  # all that it can connect to; None: it is not confined
         self.reported = asyncio.Event()  # set by each answer to `ask`
         self._owner = owner
         self._roles = roles
@@ -107,6 +111,11 @@ class WorkerProcess(asyncio.Protocol):
     def drain(self, timeout: float) -> None:
         """Ask it to accept no more, to finish, and to reset what is left after `timeout`."""
         self._send({"op": "drain", "timeout": timeout})
+
+    def relieve(self) -> None:
+        """Ask it to accept no more and to go when its last connection has ended by itself."""
+        self.relieved.set()
+        self.drain(_AS_LONG_AS_IT_TAKES)
 
     def stop(self) -> None:
         """Ask it to reset everything and to exit."""

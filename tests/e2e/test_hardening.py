@@ -8,8 +8,14 @@ import pytest
 from pqproxy.landlock import landlock_abi
 from tests.support.plain_server import echo, serving
 from tests.support.sidecars import egress, free_port, ingress
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(landlock_abi() == 0, reason="this kernel has no Landlock")
+
+
+def greet(connection):
+    connection.recv(100)
+    connection.sendall(b"welcome")
 
 
 def renounced(pid):
@@ -63,3 +69,23 @@ def test_the_file_turns_it_off(sidecars, certificates):
 
     assert not any(renounced(pid) for pid in sidecar.family())
     assert "not confined by Landlock: the configuration turns it off" in sidecar.log()
+
+
+def test_a_reload_to_an_upstream_on_another_port_cuts_nothing(sidecars, certificates):
+    """The kernel keeps the running worker from that port for ever, so another one takes over."""
+    with serving(echo) as first, serving(greet) as second:
+        front = sidecars.start_ingress(first.forward)
+        beside = sidecars.start_egress(front.listen)
+        with socket.create_connection(beside.address, timeout=10) as stream:
+            stream.sendall(b"hello")
+            assert stream.recv(100) == b"hello"
+            (entry,) = front.document["ingress"]
+            name = f"localhost:{second.forward.rpartition(':')[2]}"
+            ended = front.reload(front.document | {"ingress": [entry | {"forward": name}]})
+            assert ended.returncode == 0, ended.stderr
+
+            assert round_trip(beside.address) == b"welcome"
+            stream.sendall(b"still here")
+            assert stream.recv(100) == b"still here"
+        wait_until(lambda: len(front.family()) == 2, "the old worker leaves with its connection")
+    assert "only finishes what it has; a new one starts" in front.log()

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from pqproxy.config.values import Egress, TcpAddress
+from pqproxy.landlock import landlock_abi
 from pqproxy.supervisor.binding import bind_all
 from pqproxy.supervisor.crew import Crew, Patience
 from pqproxy.supervisor.exchange import Exchange, ExchangeFailed, exchange
@@ -168,6 +169,91 @@ def test_a_drain_that_comes_in_between_wins():
         with pytest.raises(ExchangeFailed) as failed:
             await house.change(ingress(), ingress("ignored"))
         return str(failed.value)
+
+    played(scenario)
+
+
+def outgrown(port):
+    """A listener whose upstream no worker was started with."""
+    return ingress("new", forward=TcpAddress("127.0.0.1", port))
+
+
+needs_landlock = pytest.mark.skipif(landlock_abi() == 0, reason="this kernel has no Landlock")
+
+
+@needs_landlock
+def test_a_worker_that_is_kept_from_new_upstreams_finishes_beside_a_new_one():
+    async def scenario(house):
+        before = {worker.pid for worker in house.crew.live()}
+        loop = asyncio.get_running_loop()
+        with socket.socket() as connection:
+            connection.setblocking(False)
+            await loop.sock_connect(connection, house.bound.listeners["llm"][0][0].getsockname())
+            await loop.sock_sendall(connection, b"who")
+            old = int(await loop.sock_recv(connection, 100))
+            await house.crew.refresh()
+
+            await house.change(ingress(), outgrown(7))
+
+            await soon(lambda: house.crew.ready)
+            await house.everybody("new")
+            assert not before & {one.pid for one in house.crew.workers}
+            await soon(lambda: {one.pid for one in house.crew.relieved} == {old})
+            await loop.sock_sendall(connection, b"who")
+            assert int(await loop.sock_recv(connection, 100)) == old
+            counted = house.crew.totals().listeners["llm"].client_received
+        await soon(lambda: not house.crew.relieved)
+        assert house.crew.totals().listeners["llm"].client_received >= counted
+        assert house.crew.restarts == 0
+
+    played(scenario)
+
+
+@needs_landlock
+def test_a_drain_waits_for_whoever_was_relieved():
+    async def scenario(house):
+        loop = asyncio.get_running_loop()
+        with socket.socket() as connection:
+            connection.setblocking(False)
+            await loop.sock_connect(connection, house.bound.listeners["llm"][0][0].getsockname())
+            await loop.sock_sendall(connection, b"who")
+            await loop.sock_recv(connection, 100)
+            await house.change(ingress(), outgrown(7))
+            await soon(lambda: house.crew.ready and len(house.crew.relieved) == 1)
+            drain = asyncio.ensure_future(house.crew.drain())
+            await soon(lambda: not any(house.crew.workers))
+
+            await loop.sock_sendall(connection, b"who")
+            assert await loop.sock_recv(connection, 100)
+        drained = await drain
+        assert (drained.finished, drained.reset) == (1, 0)
+
+    played(scenario)
+
+
+@needs_landlock
+def test_workers_of_earlier_settings_do_not_pile_up(monkeypatch):
+    monkeypatch.setattr("pqproxy.supervisor.exchange.MOST_RELIEVED", 1)
+
+    async def scenario(house):
+        with pytest.raises(ExchangeFailed, match="restart needed: Landlock"):
+            await house.change(ingress(), outgrown(7))
+
+        assert house.listening() == ["llm"]
+        await house.everybody("llm")
+
+    played(scenario)
+
+
+def test_without_landlock_every_worker_changes_in_place(monkeypatch):
+    monkeypatch.setattr("pqproxy.supervisor.crew.landlock_abi", lambda: 0)
+
+    async def scenario(house):
+        before = {worker.pid for worker in house.crew.live()}
+        await house.change(ingress(), outgrown(7))
+
+        await house.everybody("new")
+        assert {worker.pid for worker in house.crew.live()} == before
 
     played(scenario)
 
