@@ -28,7 +28,9 @@ def upstream_handlers(current: Callable[[], Settings]) -> dict[str, Handler]:
     async def ask(path: str | None) -> web.Response:
         settings = current()
         if path is None or not settings.ingress:
-            return web.Response(status=404, text="health.probes or health.upstream_metrics\n")
+            return web.Response(
+                status=404, text="not among health.probes and health.upstream_metrics\n"
+            )
         async with at_once:
             return await fetch(settings.ingress[0].forward, path)
 
