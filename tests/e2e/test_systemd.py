@@ -102,9 +102,10 @@ def test_a_passed_socket_is_served_and_nothing_else_is_bound(manager, write, wor
             told(manager, "READY=1")
 
             listened = tcp_sockets(family(sidecar.pid), LISTEN)
-            health = json.loads(config.read_text())["health"]["listen"]
+            document = json.loads(config.read_text())
+            admin = (document[name]["listen"] for name in ("health", "control"))
             ports = {int(local.rpartition(":")[2], 16) for local, _ in listened}
-            assert ports == {port, int(health.rpartition(":")[2])}
+            assert ports == {port, *(int(listen.rpartition(":")[2]) for listen in admin)}
             with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
                 client.sendall(b"GET / HTTP/1.1\r\n\r\n")
                 assert client.recv(100)[:1] == b"\x15", "an alert: somebody speaks TLS there"
