@@ -5,6 +5,7 @@ import socket
 
 from pqproxy.proxy.buffers import BULK, PAYLOAD, Batch
 from pqproxy.proxy.descriptor import Descriptor, Engine, Side
+from pqproxy.proxy.socket_options import finish_on_close, reset_on_close
 from pqproxy.proxy.specialized import own_copies
 
 
@@ -16,6 +17,8 @@ class SocketDuplex(Descriptor):
 
     def __init__(self, sock: socket.socket, engine: Engine, side: Side) -> None:
         super().__init__(sock, engine, side)
+        # Should this process die, its sockets are closed for it: a FIN would be taken for the end.
+        reset_on_close(sock)
         self._bulk = False  # the last read filled its room: the next one offers all slots
         self._bulk_from = PAYLOAD
 
@@ -62,6 +65,12 @@ class SocketDuplex(Descriptor):
         self._sink.on_data(batch)
         if self._readable and not self._paused and not self.closed:
             self._ask_for_turn()
+
+    def _drop(self, *, reset: bool, lingers: bool = False) -> None:
+        if not reset:
+            with contextlib.suppress(OSError):  # already gone
+                finish_on_close(self._sock)
+        super()._drop(reset=reset, lingers=lingers)
 
     def _all_sent(self) -> None:
         with contextlib.suppress(OSError):  # gone already: the reader finds out

@@ -8,6 +8,7 @@ KEEPALIVE_INTERVAL = 10
 KEEPALIVE_COUNT = 3
 
 _RESET = struct.pack("ii", 1, 0)
+_FINISH = struct.pack("ii", 0, 0)
 
 
 def configure(sock: socket.socket) -> None:
@@ -25,3 +26,8 @@ def configure(sock: socket.socket) -> None:
 def reset_on_close(sock: socket.socket) -> None:
     """Let the next close send RST and drop what is unsent."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+
+
+def finish_on_close(sock: socket.socket) -> None:
+    """Let the next close send FIN behind what is unsent, as usual."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _FINISH)

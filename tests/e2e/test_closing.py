@@ -1,5 +1,7 @@
 """How an end on one side looks on the other."""
 
+import os
+import signal
 import socket
 
 import pytest
@@ -140,3 +142,19 @@ def test_no_socket_is_left_after_any_end(sidecars, connect):
         for sidecar in pair.sidecars:
             sidecar.wait_for("connection", 15)
             assert sidecar.close_waits() == []
+
+
+@pytest.mark.parametrize("killed", ["egress", "ingress"])
+def test_a_worker_that_dies_ends_no_answer_cleanly(sidecars, connect, killed):
+    """The kernel closes its sockets; a FIN would make half an answer a whole one."""
+    with serving(echo) as server:
+        pair = sidecars.start_pair(server.forward)
+        connection = connect(pair.address)
+        connection.sendall(b"hi")
+        assert connection.recv(100) == b"hi"
+
+        os.kill(getattr(pair, killed).worker, signal.SIGKILL)
+
+        with pytest.raises(ConnectionResetError):
+            connection.recv(100)
+        wait_until(lambda: pair.ingress.probe("/readyz") == 200, "replaced", 20)

@@ -1,6 +1,6 @@
 import socket
 
-from pqproxy.proxy.socket_options import configure, reset_on_close
+from pqproxy.proxy.socket_options import configure, finish_on_close, reset_on_close
 
 
 def test_tcp_sends_at_once_and_finds_dead_peers_after_a_minute():
@@ -39,3 +39,14 @@ def test_reset_on_close_really_resets(world):
 
     world.until(tried)
     assert seen == ["reset"]
+
+
+def test_finish_on_close_takes_that_back(world):
+    ours, peer = world.tcp_pair()
+    reset_on_close(ours)
+    finish_on_close(ours)
+    ours.close()
+
+    assert world.read_all(peer, 0) == b""
+    peer.setblocking(True)
+    assert peer.recv(1) == b""
