@@ -104,9 +104,11 @@ class Output:
 
     def send_data(self, data: bytes) -> None:
         """Queue a copy of application data: `protect` for those who do not mind one."""
+        self._flowing = None  # what is queued here goes before what `protect` is given next
         for start in range(0, len(data), self.max_fragment):
             fragment = data[start : start + self.max_fragment]
-            buffer = memoryview(bytearray(HEADROOM + max(PADDED_BELOW, len(fragment)) + TAILROOM))
+            room = max(PADDED_BELOW + self._padding, len(fragment))
+            buffer = memoryview(bytearray(HEADROOM + room + TAILROOM))
             buffer[HEADROOM : HEADROOM + len(fragment)] = fragment
             self.protect(buffer, HEADROOM, len(fragment), self._queue)
 

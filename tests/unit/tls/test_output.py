@@ -147,6 +147,26 @@ def test_protect_puts_control_output_before_the_record():
     assert made.take() == b""
 
 
+def test_queued_data_keeps_its_place_however_data_is_given():
+    """Its nonce is drawn when it is queued: a record that overtakes it decrypts nowhere."""
+    made = output()
+    sent = protect(made, b"first")
+    made.send_data(b"second")
+    sent += protect(made, b"third")
+
+    assert Peer().read(sent) == [(DATA, b"first"), (DATA, b"second"), (DATA, b"third")]
+
+
+@pytest.mark.parametrize("padding", [255, 300, 1000, 1024])
+@pytest.mark.parametrize("length", [1, 1000, 1023, 1024])
+def test_a_queued_record_has_room_for_whatever_pads_it(padding, length):
+    """Not every multiple that a configuration may name divides the length below which we pad."""
+    made = output(padding=padding)
+    made.send_data(b"x" * length)
+
+    assert Peer().read(made.take()) == [(DATA, b"x" * length)]
+
+
 def test_data_before_there_are_keys_is_an_error_of_ours():
     with pytest.raises(RuntimeError, match="before the handshake is complete"):
         protect(output(keys=False), b"x")
