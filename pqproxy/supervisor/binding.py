@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pqproxy.config.addresses import is_loopback
 from pqproxy.config.values import Address, Settings, TcpAddress, UnixAddress
 from pqproxy.supervisor.activation import Activation
 from pqproxy.supervisor.errors import StartFailure
@@ -84,7 +85,7 @@ class Bound:
 
     def bind_listener(self, title: str, address: Address) -> list[Group]:
         """Listen at `address` with every worker. Raises StartFailure, which begins with `title`."""
-        if passed := self._take_passed(title, address):
+        if passed := self._take_passed(title, address, DATA_MODE):
             return [(one,) * self.workers for one in passed]
         firsts = self.bind(title, address, DATA_MODE)
         groups: list[Group] = []
@@ -98,7 +99,7 @@ class Bound:
 
     def bind(self, title: str, address: Address, mode: int) -> list[socket.socket]:
         """Listen at `address`, where nobody else may. Raises StartFailure: `title` and why."""
-        if passed := self._take_passed(title, address):
+        if passed := self._take_passed(title, address, mode):
             return passed
         if isinstance(address, TcpAddress):
             return _bind_tcp(title, address)
@@ -106,9 +107,12 @@ class Bound:
         self._unix_files[address.path] = os.stat(address.path).st_ino
         return [bound]
 
-    def _take_passed(self, title: str, address: Address) -> list[socket.socket]:
+    def _take_passed(self, title: str, address: Address, mode: int) -> list[socket.socket]:
         name = title.rpartition(" ")[2]  # "ingress llm", "health"
-        return self.activation.take(name, address, lambda tcp: _resolve(title, tcp))
+        passed = self.activation.take(name, address, lambda tcp: _resolve(title, tcp))
+        for one in passed:
+            _check_passed(title, address, one, mode)
+        return passed
 
     def _remove_file(self, path: str) -> None:
         inode = self._unix_files.pop(path, None)  # None: a service manager's
@@ -149,6 +153,33 @@ def shown_address(bound: socket.socket) -> str:
     if bound.family == socket.AF_UNIX:
         return str(UnixAddress(name))
     return str(TcpAddress(name[0], name[1]))
+
+
+def _check_passed(title: str, address: Address, passed: socket.socket, mode: int) -> None:
+    """Raise StartFailure for a socket that lets in whom the configuration was judged to keep out.
+
+    What is safe for an address of this machine alone (plaintext, anonymous clients, orders) is not
+    for another one, whatever name the socket came with.
+    """
+    where = shown_address(passed)
+    if passed.family == socket.AF_UNIX:
+        if mode == CONTROL_MODE and _is_open_to_all(passed.getsockname()):
+            raise StartFailure(
+                f"{title}: every user of this machine may write to the socket passed at {where}",
+                "set SocketMode=0600 in its unit",
+            )
+    elif is_loopback(address) and not is_loopback(TcpAddress(*passed.getsockname()[:2])):
+        raise StartFailure(
+            f"{title}: the socket passed at {where} is open to other machines, {address} is not",
+            "give it that address (ListenStream=), or write its own in the configuration",
+        )
+
+
+def _is_open_to_all(path: str | bytes) -> bool:
+    try:
+        return bool(os.stat(path).st_mode & stat.S_IWOTH)
+    except (OSError, ValueError):  # it has no file, and so no mode: abstract
+        return True
 
 
 def _bind_tcp(title: str, address: TcpAddress) -> list[socket.socket]:

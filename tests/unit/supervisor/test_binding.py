@@ -8,14 +8,16 @@ import pytest
 
 from pqproxy.config.values import TcpAddress, UnixAddress
 from pqproxy.supervisor import binding
+from pqproxy.supervisor.activation import Activation, PassedSocket
 from pqproxy.supervisor.binding import bind_all
 from pqproxy.supervisor.errors import StartFailure
 from pqproxy.supervisor.occupant import Occupant
 from tests.unit.supervisor.harness import ingress, settings
 
 
-def listening_at(address, **changes):
-    return bind_all(settings(ingress=(ingress(listen=address),), health=None, **changes))
+def listening_at(address, activation=None, **changes):
+    wanted = settings(ingress=(ingress(listen=address),), health=None, **changes)
+    return bind_all(wanted, activation)
 
 
 def failure_of(address, **changes):
@@ -249,6 +251,56 @@ def test_the_control_socket_is_for_the_owner_alone(tmp_path):
 
     with bind_all(settings(control=UnixAddress(str(path)))):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_a_passed_socket_is_open_to_nobody_whom_the_configuration_keeps_out(host):
+    """Plaintext, anonymous clients and orders were allowed because loopback was written."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as passed:
+        activation = Activation([PassedSocket("llm", passed)])
+        failure = failure_of(TcpAddress("127.0.0.1", 1), activation=activation)
+
+    assert "is open to other machines, 127.0.0.1:1 is not" in failure.message
+    assert failure.hint is not None
+
+
+@pytest.mark.parametrize("configured", ["0.0.0.0", ""])
+def test_a_passed_socket_may_be_open_where_the_configuration_is(configured):
+    with socket.create_server(("0.0.0.0", 0)) as passed:
+        activation = Activation([PassedSocket("llm", passed)])
+        with listening_at(TcpAddress(configured, 1), activation=activation) as bound:
+            assert bound.sockets(0)["llm"] == [passed]
+
+
+@pytest.mark.parametrize("mode", [0o666, 0o602, None], ids=["0666", "0602", "abstract"])
+def test_a_passed_control_socket_takes_no_orders_from_every_user(tmp_path, mode):
+    """0666 is what systemd makes where SocketMode= is not set."""
+    path = tmp_path / "control.sock"
+    with socket.socket(socket.AF_UNIX) as passed:
+        passed.bind(str(path) if mode is not None else f"\0{path}")
+        passed.listen()
+        if mode is not None:
+            path.chmod(mode)
+        activation = Activation([PassedSocket("control", passed)])
+        with (
+            pytest.raises(StartFailure, match="every user of this machine") as failure,
+            bind_all(settings(control=UnixAddress(str(path))), activation),
+        ):
+            pass
+
+    assert failure.value.hint == "set SocketMode=0600 in its unit"
+
+
+def test_a_passed_control_socket_may_be_for_a_group(tmp_path):
+    path = tmp_path / "control.sock"
+    with socket.socket(socket.AF_UNIX) as passed:
+        passed.bind(str(path))
+        passed.listen()
+        path.chmod(0o660)
+        activation = Activation([PassedSocket("control", passed)])
+        with bind_all(settings(control=UnixAddress(str(path))), activation) as bound:
+            assert bound.control == [passed]
 
 
 def test_a_socket_file_of_a_dead_process_is_replaced(tmp_path):
