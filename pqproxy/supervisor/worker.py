@@ -30,6 +30,7 @@ from pqproxy.proxy.channel import (
 from pqproxy.proxy.handover import HandoverFailed, open_handover, send_sockets
 from pqproxy.supervisor.ticket_keys import TicketKeyRing
 from pqproxy.telemetry.counters import WorkerCounters
+from pqproxy.telemetry.log import LONGEST_MESSAGE, printable
 from pqproxy.telemetry.reported import read_seconds
 
 logger = logging.getLogger(__name__)
@@ -228,13 +229,13 @@ class WorkerProcess(asyncio.Protocol):
                 self.settled.set()
                 self._owner.worker_ready(self)
             case "failed":
-                self.error = str(message["error"])
+                self.error = _words(message["error"])
             case "snapshot":
                 self._take_report(message)
             case "prepared" | "committed":
                 self._answered(message["id"], None)
             case "unprepared":
-                self._answered(message["id"], str(message["error"]))
+                self._answered(message["id"], _words(message["error"]))
             case "drained":
                 self.drained = (int(message["finished"]), int(message["reset"]))
             case _:
@@ -304,6 +305,11 @@ class WorkerProcess(asyncio.Protocol):
             self.reported.set()
             self.exited.set()
             self._owner.worker_exited(self)
+
+
+def _words(error: object) -> str:
+    """What it says went wrong: bounded and escaped, since a command may print it to a terminal."""
+    return printable(str(error), LONGEST_MESSAGE)
 
 
 def _age(status: object) -> float | None:

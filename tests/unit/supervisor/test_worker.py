@@ -220,6 +220,17 @@ def test_evidence_that_its_owner_cannot_read_is_nonsense(monkeypatch):
     assert killed_by(monkeypatch, report() | {"evidence": [1, 2]}, asked=True)
 
 
+def test_what_a_worker_says_went_wrong_drives_no_terminal():
+    """`pqproxy reload` and `pqproxy status` print it."""
+    worker = WorkerProcess(Owner(), {}, time.monotonic)
+    said = {"event": "failed", "error": "\x1b]0;mine\x07\n" + "x" * 100_000}
+    worker.data_received(encode_frame(json.dumps(said).encode()))
+
+    assert worker.error.startswith("\\x1b]0;mine\\x07\\n")
+    assert worker.error.isprintable()
+    assert len(worker.error) < 1000
+
+
 def killed_by(monkeypatch, said, asked=False):
     """Whether a worker is killed for saying it."""
     worker = WorkerProcess(Owner(), {"llm": "ingress"}, time.monotonic)
