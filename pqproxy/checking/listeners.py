@@ -11,7 +11,7 @@ from pqproxy.checking.findings import Finding, failure, good, warning
 from pqproxy.checking.sockets import listening_inodes
 from pqproxy.checking.subject import Running, Subject
 from pqproxy.config.values import Address, Settings, TcpAddress, UnixAddress
-from pqproxy.supervisor.occupant import holders_of, port_inodes, pqproxy_processes
+from pqproxy.supervisor.occupant import Occupant, holders_of, port_inodes, pqproxy_processes
 
 _NAME = "listener"
 _SERVICE_MANAGER = "systemd"  # binds for others: socket activation
@@ -101,7 +101,7 @@ def _in_use(title: str, address: Address, inodes: set[str], subject: Subject) ->
     instances = list(pqproxy_processes())
     for instance in instances:
         if instance in holders:
-            return good(_NAME, f"{title} is served by a pqproxy that runs, {instance}")
+            return _served(title, instance, running)
     if holders and holders[0].name == _SERVICE_MANAGER:
         hint = "that is right where its socket unit is for pqproxy"
         return warning(_NAME, f"{title} is held by {_SERVICE_MANAGER}", hint)
@@ -111,6 +111,17 @@ def _in_use(title: str, address: Address, inodes: set[str], subject: Subject) ->
         message = f"{title} is in use, it seems by a pqproxy that runs, {instances[0]}"
         return warning(_NAME, message, "control: {listen: …} in the file lets it say so itself")
     return failure(_NAME, f"{title} is in use, by a process of another user", _TAKE_ANOTHER)
+
+
+def _served(title: str, instance: Occupant, running: Running | None) -> Finding:
+    """A pqproxy has it: whether it is the one of this file only its control listener can say."""
+    message = f"{title} is served by a pqproxy that runs, {instance}"
+    if running is None:
+        hint = "well if it runs from this file, which control: {listen: …} lets it say; else "
+        return warning(_NAME, message, hint + _TAKE_ANOTHER)
+    if instance.pid == running.pid:
+        return good(_NAME, message)
+    return failure(_NAME, f"{message}, from another file", _TAKE_ANOTHER)
 
 
 def _addresses_of(running: Running) -> set[str]:

@@ -89,13 +89,26 @@ def instance(free_port):
 
 
 def test_an_instance_that_cannot_be_asked_is_known_by_its_command(place, instance):
-    """Without a control listener it says nothing of itself."""
+    """Without a control listener it says nothing of itself: it may run from another file."""
     pid, address = instance
 
     finding = listener(place, address)
 
-    assert finding.level is Level.GOOD
+    assert finding.level is Level.WARNING
     assert f"a pqproxy that runs, process {pid} (" in finding.message
+    assert "control" in finding.hint
+
+
+def test_a_port_of_an_instance_that_runs_from_another_file_is_a_failure(place, instance):
+    """Ours was asked, and is another process: a start from this file would not get the port."""
+    finding = listener(place, instance[1], Running({"pid": 7}, {}))
+
+    assert finding.level is Level.FAILURE
+    assert "from another file" in finding.message
+
+
+def test_a_port_that_ours_holds_under_another_name_is_good(place, instance):
+    assert listener(place, instance[1], Running({"pid": instance[0]}, {})).level is Level.GOOD
 
 
 @pytest.fixture
