@@ -36,6 +36,12 @@ def add_parser(subparsers: Any) -> None:
         help="roots: verify chain and name, and exit 3 where they are not right",
     )
     parser.add_argument(
+        "--expect",
+        metavar="ID",
+        help="with --trust: who it must be, such as spiffe://corp/llm (default: the name asked "
+        "for, or HOST)",
+    )
+    parser.add_argument(
         "--require-pq",
         action="store_true",
         help="exit 3 unless a client that offers post-quantum groups gets one",
@@ -70,7 +76,11 @@ def run(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         raise CommandError(f"HOST:PORT: {error}") from None
     name = server_name(address, arguments.sni)
-    verify = None if arguments.trust is None else _verify(arguments.trust, address, name)
+    verify = None
+    if arguments.trust is not None:
+        verify = _verify(arguments.trust, arguments.expect or name or getattr(address, "host", ""))
+    elif arguments.expect is not None:
+        raise CommandError("--expect: nothing says who signs its name", "give --trust FILE too")
     endpoint = Endpoint(address, name, arguments.timeout, _now, verify)
     try:
         findings = asyncio.run(examine(endpoint))
@@ -123,15 +133,15 @@ def server_name(address: "Address", given: str | None) -> str | None:
         raise CommandError(f"--sni: {error}", hint) from None
 
 
-def _verify(path: Path, address: "Address", name: str | None) -> "Verify":
+def _verify(path: Path, expected: str) -> "Verify":
     from pqproxy.cli.adhoc import read_credentials
     from pqproxy.identity.errors import IdentityError
     from pqproxy.identity.trust import Trust
     from pqproxy.probing.chain import verify_with
 
-    expected = name or getattr(address, "host", None)
-    if expected is None:
-        raise CommandError("--trust: nothing says which name to expect", "give --sni NAME")
+    if not expected:
+        hint = "give --sni NAME or --expect ID"
+        raise CommandError("--trust: nothing says which name to expect", hint)
     files = read_credentials(None, path).trust
     if files is None:
         raise CommandError(f"--trust: {path} holds no roots")

@@ -107,6 +107,8 @@ def test_a_name_that_is_none_is_an_error(given):
         ["llm.test:443", "--timeout", "soon"],
         ["llm.test:443", "--trust", "/nonexistent.pem"],
         ["unix:/run/s", "--trust", "ca.crt"],
+        ["llm.test:443", "--expect", "spiffe://corp/llm"],
+        ["llm.test:443", "--trust", "ca.crt", "--expect", "spiffe://corp/*x"],
         [],
     ],
 )
@@ -126,6 +128,15 @@ def test_roots_make_a_judge_for_the_name(found, tmp_path):
     assert found.asked.verify(chain) is None
     assert found.asked.server_name == "llm.test"
     assert found.asked.patience == 5
+
+
+def test_a_server_that_is_known_by_a_uri_can_be_expected(found, tmp_path):
+    """As every ingress of a mesh is: its host is in no certificate."""
+    trust = str(pki.root().write(tmp_path))
+    cli.main(["probe", "10.0.0.7:443", "--trust", trust, "--expect", "spiffe://corp/llm"])
+
+    assert found.asked.verify(pki.root().issue(uris=("spiffe://corp/llm",)).chain_der) is None
+    assert found.asked.verify(pki.root().issue(uris=("spiffe://corp/other",)).chain_der)
 
 
 @pytest.mark.parametrize(("untrusted", "code"), [("", 0), ("nobody signed it", 3), (None, 3)])
