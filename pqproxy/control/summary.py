@@ -84,9 +84,11 @@ def _headline(status: Row) -> str:
 def _workers(status: Row) -> str:
     workers = status.get("workers", ())
     ready = sum(bool(worker.get("ready")) for worker in workers)
-    line = f"workers  {ready} of {len(workers)} ready"
+    # One that died is in the list again only when it is started again.
+    wanted = max(status.get("workers_wanted", 0), len(workers))
+    line = f"workers  {ready} of {wanted} ready"
     if restarts := status.get("worker_restarts"):
-        line += f", {restarts} died and were replaced: see the log"
+        line += f", {restarts} died: see the log"
     return line
 
 

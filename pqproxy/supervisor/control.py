@@ -58,6 +58,7 @@ class Report:
             "drain": self.drained(),
             "ready": self.crew.ready,
             "worker_restarts": self.crew.restarts,
+            "workers_wanted": len(self.crew.workers),
             "workers": [_worker(worker) for worker in self.crew.live()],
             "listeners": [
                 self._listener(counters)

@@ -50,7 +50,8 @@ class Drained:
 
     def __str__(self) -> str:
         if self.reset:
-            return f"drain was forced: {self.reset} connections were reset"
+            what = "connection was" if self.reset == 1 else "connections were"
+            return f"drain was forced: {self.reset} {what} reset"
         return f"drained: nothing was reset, {self.finished} connections finished"
 
 

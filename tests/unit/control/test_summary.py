@@ -51,7 +51,12 @@ def test_the_first_line_says_what_runs_and_how_it_is():
 
 
 def test_workers_that_died_are_pointed_out():
-    assert "2 died and were replaced" in "\n".join(lines(worker_restarts=2))
+    assert "1 of 1 ready, 2 died: see the log" in "\n".join(lines(worker_restarts=2))
+
+
+def test_a_worker_that_is_not_there_counts_as_one_that_is_not_ready():
+    """One that dies again and again is absent most of the time: `1 of 1 ready` would hide it."""
+    assert "1 of 2 ready" in "\n".join(lines(workers_wanted=2))
 
 
 def test_the_last_reload_is_told_with_what_was_wrong():

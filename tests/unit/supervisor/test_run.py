@@ -120,7 +120,7 @@ def test_a_drain_that_runs_out_resets_and_ends_with_four(supervise):
         supervisor.signal(signal.SIGTERM)
 
         assert supervisor.wait() == 4
-    assert "drain was forced: 1 connections were reset" in supervisor.log
+    assert "drain was forced: 1 connection was reset" in supervisor.log
 
 
 def test_a_second_signal_forces_at_once(supervise):
@@ -133,7 +133,7 @@ def test_a_second_signal_forces_at_once(supervise):
         supervisor.signal(signal.SIGTERM)
 
         assert supervisor.wait() == 4
-    assert "1 connections were reset" in supervisor.log
+    assert "1 connection was reset" in supervisor.log
 
 
 def test_a_second_signal_at_the_same_moment_still_counts_what_it_reset(supervise):
