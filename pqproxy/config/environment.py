@@ -71,7 +71,7 @@ def policy_warnings(settings: Settings) -> Iterator[str]:
         if listener.policy_origin is PolicyOrigin.ENVIRONMENT:
             yield (
                 f"{listener.name}: policy {listener.policy} comes from FALLBACK_CRYPTO in the "
-                "environment, so classical peers are served; a policy in the file settles it"
+                "environment, so classical peers are served; a policy of its own settles it"
             )
         elif settings.environment_policy is Policy.REQUIRE:
             yield (

@@ -74,5 +74,6 @@ def read(path: Path) -> bytes:
 def already_exists(path: Path) -> IdentityError:
     """Say that a file is in the way."""
     return IdentityError(
-        f"{path} exists and is never overwritten", "move it away, or choose another name"
+        f"{path} exists and is never overwritten",
+        "move it away, or choose another name or directory",
     )

@@ -28,11 +28,13 @@ def read_certificates(pem: bytes, source: str) -> tuple[x509.Certificate, ...]:
                 message = f"{source}: block {number} is not a readable certificate: {error}"
                 raise IdentityError(message, "copy the certificate again, whole") from None
     if not certificates:
-        raise IdentityError(
-            f"{source}: holds no certificate",
+        hint = (
             "give a PEM file with -----BEGIN CERTIFICATE----- lines"
-            " (from DER: openssl x509 -inform der -in FILE -out FILE.pem)",
+            " (from DER: openssl x509 -inform der -in FILE -out FILE.pem)"
         )
+        if holds_private_key(pem):
+            hint = "it holds a private key: name the file of the certificate here, or add it"
+        raise IdentityError(f"{source}: holds no certificate", hint)
     return tuple(certificates)
 
 

@@ -38,6 +38,14 @@ def test_a_file_without_certificates_is_an_error(pem):
         read_certificates(pem, "a.pem")
 
 
+def test_a_key_in_the_place_of_a_certificate_is_called_one():
+    """The two files were swapped: nothing has to be converted."""
+    with pytest.raises(IdentityError) as caught:
+        read_certificates(LEAF.key_pem, "a.pem")
+
+    assert caught.value.fix.startswith("it holds a private key")
+
+
 @pytest.mark.parametrize("label", [b"PRIVATE KEY", b"EC PRIVATE KEY", b"ENCRYPTED PRIVATE KEY"])
 def test_private_keys_of_every_kind_are_noticed(label):
     block = b"-----BEGIN %b-----\nAAAA\n-----END %b-----\n" % (label, label)
