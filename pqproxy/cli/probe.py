@@ -78,7 +78,9 @@ def run(arguments: argparse.Namespace) -> int:
     name = server_name(address, arguments.sni)
     verify = None
     if arguments.trust is not None:
-        verify = _verify(arguments.trust, arguments.expect or name or getattr(address, "host", ""))
+        verify = _verify(
+            arguments.trust, arguments.expect or name or getattr(address, "host", None)
+        )
     elif arguments.expect is not None:
         raise CommandError("--expect: nothing says who signs its name", "give --trust FILE too")
     endpoint = Endpoint(address, name, arguments.timeout, _now, verify)
@@ -133,7 +135,7 @@ def server_name(address: "Address", given: str | None) -> str | None:
         raise CommandError(f"--sni: {error}", hint) from None
 
 
-def _verify(path: Path, expected: str) -> "Verify":
+def _verify(path: Path, expected: str | None) -> "Verify":
     from pqproxy.cli.adhoc import read_credentials
     from pqproxy.identity.errors import IdentityError
     from pqproxy.identity.trust import Trust
