@@ -1,7 +1,7 @@
 """What the two aiohttp servers share: no version banner, a cap on connections.
 
-What is asked is a GET and changes nothing; an order is a POST. A page in a browser can send one to
-loopback as well, but not without saying where it is from: then it is refused.
+What is asked is a GET and changes nothing; an order is a POST. A page in a browser can send either
+to loopback as well, but not without a browser's marks: an order that bears them is refused.
 
 The health listener faces the pod network, where anybody may hold connections open. At the cap
 the oldest one goes, so a probe always gets in.
@@ -21,6 +21,8 @@ MOST_CONNECTIONS = 128
 KEEPALIVE = 75.0
 SHUTDOWN = 1.0  # seconds for an answer under way; a probe is not worth more
 
+_OF_PAGES = ("Origin", "Referer", "Sec-Fetch-Site")  # headers
+
 
 class AdminServer:
     """Handlers of GET by path, and of POST as `orders`, on sockets that are already bound."""
@@ -35,7 +37,7 @@ class AdminServer:
         for path, handler in paths.items():
             application.router.add_get(path, handler, allow_head=False)
         for path, handler in orders.items():
-            application.router.add_post(path, _from_no_page(handler))
+            application.router.add_post(path, from_no_page(handler))
         application.on_response_prepare.append(_plain_headers)
         self._runner = web.AppRunner(
             application,
@@ -68,9 +70,16 @@ class AdminServer:
         return server()
 
 
-def _from_no_page(handler: Handler) -> Handler:
+def from_no_page(handler: Handler) -> Handler:
+    """Guard what changes anything: a browser asks for it only because a page made it.
+
+    An image that a page embeds is a GET, without Origin, and from a page that hides itself without
+    Referer; only to loopback it always says Sec-Fetch-Site. But all browsers say Mozilla.
+    """
+
     async def guarded(request: web.Request) -> web.StreamResponse:
-        if "Origin" in request.headers or "Sec-Fetch-Site" in request.headers:
+        from_page = any(name in request.headers for name in _OF_PAGES)
+        if from_page or request.headers.get("User-Agent", "").startswith("Mozilla/"):
             return web.Response(status=403, text="pages of browsers give no orders here\n")
         return await handler(request)
 

@@ -8,7 +8,8 @@ GET /drained   begins a drain, and answers when the last connection has ended
 GET /probe/<name> and /metrics/upstream are passed on to the upstream: see `upstream.py`.
 
 All but `/drained` only read. That one is for the preStop hook of a model server's container, which
-a kubelet asks for over the pod network, and with GET: it can end a run, and do nothing else.
+a kubelet asks for over the pod network, and with GET: it can end a run, and do nothing else. The
+pages of browsers, which may embed an image from anywhere, are refused it.
 """
 
 import time
@@ -16,7 +17,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from pqproxy.supervisor.admin import AdminServer
+from pqproxy.supervisor.admin import AdminServer, from_no_page
 from pqproxy.supervisor.crew import Crew
 from pqproxy.supervisor.drain import Drain
 from pqproxy.supervisor.metrics import Exposition
@@ -50,8 +51,9 @@ def health_server(crew: Crew, exposition: Exposition, drain: Drain) -> AdminServ
         drain.begin(crew.in_force.settings.drain.delay)
         return web.Response(text=f"{await drain.wait()}\n")
 
-    own = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics, "/drained": drained}
-    return AdminServer({**own, **upstream_handlers(lambda: crew.in_force.settings)})
+    own = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics}
+    orders = {"/drained": from_no_page(drained)}
+    return AdminServer({**own, **orders, **upstream_handlers(lambda: crew.in_force.settings)})
 
 
 def why_unhealthy(crew: Crew) -> str | None:

@@ -135,6 +135,26 @@ def test_drained_begins_a_drain_and_answers_when_the_last_connection_ended(super
     asking.close()
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"REFERER": "http://page.example/"},
+        {"origin": "null"},
+        {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64)"},
+    ],
+    ids=["to loopback", "to a pod", "script", "no referrer"],
+)
+def test_an_image_in_a_page_ends_no_run(idle, header):
+    """Any page that somebody has open on this machine may embed http://127.0.0.1:PORT/drained."""
+    asking = http.client.HTTPConnection(*idle.address("health"), timeout=20)
+    asking.request("GET", "/drained", headers=header)
+
+    assert asking.getresponse().status == 403
+    asking.close()
+    assert idle.get("/readyz") == (200, "ok\n")
+
+
 def test_several_may_wait_for_one_drain(supervise):
     supervisor = supervise(settings(drain=Drain(timeout=1000.0, delay=0.1))).ready()
     asking = [http.client.HTTPConnection(*supervisor.address("health"), timeout=20) for _ in "ab"]
