@@ -4,7 +4,14 @@ Which of the groups are post-quantum is decided here for everybody's groups, not
 """
 
 from pqproxy.tls import HYBRID_GROUPS, PRIVATE_GROUPS, NamedGroup, SignatureScheme
-from pqproxy.tls.codepoints import OTHER_GROUPS, TLS_1_3, TLS_VERSION_NAMES, ExtensionType, name_of
+from pqproxy.tls.codepoints import (
+    OTHER_GROUPS,
+    OTHER_SIGNATURE_SCHEMES,
+    TLS_1_3,
+    TLS_VERSION_NAMES,
+    ExtensionType,
+    name_of,
+)
 
 _GROUPS = OTHER_GROUPS | {
     0x0029: "curveSM2",
@@ -20,21 +27,6 @@ _GROUPS = OTHER_GROUPS | {
 POST_QUANTUM = frozenset({*HYBRID_GROUPS, *PRIVATE_GROUPS, 0x11EE, 0x0200, 0x0201, 0x0202})
 DRAFT = 0x6399  # X25519Kyber768Draft00: post-quantum too, but nobody speaks it any longer
 
-_SCHEMES = {
-    0x0603: "ecdsa_secp521r1_sha512",
-    0x0708: "sm2sig_sm3",
-    0x0806: "rsa_pss_rsae_sha512",
-    0x0807: "ed25519",
-    0x0808: "ed448",
-    0x0809: "rsa_pss_pss_sha256",
-    0x080A: "rsa_pss_pss_sha384",
-    0x080B: "rsa_pss_pss_sha512",
-    0x081A: "ecdsa_brainpoolP256r1tls13_sha256",
-    0x081B: "ecdsa_brainpoolP384r1tls13_sha384",
-    0x081C: "ecdsa_brainpoolP512r1tls13_sha512",
-    0x0201: "rsa_pkcs1_sha1",
-    0x0203: "ecdsa_sha1",
-}
 ML_DSA = frozenset({SignatureScheme.mldsa44, SignatureScheme.mldsa65, SignatureScheme.mldsa87})
 
 _EXTENSIONS = {
@@ -66,7 +58,7 @@ def scheme_name(scheme: int) -> str:
     """Name a signature scheme."""
     if is_grease(scheme):
         return "GREASE"
-    return _SCHEMES.get(scheme) or name_of(SignatureScheme, scheme)
+    return OTHER_SIGNATURE_SCHEMES.get(scheme) or name_of(SignatureScheme, scheme)
 
 
 def extension_name(extension: int) -> str:

@@ -110,6 +110,23 @@ OTHER_GROUPS = {
     0x6399: "X25519Kyber768Draft00",
 }
 
+# Signature schemes that peers offer and this engine does not speak, for messages to people.
+OTHER_SIGNATURE_SCHEMES = {
+    0x0603: "ecdsa_secp521r1_sha512",
+    0x0708: "sm2sig_sm3",
+    0x0806: "rsa_pss_rsae_sha512",
+    0x0807: "ed25519",
+    0x0808: "ed448",
+    0x0809: "rsa_pss_pss_sha256",
+    0x080A: "rsa_pss_pss_sha384",
+    0x080B: "rsa_pss_pss_sha512",
+    0x081A: "ecdsa_brainpoolP256r1tls13_sha256",
+    0x081B: "ecdsa_brainpoolP384r1tls13_sha384",
+    0x081C: "ecdsa_brainpoolP512r1tls13_sha512",
+    0x0201: "rsa_pkcs1_sha1",
+    0x0203: "ecdsa_sha1",
+}
+
 
 def name_of(kind: type[IntEnum], code_point: int) -> str:
     """Name a code point for people: its name, or its number where we know none."""

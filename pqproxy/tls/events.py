@@ -9,6 +9,7 @@ from pqproxy.crypto import SignatureAlgorithm
 from pqproxy.tls.alerts import AlertDescription, FatalAlert, alert_name
 from pqproxy.tls.codepoints import (
     OTHER_GROUPS,
+    OTHER_SIGNATURE_SCHEMES,
     CipherSuite,
     NamedGroup,
     SignatureScheme,
@@ -48,7 +49,10 @@ class Offer:
     @property
     def signature_names(self) -> tuple[str, ...]:
         """All signature schemes by name, unknown ones by number."""
-        return tuple(name_of(SignatureScheme, scheme) for scheme in self.signature_schemes)
+        schemes = self.signature_schemes
+        return tuple(
+            OTHER_SIGNATURE_SCHEMES.get(one) or name_of(SignatureScheme, one) for one in schemes
+        )
 
     def excerpt(self, at_most: int = 32) -> Offer:
         """The same with its lists cut: what a connection keeps for as long as it lives.

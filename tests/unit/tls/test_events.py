@@ -58,10 +58,10 @@ def test_an_offer_of_no_group_says_so():
 
 def test_everything_offered_has_a_name():
     """GREASE and what nobody knows included."""
-    offered = replace(offer(0x11EC, 0x0A0A, 0x001E), signature_schemes=(0x0403, 0x0905, 0x1A1A))
+    offered = replace(offer(0x11EC, 0x0A0A, 0x001E), signature_schemes=(0x0403, 0x0807, 0x1A1A))
 
     assert offered.group_names == ("X25519MLKEM768", "0x0a0a", "x448")
-    assert offered.signature_names == ("ecdsa_secp256r1_sha256", "mldsa65", "0x1a1a")
+    assert offered.signature_names == ("ecdsa_secp256r1_sha256", "ed25519", "0x1a1a")
 
 
 def test_what_was_negotiated_is_named_for_people():
