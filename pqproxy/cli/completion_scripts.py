@@ -92,7 +92,7 @@ def bash(root: Command) -> str:
         return f'        "{command.name}") {line} ;;'
 
     return _BASH.format(
-        commands=_transitions(root, '            "{0}") command="{0}" ;;'),
+        commands=_transitions(root, '            "{0}") command="{1}" ;;'),
         values="\n".join(value(command, option) for command, option in _options(root)),
         words="\n".join(words(command) for command in root.walk()),
     )
@@ -122,7 +122,7 @@ def zsh(root: Command) -> str:
         yield "            ;;"
 
     return _ZSH.format(
-        commands=_transitions(root, '            "{0}") command="{0}" ;;'),
+        commands=_transitions(root, '            "{0}") command="{1}" ;;'),
         values="\n".join(value(command, option) for command, option in _options(root)),
         words="\n".join(line for command in root.walk() for line in words(command)),
     )
@@ -148,7 +148,7 @@ def fish(root: Command) -> str:
                 yield f"{here} -F"
 
     return _FISH.format(
-        commands=_transitions(root, '            case "{0}"\n                set command "{0}"'),
+        commands=_transitions(root, '            case "{0}"\n                set command "{1}"'),
         words="\n".join(line for command in root.walk() for line in words(command)),
     )
 
@@ -164,8 +164,10 @@ def _fish_value(option: Option) -> str:
 
 
 def _transitions(root: Command, form: str) -> str:
-    """How a word leads from a command to one below it."""
-    return "\n".join(form.format(command.name) for command in root.walk() if command is not root)
+    """How a word leads from a command to one below it; `pqproxy -c F` is `pqproxy run -c F`."""
+    ways = [(command.name, command.name) for command in root.walk() if command is not root]
+    ways += [(f"{root.name} {option}", f"{root.name} run") for option in ("-c", "--config")]
+    return "\n".join(form.format(*way) for way in ways)
 
 
 def _options(root: Command) -> Iterator[tuple[Command, Option]]:

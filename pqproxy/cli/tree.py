@@ -93,6 +93,8 @@ def _children(parser: argparse.ArgumentParser) -> Iterator[Command]:
 def _option(action: argparse.Action, parser: argparse.ArgumentParser) -> Option:
     choices = tuple(str(choice) for choice in action.choices or ())
     metavar: str | None = None
+    if not choices and "|" in str(action.metavar):  # the configuration judges those, with a hint
+        choices = tuple(str(action.metavar).split("|"))
     if action.nargs != 0:
         metavar = str(action.metavar or ("|".join(choices) if choices else action.dest.upper()))
     values = {**vars(action), "prog": parser.prog}

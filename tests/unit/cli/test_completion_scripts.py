@@ -49,6 +49,8 @@ def completed(path, *words):
         (("certs", "issue", "--algorithm", "mldsa8"), ["mldsa87"]),
         (("check", "--wait", ""), [""]),
         (("completion", "z"), ["zsh"]),
+        (("-c", "proxy.yaml", "--no"), ["--no-landlock"]),
+        (("serve", "--policy", "o"), ["observe"]),
     ],
 )
 def test_bash_offers_what_may_come_next(script, words, offered):
@@ -61,6 +63,7 @@ def test_bash_offers_files_where_files_are_meant(script):
     (path.parent / "my proxy.yaml").touch()
 
     assert completed(path, "check", "-c", "my") == ["my proxy.yaml"]
+    assert completed(path, "-c", "my") == ["my proxy.yaml"]
     assert completed(path, "certs", "show", "my") == ["my proxy.yaml"]
 
 

@@ -15,6 +15,7 @@ def tree():
         "-o", "--output", choices=("text", "json"), help="how (%(default)s)", default="text"
     )
     certs.add_argument("--dir", metavar="DIR", type=Path, required=True)
+    certs.add_argument("--policy", metavar="require|prefer")
     certs.add_argument("-q", action="store_true")
     certs.add_argument("--secret", help=argparse.SUPPRESS)
     return command_tree(parser)
@@ -33,6 +34,7 @@ def test_options_tell_what_they_take():
 
     assert (options["--output"].metavar, options["--output"].help) == ("text|json", "how (text)")
     assert options["--output"].names == ("-o", "--output")
+    assert options["--policy"].choices == ("require", "prefer"), "as they are shown"
     assert options["--dir"].completes == "directories"
     assert options["--dir"].required
     assert not options["-q"].takes_value
