@@ -47,14 +47,14 @@ class Report:
         return worst(finding for section in self.sections for finding in section.findings)
 
     def failures(self) -> tuple[str, ...]:
-        """Name everything that does not work, as `section.name`, each once."""
-        names = (
-            f"{section.name}.{finding.name}"
+        """Say what does not work, each thing once."""
+        messages = (
+            finding.message
             for section in self.sections
             for finding in section.findings
             if finding.level is Level.FAILURE
         )
-        return tuple(dict.fromkeys(names))
+        return tuple(dict.fromkeys(messages))
 
 
 def worst(findings: Iterable[Finding]) -> Level:

@@ -25,7 +25,9 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="(text)")
     parser.add_argument(
-        "--wait", metavar="DURATION", help="repeat until nothing fails, at most so long (60s)"
+        "--wait",
+        metavar="DURATION",
+        help="repeat until nothing fails, at most so long, such as 60s",
     )
     connections = parser.add_mutually_exclusive_group()
     connections.add_argument(
@@ -73,4 +75,5 @@ def _patience(wait: str | None) -> float:
 
 
 def _tell(failures: tuple[str, ...]) -> None:
-    print(f"pqproxy: waiting for {', '.join(failures)}", file=sys.stderr, flush=True)
+    for failure in failures:
+        print(f"pqproxy: waiting: {failure}", file=sys.stderr, flush=True)

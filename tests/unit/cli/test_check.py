@@ -45,7 +45,7 @@ def test_what_is_waited_for_is_said_beside_the_report(bad, capsys, monkeypatch):
     """The report may be piped into a program."""
 
     def wait(path, consent, patience, waiting):
-        waiting(("listeners.listener", "peers.peer"))
+        waiting(("llm: nobody listens", "to-llm: refused"))
         assert patience == 60
         return Report(str(path), ())
 
@@ -54,7 +54,9 @@ def test_what_is_waited_for_is_said_beside_the_report(bad, capsys, monkeypatch):
     assert main(["check", "-c", bad, "--wait", "60s", "-o", "json"]) == 0
 
     captured = capsys.readouterr()
-    assert captured.err == "pqproxy: waiting for listeners.listener, peers.peer\n"
+    assert captured.err == (
+        "pqproxy: waiting: llm: nobody listens\npqproxy: waiting: to-llm: refused\n"
+    )
     assert json.loads(captured.out)["verdict"] == "good"
 
 
