@@ -22,7 +22,7 @@ demo: $(DEMO)
 	@command -v pqproxy >/dev/null || echo "  pqproxy is $(BIN)/pqproxy here; . $(BIN)/activate makes it plain pqproxy"
 
 test: $(TEST)
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 4
 
 lint: $(LINT)
 	$(BIN)/ruff check .

@@ -14,6 +14,7 @@ from tests.support.waiting import wait_until
 
 BAD = 2000
 GOOD = 50
+WAVES = 3
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -57,7 +58,7 @@ def test_two_thousand_bad_connections_beside_good_ones(sidecars):
         streams = [good.enter_context(connected(pair.address)) for _ in range(GOOD)]
         assert [said(stream) for stream in streams] == [b"hi"] * GOOD
         grown = []
-        for _ in range(2):
+        for _ in range(WAVES):
             memory = pair.ingress.resident()
             with ExitStack() as bad:
                 crowd(bad, pair.ingress.address)
@@ -67,9 +68,9 @@ def test_two_thousand_bad_connections_beside_good_ones(sidecars):
             wait_until(lambda: active(pair.ingress) == GOOD, "the crowd is gone", 20)
             grown.append(pair.ingress.resident() - memory)
 
-        assert len(server.accepted) == GOOD + 2, "a bad connection reached the model server"
+        assert len(server.accepted) == GOOD + WAVES, "a bad connection reached the model server"
         assert grown[0] < 16 << 20
-        assert grown[1] < 4 << 20, "what the first crowd took was not there for the second"
+        assert min(grown[1:]) < 2 << 20, "what one crowd took was not there for the next"
 
 
 def crowd(open_ones, address):
