@@ -150,6 +150,7 @@ class Output:
             return None
         if self._key_update_owed:
             protection = self._update_key(protection)
+        self._close_records()  # what waits, such as tickets, goes before the data
         self._give(out)
         return protection
 
@@ -158,7 +159,7 @@ class Output:
         if out is not self._queue:
             out += self._queue
             self._queue.clear()
-            self._flowing = None if self._handshake else self._protection
+            self._flowing = self._protection
 
     def take(self) -> bytes:
         """Everything queued."""

@@ -167,6 +167,22 @@ def test_a_queued_record_has_room_for_whatever_pads_it(padding, length):
     assert Peer().read(made.take()) == [(DATA, b"x" * length)]
 
 
+@pytest.mark.parametrize("way", ["protect", "send_data"])
+def test_messages_that_wait_go_before_data_by_either_way_of_sending(way):
+    """A ticket is of use only if it is read: a client may be gone once it has its answer."""
+    made = output()
+    made.send_handshake(FINISHED)
+    if way == "protect":
+        sent = protect(made, b"x")
+    else:
+        made.send_data(b"x")
+        sent = b""
+
+    read = Peer().read(sent + made.take())
+
+    assert read == [(HANDSHAKE, FINISHED.encode()), (DATA, b"x")]
+
+
 def test_data_before_there_are_keys_is_an_error_of_ours():
     with pytest.raises(RuntimeError, match="before the handshake is complete"):
         protect(output(keys=False), b"x")
