@@ -34,6 +34,7 @@ from pqproxy.tls.extensions import (
 )
 from pqproxy.tls.handshake import (
     Action,
+    ExpectAnswer,
     Flight,
     SendChangeCipherSpec,
     Step,
@@ -122,7 +123,7 @@ class WaitServerHello:
             group,
             None if cookie is None else read_cookie(cookie),
         )
-        flight.do(SendChangeCipherSpec())
+        flight.do(ExpectAnswer(), SendChangeCipherSpec())
         flight.add(offer.hello.message())
         next_state = WaitServerHello(self.context, offer, Retry(suite, flight.transcript))
         return Step(next_state, tuple(flight.actions))

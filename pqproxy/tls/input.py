@@ -145,7 +145,7 @@ class Input:
     def expect_boundary(self) -> None:
         """The peer can say nothing more before it has our answer: refuse what it said already."""
         if not self.messages.is_empty:
-            raise unexpected_message("handshake data follows a hello that is to be sent again")
+            raise unexpected_message("handshake data follows where the peer has to wait for us")
 
     def forget(self) -> None:
         """Let go of keys and of everything received: nothing more will be read."""

@@ -71,6 +71,19 @@ def test_the_record_of_the_second_hello_says_tls_1_2_and_follows_the_compatibili
     assert second[6:9] == b"\x16\3\3"
 
 
+@pytest.mark.parametrize("behind", [1, None])
+def test_what_is_packed_behind_a_retry_is_refused_before_the_second_hello(behind):
+    """A server that answers a hello before it was sent cannot have read it."""
+    scene = Scene("client", ours={"groups": (X25519, P256), "key_shares": (P256,)})
+    echo = {"legacy_session_id_echo": bytes(scene.hear()[44:76])}
+    retry = server_hello({Ext.KEY_SHARE: b"\0\x1d"}, random=RETRY_RANDOM, **echo)
+    answer = server_hello(**echo).message().encode()
+
+    scene.says_plainly(HANDSHAKE, retry.message().encode() + answer[:behind])
+
+    assert_alert(scene, UNEXPECTED_MESSAGE)
+
+
 @pytest.mark.parametrize("cookie", [b"c", bytes(16_000)])
 def test_a_cookie_is_echoed_with_the_new_share(cookie):
     scene = Scene("client", ours={"groups": (X25519, P256), "key_shares": (X25519,)})
