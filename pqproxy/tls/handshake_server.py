@@ -203,7 +203,8 @@ class WaitSecondClientHello:
         if resumption is not None:
             resumption.check_binder(self.transcript, message)
         elif selection.credential is None:  # the ticket of the first hello is there no more
-            credential = select_server_credential(config, self.offer)
+            # Not from what we kept of the first hello: there its lists are cut.
+            credential = select_server_credential(config, read_offer(hello))
             selection = replace(selection, credential=credential)
         answer = Answer(
             self.context, hello, self.offer, selection, after_retry=True, resumption=resumption

@@ -251,6 +251,9 @@ def check_second_client_hello(first: ClientHello, second: ClientHello, group: in
         if second.extensions[extension] != data:
             name = name_of(ExtensionType, extension)
             raise illegal_parameter(f"the second ClientHello changes {name}")
+    psk = ExtensionType.PRE_SHARED_KEY
+    if psk in second.extensions and psk not in first.extensions:  # it may be updated or dropped
+        raise illegal_parameter("the second ClientHello adds a pre_shared_key")
     if ExtensionType.EARLY_DATA in second.extensions:
         raise illegal_parameter("the second ClientHello offers early data")
     shares = read_client_shares(second.extensions[ExtensionType.KEY_SHARE])

@@ -7,6 +7,7 @@ from pqproxy.tls.client_authentication import ClientConnected, WaitServerFinishe
 from pqproxy.tls.client_hello import ClientContext, ClientOffer
 from pqproxy.tls.client_resumption import TicketTaker
 from pqproxy.tls.codepoints import ExtensionType, HandshakeType, NamedGroup
+from pqproxy.tls.extensions import write_uint16_list
 from pqproxy.tls.handshake import (
     ExpectAnswer,
     HandshakeComplete,
@@ -195,6 +196,19 @@ def test_a_ticket_that_ended_between_two_hellos_leads_to_a_full_handshake(early)
         HandshakeType.CERTIFICATE,
     ]
     assert PSK_EXTENSION not in ServerHello.read(play.messages[3].body).extensions
+
+
+def test_the_certificate_is_chosen_late_by_all_schemes_of_the_hello():
+    """Some clients list thousands of schemes, and what we can do may be far behind."""
+    schemes = (*range(0x3000, 0x3100), tls.SignatureScheme.ecdsa_secp256r1_sha256)
+    offering = {ExtensionType.SIGNATURE_ALGORITHMS: write_uint16_list(schemes)}
+    play = server()
+    meets(play, hello({**offering, **ASKING}))
+    play.state.context.config.tickets.clock.now = NOW + HOUR
+
+    play.hears(hello(offering, before=play.messages[:2]))
+
+    assert play.messages[-1].type == HandshakeType.CERTIFICATE
 
 
 # The client

@@ -279,6 +279,7 @@ def test_a_second_hello_may_add_what_the_standard_lets_it(extension):
         {ExtensionType.SERVER_NAME: b"x"},
         {ExtensionType.RECORD_SIZE_LIMIT: None},
         {ExtensionType.EARLY_DATA: b""},
+        {ExtensionType.PRE_SHARED_KEY: b"x"},
         {ExtensionType.KEY_SHARE: written_shares()},
         {ExtensionType.KEY_SHARE: written_shares(X25519)},
         {ExtensionType.KEY_SHARE: written_shares(HYBRID, X25519)},
