@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pqproxy.config.values import Address
 from pqproxy.probing.handshake import Outcome
 from pqproxy.probing.wire import TooMuch, Wire, connect, words
-from pqproxy.tls import FatalAlert, alert_name
+from pqproxy.tls import AlertDescription, FatalAlert, alert_name
+from pqproxy.tls.alerts import AlertLevel
 from pqproxy.tls.codec import Reader
 from pqproxy.tls.codepoints import TLS_1_3, ContentType, ExtensionType, HandshakeType
 from pqproxy.tls.extensions import read_server_share, read_single_uint16
@@ -89,6 +90,8 @@ class _Listener:
         self._records.lend(data, 0)
         while (record := self._records.next_record(protected=False)) is not None:
             fragment = record[HEADER_LENGTH:]
+            if _is_warning(record[0], fragment):
+                continue
             if record[0] != ContentType.HANDSHAKE:
                 return _no_message(record[0], fragment)
             self._messages.feed(fragment)
@@ -101,6 +104,12 @@ class _Listener:
                 self.answer = answer
                 self._expected = frozenset({HandshakeType.CERTIFICATE})
         return None
+
+
+def _is_warning(content_type: int, fragment: memoryview) -> bool:
+    """Before TLS 1.3 a server may go on after an alert: that it does not know our name, say."""
+    is_warning = content_type == ContentType.ALERT and fragment[:1] == bytes((AlertLevel.WARNING,))
+    return is_warning and fragment[1:] != bytes((AlertDescription.CLOSE_NOTIFY,))
 
 
 def _no_message(content_type: int, fragment: memoryview) -> Answer:

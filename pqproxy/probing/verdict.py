@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pqproxy.probing.findings import Findings, Reply
+from pqproxy.probing.findings import Findings, Reply, Result
 from pqproxy.probing.handshake import Outcome
 from pqproxy.probing.naming import POST_QUANTUM, group_name, version_name
 from pqproxy.probing.strangers import server_protocol
@@ -110,9 +110,10 @@ def _chosen(findings: Findings) -> int | None:
 def _downgradeable(findings: Findings) -> bool | None:
     if served_classically(findings):
         return True
-    older = findings.older.outcome if findings.older else Outcome.SILENT
-    is_clear = findings.classical.reply is Reply.REFUSED and older is not Outcome.SILENT
-    return False if is_clear else None
+    older = Reply.NOT_ASKED if findings.older is None else Result.of_older(findings.older).reply
+    alone = (r.reply for group, r in findings.groups.items() if group not in POST_QUANTUM)
+    all_refused = all(reply is Reply.REFUSED for reply in (findings.classical.reply, older, *alone))
+    return False if all_refused else None
 
 
 def _no_tls(findings: Findings, protocol: str) -> str:

@@ -50,6 +50,18 @@ def test_a_server_that_takes_tls_1_2_says_so():
     assert not answer.asked_again
 
 
+@pytest.mark.parametrize("closing", ["0100", "0228"], ids=["close_notify", "fatal"])
+def test_a_server_of_tls_1_2_may_go_on_after_a_warning(closing):
+    """It warns that it does not know our name, and serves us: that is no refusal."""
+    warning = bytes.fromhex("15030300020170")
+    served = answered_with(warning + OLDER_HELLO)
+    refused = answered_with(warning + bytes.fromhex("1503030002" + closing))
+
+    assert (served.outcome, served.version) == (Outcome.COMPLETED, 0x0303)
+    assert refused.outcome is Outcome.REFUSED
+    assert answered_with(warning).outcome is Outcome.CLOSED
+
+
 OLDER_HELLO = bytes.fromhex("160303002a02000026" + "0303" + "00" * 32 + "00" + "c02f" + "00")
 
 

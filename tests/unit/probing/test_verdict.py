@@ -125,3 +125,19 @@ def test_a_classical_hello_without_a_clear_answer_leaves_the_question_open():
     assert judge(found).downgradeable is None
     assert not judge(found).is_post_quantum_only
     assert judge(everything((PQ,), older=None)).downgradeable is None
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.SILENT, Outcome.NOT_TLS])
+def test_an_answer_to_an_older_client_that_means_nothing_leaves_it_open_too(outcome):
+    assert judge(everything((PQ,), older=Answer(outcome))).downgradeable is None
+
+
+@pytest.mark.parametrize("reply", [Reply.UNCLEAR, Reply.NOT_ASKED])
+@pytest.mark.parametrize("group", [X25519, 0x0019], ids=["ours", "foreign"])
+def test_a_classical_group_that_was_not_answered_for_leaves_it_open_too(group, reply):
+    """A server that serves clients of P-521 alone is found by that question only."""
+    found = everything((PQ,))
+    found.groups[group] = Result(reply)
+
+    assert judge(found).downgradeable is None
+    assert not judge(found).is_post_quantum_only
