@@ -8,6 +8,7 @@ the asker sends goes there: whoever is on the pod network chooses among paths of
 """
 
 import asyncio
+import os
 from collections.abc import Callable
 
 import aiohttp
@@ -65,6 +66,10 @@ async def fetch(upstream: Address, path: str) -> web.Response:
             return web.Response(status=answer.status, body=body, headers={"Content-Type": kind})
     except TimeoutError:
         return _failure(f"no answer from {upstream} within {PATIENCE:g} s")
+    except aiohttp.ClientConnectorError as error:
+        # Its own words end in `ssl:default`, which of a plaintext leg would mislead.
+        known = error.os_error.errno or 0
+        return _failure(f"{upstream}: {os.strerror(known).lower() if known > 0 else 'unreachable'}")
     except (aiohttp.ClientError, OSError, ValueError) as error:
         return _failure(f"{upstream}: {error}")
 
