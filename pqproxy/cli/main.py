@@ -5,6 +5,7 @@ imported, so that each starts as fast as it can.
 """
 
 import argparse
+import errno
 import importlib
 import os
 import sys
@@ -61,8 +62,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
     except BrokenPipeError:
         # The reader left (`pqproxy config schema | head`). Python flushes at exit: give it a sink.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _sink_output()
         return 1
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _sink_output()
+        print_error("no space left for what is to be written", "is a disk full?")
+        return 1
+
+
+def _sink_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(arguments: list[str]) -> int:
@@ -78,7 +89,9 @@ def _run(arguments: list[str]) -> int:
     else:
         _check_command(arguments[0])
         options = build_parser([arguments[0]]).parse_args(arguments)
-    return int(options.run(options))
+    code = int(options.run(options))
+    sys.stdout.flush()  # here a failure can be told
+    return code
 
 
 def _check_command(name: str) -> None:

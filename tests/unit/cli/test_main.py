@@ -132,6 +132,17 @@ def test_a_reader_that_leaves_early_causes_no_traceback():
     assert errors == b""
 
 
+def test_a_full_disk_causes_no_traceback():
+    """`pqproxy config schema > proxy.schema.json`; nobody may take an empty file for a good one."""
+    program = "import sys; from pqproxy.cli.main import main; sys.exit(main(['config', 'schema']))"
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"pqproxy: error: no space left")
+    assert b"Traceback" not in done.stderr
+
+
 def test_a_command_imports_no_other_command():
     """Each starts as fast as it can: no parser, TLS or HTTP for `--version`."""
     program = (
