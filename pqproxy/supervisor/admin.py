@@ -8,11 +8,13 @@ the oldest one goes, so a probe always gets in.
 """
 
 import asyncio
+import logging
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -22,6 +24,15 @@ KEEPALIVE = 75.0
 SHUTDOWN = 1.0  # seconds for an answer under way; a probe is not worth more
 
 _OF_PAGES = ("Origin", "Referer", "Sec-Fetch-Site")  # headers
+
+
+def _is_our_fault(record: logging.LogRecord) -> bool:
+    """What is no HTTP is answered with 400; a traceback for each would let anybody fill the log."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
+
+
+_log = logging.getLogger(__name__)
+_log.addFilter(_is_our_fault)
 
 
 class AdminServer:
@@ -42,6 +53,7 @@ class AdminServer:
         self._runner = web.AppRunner(
             application,
             access_log=None,
+            logger=_log,
             handle_signals=False,
             keepalive_timeout=KEEPALIVE,
             shutdown_timeout=SHUTDOWN,

@@ -160,7 +160,7 @@ async def _asks_to_wait(request: web.Request) -> bool:
     """Read the body of a drain, which may be empty. Raises HTTPBadRequest."""
     try:
         asked = json.loads(await request.read() or b"null")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise web.HTTPBadRequest(text="the body is not JSON\n") from None
     return isinstance(asked, dict) and asked.get("wait") is True
 

@@ -1,6 +1,7 @@
 import asyncio
 import socket
 
+import pytest
 from aiohttp import web
 
 from pqproxy.supervisor.admin import MOST_CONNECTIONS, AdminServer
@@ -73,3 +74,32 @@ def test_nonsense_is_refused():
     assert served(lambda address: fetch(address, b"\x16\x03\x01 not http\r\n\r\n")).startswith(
         b"HTTP/1.0 400"
     )
+
+
+async def broken(request):
+    raise RuntimeError("ours")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\x16\x03\x01\x00\x05hello",
+        b"GET /page HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+        b"GET /page HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ],
+    ids=["TLS", "two hosts", "two lengths"],
+)
+def test_who_speaks_no_http_fills_no_log(caplog, said):
+    """The health listener faces the pod network."""
+    answer = served(lambda address: fetch(address, said))
+
+    assert b" 400 " in answer.partition(b"\r\n")[0]
+    assert caplog.text == ""
+
+
+def test_what_fails_in_our_own_code_is_logged(caplog, monkeypatch):
+    monkeypatch.setitem(globals(), "page", broken)
+    answer = served(fetch)
+
+    assert answer.startswith(b"HTTP/1.1 500")
+    assert "RuntimeError: ours" in caplog.text

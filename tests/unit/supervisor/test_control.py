@@ -190,10 +190,11 @@ def test_a_drain_is_begun_by_nothing_that_a_web_page_can_send(idle, method, head
     assert idle.get("/readyz")[0] == 200
 
 
-def test_a_body_that_is_not_json_begins_nothing(idle):
+@pytest.mark.parametrize("body", [b"{wait", b"[" * 1000], ids=["broken", "too deep"])
+def test_a_body_that_is_not_json_begins_nothing(idle, body):
     host, port = idle.address("control")
     connection = http.client.HTTPConnection(host, port, timeout=20)
-    connection.request("POST", "/drain", b"{wait", {"Host": "localhost"})
+    connection.request("POST", "/drain", body, {"Host": "localhost"})
 
     assert connection.getresponse().status == 400
     assert idle.get("/readyz")[0] == 200
