@@ -24,6 +24,11 @@ _REASONS: dict[int, tuple[ReasonCode, str]] = {
         "give the client a certificate (`pqproxy certs issue`), or ask for none with"
         " client_auth: none",
     ),
+    # Of the leaf, whose key is looked at before anybody judges the chain.
+    AlertDescription.UNSUPPORTED_CERTIFICATE: (
+        ReasonCode.WEAK_AUTHENTICATION,
+        "use an ECDSA P-256 or P-384, RSA 2048-4096 or ML-DSA key, in a certificate that may sign",
+    ),
 }
 # What a server tells of itself by the alert that it answers our hello with.
 _SAID_BY_SERVER: dict[int, ReasonCode] = {

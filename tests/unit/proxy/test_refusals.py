@@ -18,6 +18,7 @@ from pqproxy.tls import AlertDescription, Failed
         (AlertDescription.INSUFFICIENT_SECURITY, ReasonCode.NO_PQ_GROUP),
         (AlertDescription.PROTOCOL_VERSION, ReasonCode.TLS_VERSION),
         (AlertDescription.CERTIFICATE_REQUIRED, ReasonCode.NO_CLIENT_CERTIFICATE),
+        (AlertDescription.UNSUPPORTED_CERTIFICATE, ReasonCode.WEAK_AUTHENTICATION),
         (AlertDescription.DECODE_ERROR, ReasonCode.PROTOCOL_ERROR),
     ],
 )
