@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pqproxy.telemetry.log import printable
+
 _COMMAND = 4  # words of a command line among which a program's name is: python -P -m NAME
 LISTEN = "0A"  # the state column of /proc/net/tcp
 
@@ -90,7 +92,8 @@ def _socket_inodes(process: Path) -> Iterator[str]:
 
 
 def _name_of(process: Path) -> str:
+    """Any bytes: every user may call a process of his so, and it is shown to another one."""
     try:
-        return (process / "comm").read_text().strip()
+        return printable((process / "comm").read_bytes().decode(errors="replace").strip())
     except OSError:
         return "unknown"

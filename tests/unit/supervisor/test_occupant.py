@@ -38,3 +38,20 @@ def test_whoever_runs_as_pqproxy_is_known_by_the_command():
 
     assert process.pid in found
     assert os.getpid() not in found
+
+
+@pytest.mark.parametrize("name", [b"\x1b[2J\nx", b"\xff\xfe"], ids=["escapes", "no text"])
+def test_what_another_process_calls_itself_drives_no_terminal_and_fails_nothing(name):
+    """Every user of the machine may run something that looks like pqproxy."""
+    program = (
+        f"import ctypes, sys; ctypes.CDLL(None).prctl(15, {name!r});"
+        " print('up', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", program, "/opt/bin/pqproxy"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        shown = {occupant.pid: str(occupant) for occupant in pqproxy_processes()}
+        process.stdin.close()
+
+    assert shown[process.pid].isascii()
+    assert shown[process.pid].isprintable()
