@@ -115,7 +115,9 @@ class Bound:
         return passed
 
     def _remove_file(self, path: str) -> None:
-        inode = self._unix_files.pop(path, None)  # None: a service manager's
+        inode = self._unix_files.pop(path, None)
+        if inode is None:  # a service manager's, if there is a file at all
+            return
         with contextlib.suppress(OSError):
             if os.stat(path).st_ino == inode:  # not what another instance put there since
                 os.unlink(path)

@@ -303,6 +303,20 @@ def test_a_passed_control_socket_may_be_for_a_group(tmp_path):
             assert bound.control == [passed]
 
 
+@pytest.mark.parametrize("path", ["{}/llm.sock", "\0{}"], ids=["file", "abstract"])
+def test_a_passed_unix_socket_that_is_given_up_stays_the_managers(tmp_path, path):
+    where = path.format(tmp_path)
+    with socket.socket(socket.AF_UNIX) as passed:
+        passed.bind(where)
+        passed.listen()
+        activation = Activation([PassedSocket("llm", passed)])
+        with listening_at(UnixAddress("/elsewhere"), activation=activation) as bound:
+            bound.give_up(bound.listeners.pop("llm"))
+
+            assert passed.fileno() == -1
+    assert list(tmp_path.iterdir()) == [tmp_path / "llm.sock"] * where.startswith("/")
+
+
 def test_a_socket_file_of_a_dead_process_is_replaced(tmp_path):
     path = tmp_path / "llm.sock"
     with socket.socket(socket.AF_UNIX) as dead:
