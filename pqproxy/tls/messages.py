@@ -18,7 +18,7 @@ from pqproxy.tls.alerts import (
     unexpected_message,
 )
 from pqproxy.tls.codec import Reader, Writer
-from pqproxy.tls.codepoints import LEGACY_VERSION, HandshakeType
+from pqproxy.tls.codepoints import LEGACY_VERSION, ExtensionType, HandshakeType
 from pqproxy.tls.extensions import (
     Block,
     Extensions,
@@ -240,6 +240,9 @@ class NewSessionTicket:
         extensions = read_extensions(reader)
         reader.finish()
         check_places(Block.NEW_SESSION_TICKET, extensions)
+        early_data = extensions.get(ExtensionType.EARLY_DATA)  # how much, which we never send
+        if early_data is not None and len(early_data) != 4:
+            raise decode_error("early_data in a NewSessionTicket is not a uint32")
         return cls(lifetime, age_add, nonce, ticket, extensions)
 
     def message(self) -> HandshakeMessage:

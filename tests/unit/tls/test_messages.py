@@ -6,7 +6,7 @@ import pytest
 
 from pqproxy.tls.alerts import AlertDescription, FatalAlert
 from pqproxy.tls.codec import Writer
-from pqproxy.tls.codepoints import HandshakeType
+from pqproxy.tls.codepoints import ExtensionType, HandshakeType
 from pqproxy.tls.messages import (
     HELLO_RETRY_REQUEST_RANDOM,
     MAX_BODY,
@@ -112,6 +112,14 @@ def test_a_chain_of_six_is_read_and_one_of_seven_is_refused():
 
 def test_a_ticket_without_a_ticket_is_refused():
     refused(lambda: NewSessionTicket.read(bytes(13)), DECODE_ERROR)
+
+
+@pytest.mark.parametrize("length", [0, 3, 5])
+def test_a_ticket_whose_early_data_is_no_uint32_does_not_parse(length):
+    extensions = {ExtensionType.EARLY_DATA: bytes(length)}
+    ticket = NewSessionTicket(60, 0, b"", b"ticket", extensions)
+
+    refused(lambda: NewSessionTicket.read(ticket.message().body), DECODE_ERROR)
 
 
 @pytest.mark.parametrize("update_requested", [False, True])
