@@ -54,8 +54,18 @@ def add_parser(subparsers: Any) -> None:
         action="append",
         help="who may connect, such as spiffe://corp/apps/*; any-trusted: every verified client",
     )
-    parser.add_argument("--client-auth", metavar="require|request|none", default="require")
-    parser.add_argument("--policy", metavar="require|prefer|observe", help="(default: require)")
+    parser.add_argument(
+        "--client-auth",
+        metavar="require|request|none",
+        default="require",
+        help="whether a client must show a certificate (default: require)",
+    )
+    parser.add_argument(
+        "--policy",
+        metavar="require|prefer|observe",
+        help="whether clients without a post-quantum group are served (default: what "
+        "PQC_KEY_MANAGEMENT or FALLBACK_CRYPTO in the environment say, else require)",
+    )
     add_credential_options(parser, "client certificates")
     add_landlock_option(parser)
     parser.add_argument(
