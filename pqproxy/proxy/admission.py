@@ -2,14 +2,22 @@
 
 A handshake costs a millisecond of CPU and an unauthenticated peer, so those are bounded in total
 and per source; a connection beyond a cap is closed before a byte of it is read.
+
+Who says nothing must not keep others out: where the handshakes are full, the one that has been
+under way for longest gives up its place, if it had `PATIENCE` already.
 """
 
 import ipaddress
+import time
+from collections.abc import Callable
 
 from pqproxy.config.values import ConnectionLimits
 
 # An attacker on IPv6 has a whole /64 to choose from.
 _IPV6_SOURCE_BITS = 64
+
+# Seconds. An honest handshake is done in a few round trips, also while hundreds are computed.
+PATIENCE = 1.0
 
 
 class Admission:
@@ -18,21 +26,35 @@ class Admission:
     `limits` may change; who is in stays in.
     """
 
-    __slots__ = ("_per_source", "_workers", "connections", "handshakes", "limits")
+    __slots__ = ("_clock", "_per_source", "_shaking", "_workers", "connections", "limits")
 
-    def __init__(self, limits: ConnectionLimits, workers: int = 1) -> None:
-        self.limits, self._workers = limits, workers
+    def __init__(
+        self,
+        limits: ConnectionLimits,
+        workers: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.limits, self._workers, self._clock = limits, workers, clock
         self._per_source: dict[str, int] = {}
-        self.connections = self.handshakes = 0
+        self._shaking: dict[Place, float] = {}  # since when; the oldest is first
+        self.connections = 0
+
+    @property
+    def handshakes(self) -> int:
+        """How many are under way."""
+        return len(self._shaking)
 
     def ask(self, source: str) -> "Place | None":
         """A place for a connection, or None when there is none."""
         if self.full(source) is not None:
             return None
+        if self.handshakes >= self.limits.handshakes:
+            next(iter(self._shaking)).give_up()
         self.connections += 1
-        self.handshakes += 1
         self._per_source[source] = self._per_source.get(source, 0) + 1
-        return Place(self, source)
+        place = Place(self, source)
+        self._shaking[place] = self._clock()
+        return place
 
     def full(self, source: str) -> str | None:
         """The limit that keeps a source out, as the configuration calls it, with its value."""
@@ -40,14 +62,18 @@ class Admission:
         if self.connections * self._workers >= limits.connections:
             shared = f", shared by {self._workers} workers" if self._workers > 1 else ""
             return f"connections: {limits.connections}{shared}"
-        if self.handshakes >= limits.handshakes:
+        if self.handshakes >= limits.handshakes and not self._somebody_dawdles():
             return f"handshakes: {limits.handshakes}"
         if self._per_source.get(source, 0) >= limits.handshakes_per_source:
             return f"handshakes_per_source: {limits.handshakes_per_source}"
         return None
 
-    def _handshake_over(self, source: str) -> None:
-        self.handshakes -= 1
+    def _somebody_dawdles(self) -> bool:
+        oldest = next(iter(self._shaking), None)
+        return oldest is not None and self._clock() - self._shaking[oldest] >= PATIENCE
+
+    def _handshake_over(self, place: "Place", source: str) -> None:
+        del self._shaking[place]
         left = self._per_source[source] - 1
         if left:
             self._per_source[source] = left
@@ -58,11 +84,13 @@ class Admission:
 class Place:
     """What one connection holds. Both calls may come more than once, and `leave` says both."""
 
-    __slots__ = ("_admission", "_left", "_shaking", "_source")
+    __slots__ = ("_admission", "_left", "_shaking", "_source", "_tell", "given_up")
 
     def __init__(self, admission: Admission, source: str) -> None:
         self._admission, self._source = admission, source
         self._shaking, self._left = True, False
+        self.given_up = False  # to somebody else, in mid-handshake
+        self._tell: Callable[[], None] | None = None
 
     @property
     def source(self) -> str:
@@ -73,7 +101,20 @@ class Place:
         """The handshake is done, or failed."""
         if self._shaking:
             self._shaking = False
-            self._admission._handshake_over(self._source)
+            self._admission._handshake_over(self, self._source)
+
+    def give_up(self) -> None:
+        """Somebody else needs it more: whoever has it is told."""
+        self.handshake_over()
+        self.given_up = True
+        if self._tell is not None:
+            self._tell()
+
+    def on_given_up(self, tell: Callable[[], None]) -> None:
+        """Set what is called then; at once, if it is too late."""
+        self._tell = tell
+        if self.given_up:
+            tell()
 
     def leave(self) -> None:
         """The connection is gone."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, KeysView
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pqproxy.config.values import Address, Egress, Ingress
+from pqproxy.config.values import Address, ConnectionLimits, Egress, Ingress
 from pqproxy.crypto import Provider
 from pqproxy.proxy.admission import Admission, Place
 from pqproxy.proxy.attendance import Attendance
@@ -230,11 +230,14 @@ class Service:
         started = time.monotonic()
         result = HandshakeResult.COMPLETED
         try:
-            async with asyncio.timeout(self._timeouts.handshake):
+            async with asyncio.timeout(self._timeouts.handshake) as deadline:
+                visit.place.on_given_up(lambda: deadline.reschedule(self._loop.time()))
                 visit.negotiated = await tls.handshake
             return visit.negotiated
         except TimeoutError:
             result = HandshakeResult.TIMEOUT
+            if visit.place.given_up:
+                raise _too_slow(self._limits) from None
             reason = ReasonCode.HANDSHAKE_TIMEOUT
             detail = f"the handshake was not done after {self._timeouts.handshake:g} s"
             fix = timeout_fix(tls.side)
@@ -304,6 +307,14 @@ class Service:
         received, sent = received - counted_received, sent - counted_sent
         self.counters.client_bytes(received, sent)
         self.counters.upstream_bytes(received=sent, sent=received)
+
+
+def _too_slow(limits: ConnectionLimits) -> Ended:
+    detail = (
+        f"limits.handshakes: {limits.handshakes} is reached, and this handshake was the oldest of"
+        " those under way"
+    )
+    return Ended(EndReason.REFUSED, detail, ReasonCode.OVERLOAD, _OVERLOAD_FIX)
 
 
 def _settle(done: "asyncio.Future[EndReason]", reason: EndReason) -> None:

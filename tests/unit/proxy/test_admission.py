@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from pqproxy.config.values import ConnectionLimits
-from pqproxy.proxy.admission import Admission, source_of
+from pqproxy.proxy.admission import PATIENCE, Admission, source_of
 
 LIMITS = ConnectionLimits(connections=5, handshakes=3, handshakes_per_source=2)
 
@@ -16,13 +18,47 @@ def test_handshakes_of_one_source_are_capped_and_others_come_in():
 
 
 def test_handshakes_are_capped_in_total():
-    admission = Admission(LIMITS)
+    admission = Admission(LIMITS, clock=lambda: 0.0)
     places = [admission.ask(source) for source in "abc"]
     assert all(places)
 
     assert admission.ask("d") is None
     places[0].handshake_over()
     assert admission.ask("d")
+
+
+def test_a_newcomer_gets_the_place_of_the_handshake_that_dawdles_longest():
+    """Else a few hundred silent strangers would keep everybody out until they time out."""
+    now = 0.0
+    admission = Admission(replace(LIMITS, connections=9), clock=lambda: now)
+    told = []
+    places = []
+    for source in "abc":
+        place = admission.ask(source)
+        place.on_given_up(lambda source=source: told.append(source))
+        places.append(place)
+        now += 0.1
+    places[0].handshake_over()
+    assert admission.ask("d")
+    assert admission.ask("e") is None, "nobody had a second yet"
+    assert told == []
+
+    now = 0.1 + PATIENCE
+    assert admission.ask("e")
+    assert told == ["b"]
+    assert places[1].given_up
+    assert admission.handshakes == LIMITS.handshakes
+    assert admission.full("f") == "handshakes: 3", "the next oldest has a moment left"
+    places[1].leave()
+    assert admission.handshakes == LIMITS.handshakes
+
+
+def test_a_place_given_up_before_anybody_asked_is_told_at_once():
+    place = Admission(LIMITS).ask("a")
+    place.give_up()
+    told = []
+    place.on_given_up(lambda: told.append(True))
+    assert told == [True]
 
 
 def test_connections_are_capped_after_their_handshakes_too():
