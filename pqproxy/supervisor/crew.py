@@ -91,6 +91,14 @@ class Crew:
         return all(worker is not None and worker.ready for worker in self.workers)
 
     @property
+    def serves(self) -> bool:
+        """Whether connections are accepted at every port: one worker can do that for all.
+
+        At the start it takes all of them, so that a worker that cannot start is no success.
+        """
+        return self._started.is_set() and any(w is not None and w.ready for w in self.workers)
+
+    @property
     def active(self) -> int:
         """Connections that are open, by the newest reports."""
         return sum(worker.active for worker in self.live())

@@ -1,7 +1,7 @@
 """The `health` listener, which may face the pod network.
 
 GET /healthz   the event loops turn; knows nothing of the upstream   (liveness)
-GET /readyz    workers accept, no drain, the upstream answered last  (readiness)
+GET /readyz    a worker serves, no drain, the upstream answered last  (readiness)
 GET /metrics   Prometheus text
 GET /drained   begins a drain, and answers when the last connection has ended
 
@@ -67,8 +67,8 @@ def why_unready(crew: Crew, clock: Callable[[], float] = time.monotonic) -> str 
     """Why no new connection should be sent here, or None."""
     if crew.draining:
         return "draining"
-    if not crew.ready:
-        return "a worker is starting"
+    if not crew.serves:
+        return "no worker serves yet"
     for listener in crew.totals().listeners.values():
         if crew.in_force.listens(listener.name) and _dial_fails(listener, clock()):
             return f"the upstream of {listener.name} cannot be reached"

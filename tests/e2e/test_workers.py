@@ -143,7 +143,8 @@ def test_a_killed_worker_takes_its_own_streams_and_nothing_else(loaded):
     os.kill(victim, signal.SIGKILL)
     late = [Stream(beside.address) for _ in range(20)]  # some in the queue of the dead one
     wait_until(lambda: status(front)["worker_restarts"] == 1, "replaced")
-    wait_until(lambda: front.probe("/readyz") == 200, "ready again")
+    assert front.probe("/readyz") == 200, "one of two serves, and nobody is refused"
+    wait_until(lambda: status(front)["ready"], "both again")
 
     left = [stream for stream in streams if not stream.cut]
     assert 0 < len(left) < len(streams)

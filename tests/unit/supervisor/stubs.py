@@ -21,7 +21,7 @@ class StubCrew:
 
     def __init__(self, in_force=None):
         self.draining = False
-        self.ready = True
+        self.ready = self.serves = True
         self.restarts = 2
         self.workers = [StubWorker()]
         self.counters = WorkerCounters({"llm": "ingress"})

@@ -33,11 +33,11 @@ def test_not_ready_while_draining():
     assert why_unready(crew) == "draining"
 
 
-def test_not_ready_while_a_worker_starts():
+def test_not_ready_while_no_worker_serves():
     crew = StubCrew()
-    crew.ready = False
+    crew.serves = False
 
-    assert why_unready(crew) == "a worker is starting"
+    assert why_unready(crew) == "no worker serves yet"
 
 
 @pytest.mark.parametrize(
