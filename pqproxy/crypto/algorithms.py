@@ -10,12 +10,15 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ec, mldsa, rsa
 
+from pqproxy.crypto.composite_keys import CompositePrivateKey, CompositePublicKey
+
 PrivateKey = (
     ec.EllipticCurvePrivateKey
     | rsa.RSAPrivateKey
     | mldsa.MLDSA44PrivateKey
     | mldsa.MLDSA65PrivateKey
     | mldsa.MLDSA87PrivateKey
+    | CompositePrivateKey
 )
 PublicKey = (
     ec.EllipticCurvePublicKey
@@ -23,6 +26,7 @@ PublicKey = (
     | mldsa.MLDSA44PublicKey
     | mldsa.MLDSA65PublicKey
     | mldsa.MLDSA87PublicKey
+    | CompositePublicKey
 )
 
 
@@ -83,7 +87,7 @@ class SignatureAlgorithm(Protocol):
 
     @property
     def name(self) -> str:
-        """`ECDSA-P256-SHA256`, `RSA-PSS-SHA256`, `ML-DSA-65`, …"""
+        """`ECDSA-P256-SHA256`, `ML-DSA-65`, `MLDSA65-ECDSA-P256-SHA512`, …"""
 
     @property
     def provider(self) -> str:

@@ -4,6 +4,8 @@ No message here ever holds the bytes it speaks of: a refused ciphertext ends up 
 private key must not.
 """
 
+from collections.abc import Mapping
+
 
 class CryptoError(Exception):
     """A message for the person who runs pqproxy."""
@@ -23,3 +25,16 @@ class InvalidInput(ValueError):
 
 class InvalidSignature(Exception):
     """A signature does not verify under this key and algorithm."""
+
+
+class InvalidHalves(InvalidSignature):
+    """A composite signature does not verify; the message says which half, or both."""
+
+    def __init__(self, name: str, halves: Mapping[str, bool]) -> None:
+        """Take what each half, by the name of its algorithm, was found to be."""
+        verdicts = ", ".join(
+            f"the {half} half {'verifies' if good else 'does not verify'}"
+            for half, good in halves.items()
+        )
+        super().__init__(f"{name}: {verdicts}")
+        self.halves = halves

@@ -4,6 +4,7 @@ A key that cannot be used is the mistake of a person who then has to convert it:
 what was found and what to type. No error holds a byte of the key, nor another error that might.
 """
 
+import base64
 import binascii
 import re
 from typing import cast
@@ -13,8 +14,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, mldsa, rsa
 
 from pqproxy.crypto.algorithms import PrivateKey
+from pqproxy.crypto.composite_keys import CompositePrivateKey, CompositePublicKey
 from pqproxy.crypto.errors import PrivateKeyError
-from pqproxy.crypto.pkcs8 import read_ml_dsa
+from pqproxy.crypto.pkcs8 import encode_pkcs8, read_pkcs8
 
 UNSUPPORTED = "unsupported"
 SMALLEST_RSA, LARGEST_RSA = 2048, 4096  # bits
@@ -28,7 +30,7 @@ _ML_DSA: tuple[tuple[str, type, type], ...] = (
     ("mldsa65", mldsa.MLDSA65PrivateKey, mldsa.MLDSA65PublicKey),
     ("mldsa87", mldsa.MLDSA87PrivateKey, mldsa.MLDSA87PublicKey),
 )
-_SUPPORTED = "use ECDSA P-256 or P-384, RSA of 2048 to 4096 bits, or ML-DSA"
+_SUPPORTED = "use ECDSA P-256 or P-384, RSA of 2048 to 4096 bits, ML-DSA, or a composite of both"
 
 _LABEL = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
 _PKCS8_BODY = re.compile(
@@ -37,12 +39,14 @@ _PKCS8_BODY = re.compile(
 
 
 def key_algorithm(key: object) -> str:
-    """Name the kind of a key: `ecdsa-p256`, `rsa`, `mldsa65`, …, or `unsupported`."""
+    """Name the kind of a key: `ecdsa-p256`, `rsa`, `mldsa65-ecdsa-p256`, …, or `unsupported`."""
     if isinstance(key, ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey):
         return _CURVES.get(key.curve.name, UNSUPPORTED)
     if isinstance(key, rsa.RSAPrivateKey | rsa.RSAPublicKey):
         fits = SMALLEST_RSA <= key.key_size <= LARGEST_RSA and not has_long_exponent(key)
         return "rsa" if fits else UNSUPPORTED
+    if isinstance(key, CompositePrivateKey | CompositePublicKey):
+        return key.algorithm.key_algorithm
     for name, private, public in _ML_DSA:
         if isinstance(key, private | public):
             return name
@@ -70,6 +74,19 @@ def load_private_key(pem: bytes, *, checked: bool = False) -> PrivateKey:
     if key_algorithm(key) == UNSUPPORTED:
         raise PrivateKeyError(f"{_describe(key)} is not supported; {_SUPPORTED}")
     return cast(PrivateKey, key)
+
+
+def encode_private_key(key: PrivateKey) -> bytes:
+    """Return the PEM of a key: PKCS#8, not encrypted."""
+    if isinstance(key, CompositePrivateKey):
+        body = base64.b64encode(encode_pkcs8(key)).decode("ascii")
+        lines = "\n".join(body[at : at + 64] for at in range(0, len(body), 64))
+        return f"-----BEGIN PRIVATE KEY-----\n{lines}\n-----END PRIVATE KEY-----\n".encode()
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
 
 
 def _refuse_what_is_no_plain_key(pem: bytes) -> None:
@@ -112,7 +129,7 @@ def _read_pkcs8_body(pem: bytes) -> object | None:
         der = binascii.a2b_base64(body[1])
     except binascii.Error:
         return None
-    return read_ml_dsa(der)
+    return read_pkcs8(der)
 
 
 def _describe(key: object) -> str:

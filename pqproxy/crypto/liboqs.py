@@ -21,6 +21,7 @@ from pqproxy.crypto.algorithms import (
     PublicKey,
     SignatureAlgorithm,
 )
+from pqproxy.crypto.composite import composite_signatures
 from pqproxy.crypto.errors import CryptoError, InvalidSignature, ProviderUnavailable
 from pqproxy.crypto.keys import key_algorithm
 from pqproxy.crypto.liboqs_library import load_liboqs
@@ -35,7 +36,7 @@ ML_DSA_SIGNATURE_LENGTHS: Mapping[str, int] = MappingProxyType(
 _Result = TypeVar("_Result")
 
 
-def _isolated(call: Callable[..., _Result], *arguments: bytes) -> _Result:
+def _isolated(call: Callable[..., _Result], *arguments: bytes | str) -> _Result:
     """Call the library, and let no frame of it survive in an error.
 
     Those frames hold secret keys, and objects already freed: whatever prints the local variables
@@ -156,6 +157,29 @@ class LiboqsMlDsa:
             return bool(verifier.verify(message, signature, raw_key))
 
 
+@dataclass(frozen=True, slots=True)
+class LiboqsContextVerifier:
+    """The check of the ML-DSA half of a composite signature, which is made under a context."""
+
+    _oqs: Any = field(repr=False)
+
+    def verify(self, public_key: Any, signature: bytes, message: bytes, context: bytes) -> bool:
+        """Whether it verifies."""
+        name = f"ML-DSA-{key_algorithm(public_key).removeprefix('mldsa')}"
+        if len(signature) != ML_DSA_SIGNATURE_LENGTHS[name]:
+            return False
+        raw_key = public_key.public_bytes_raw()
+        return _isolated(
+            self._verifies, name, raw_key, bytes(signature), bytes(message), bytes(context)
+        )
+
+    def _verifies(
+        self, name: str, raw_key: bytes, signature: bytes, message: bytes, context: bytes
+    ) -> bool:
+        with self._oqs.Signature(name) as verifier:
+            return bool(verifier.verify_with_ctx_str(message, signature, context, raw_key))
+
+
 def liboqs_provider() -> Provider:
     """What liboqs can do by liboqs, the rest by OpenSSL. Raises ProviderUnavailable."""
     oqs = load_liboqs()
@@ -165,6 +189,7 @@ def liboqs_provider() -> Provider:
     signatures: dict[str, SignatureAlgorithm] = dict(openssl.signatures)
     for name, length in ML_DSA_SIGNATURE_LENGTHS.items():
         signatures[name] = LiboqsMlDsa(openssl.signatures[name], length, oqs)
+    signatures |= composite_signatures(LiboqsContextVerifier(oqs).verify, "liboqs")
     _require(ML_DSA_SIGNATURE_LENGTHS, oqs.get_enabled_sig_mechanisms())
     return Provider("liboqs", MappingProxyType(kems), MappingProxyType(signatures))
 

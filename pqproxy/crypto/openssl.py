@@ -11,6 +11,7 @@ from cryptography.hazmat.backends.openssl import backend
 from cryptography.hazmat.primitives.asymmetric import mlkem
 
 from pqproxy.crypto.algorithms import Encapsulation, Kem, Provider, SignatureAlgorithm
+from pqproxy.crypto.composite import composite_signatures, verify_by_openssl
 from pqproxy.crypto.mlkem import ML_KEM_768, ML_KEM_1024, MlKem, ParameterSet
 from pqproxy.crypto.signatures import SIGNATURES
 
@@ -81,6 +82,7 @@ def openssl_provider() -> Provider:
     """Every algorithm we know, from OpenSSL alone."""
     kems: dict[str, Kem] = {each.name: each for each in KEMS}
     signatures: dict[str, SignatureAlgorithm] = {each.name: each for each in SIGNATURES}
+    signatures |= composite_signatures(verify_by_openssl, "openssl")
     return Provider("openssl", MappingProxyType(kems), MappingProxyType(signatures))
 
 

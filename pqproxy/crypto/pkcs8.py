@@ -1,6 +1,6 @@
-"""ML-DSA private keys in PKCS#8 (RFC 9881 §6), where `cryptography` refuses them.
+"""Private keys in PKCS#8 that `cryptography` refuses: ML-DSA (RFC 9881 §6) and composite ones.
 
-There are three forms: `seed`, `expanded` and `both`. Go and `cryptography` write and read the
+ML-DSA has three forms: `seed`, `expanded` and `both`. Go and `cryptography` write and read the
 seed (the latter only without a public key beside it), OpenSSL writes both. A seed can be taken out
 of both; nothing leads from an expanded key back to its seed, so that form is named and refused.
 """
@@ -14,9 +14,9 @@ from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.asymmetric import mldsa
 from cryptography.x509 import ObjectIdentifier
 
+from pqproxy.crypto.composite_halves import MlDsaPrivateKey
+from pqproxy.crypto.composite_keys import COMPOSITE_BY_OID, CompositePrivateKey
 from pqproxy.crypto.errors import PrivateKeyError
-
-MlDsaPrivateKey = mldsa.MLDSA44PrivateKey | mldsa.MLDSA65PrivateKey | mldsa.MLDSA87PrivateKey
 
 _SEED_HEADER = b"\x80\x20"  # [0] IMPLICIT OCTET STRING of 32 bytes
 _EXPANDED_TAG, _BOTH_TAG = b"\x04", b"\x30"
@@ -38,7 +38,7 @@ _PARAMETER_SETS = {
 
 @asn1.sequence
 class _AlgorithmIdentifier:
-    """ML-DSA has no parameters; what has some does not decode, and is none of our business."""
+    """Neither has parameters; what has some does not decode, and is none of our business."""
 
     algorithm: ObjectIdentifier
 
@@ -60,19 +60,35 @@ class _Both:
     expanded_key: bytes
 
 
-def read_ml_dsa(der: bytes) -> MlDsaPrivateKey | None:
-    """Return the key, or None for what is not ML-DSA.
+def read_pkcs8(der: bytes) -> MlDsaPrivateKey | CompositePrivateKey | None:
+    """Return the key, or None for what is neither ML-DSA nor composite.
 
-    Raises PrivateKeyError for an ML-DSA key that cannot be used.
+    Raises PrivateKeyError for one that cannot be used.
     """
     try:
         outer = asn1.decode_der(_OneAsymmetricKey, der)
     except ValueError:
         return None
-    parameters = _PARAMETER_SETS.get(outer.algorithm.algorithm.dotted_string)
-    if parameters is None:
-        return None
     content = outer.private_key
+    if composite := COMPOSITE_BY_OID.get(outer.algorithm.algorithm):
+        return composite.read_private_key(content)
+    parameters = _PARAMETER_SETS.get(outer.algorithm.algorithm.dotted_string)
+    return None if parameters is None else _read_ml_dsa(parameters, content)
+
+
+def encode_pkcs8(key: CompositePrivateKey) -> bytes:
+    """Return the DER of a composite key (§5.4 of the draft)."""
+    outer = _OneAsymmetricKey(
+        version=0,
+        algorithm=_AlgorithmIdentifier(algorithm=key.algorithm.oid),
+        private_key=key.private_bytes_raw(),
+        attributes=None,
+        public_key=None,
+    )
+    return asn1.encode_der(outer)
+
+
+def _read_ml_dsa(parameters: _ParameterSet, content: bytes) -> MlDsaPrivateKey:
     if content.startswith(_SEED_HEADER):
         return _from_seed(parameters, content[len(_SEED_HEADER) :])
     if content.startswith(_BOTH_TAG):

@@ -7,6 +7,7 @@ installation must not run different code.
 from types import MappingProxyType
 
 from pqproxy.crypto.algorithms import Kem, Provider, SignatureAlgorithm
+from pqproxy.crypto.composite_keys import COMPOSITES
 from pqproxy.crypto.errors import ProviderUnavailable
 from pqproxy.crypto.liboqs import liboqs_provider
 from pqproxy.crypto.openssl import openssl_provider
@@ -20,6 +21,7 @@ FASTER_BY_LIBOQS = frozenset(
         "ML-DSA-44",  # as the two below; signing is OpenSSL's either way
         "ML-DSA-65",  # verify 28 : 168
         "ML-DSA-87",  # verify 40 : 260
+        *(each.name for each in COMPOSITES),  # their ML-DSA halves, likewise
     }
 )
 

@@ -13,15 +13,11 @@ from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-)
 
 from pqproxy.crypto.algorithms import PrivateKey
 from pqproxy.crypto.errors import CryptoError
-from pqproxy.crypto.keys import load_private_key
+from pqproxy.crypto.keys import encode_private_key, load_private_key
+from pqproxy.crypto.spki import certificate_key
 from pqproxy.identity import certificates
 from pqproxy.identity.certificates import ALGORITHMS, DEFAULT_ALGORITHM, LeafNames, Validity
 from pqproxy.identity.errors import IdentityError
@@ -90,12 +86,12 @@ def create_authority(
     """Make a root. Raises IdentityError when one of that algorithm is there already."""
     _check_algorithm(algorithm)
     validity = Validity.starting(now, days)
-    private_key = ALGORITHMS[algorithm].generate()
+    private_key = ALGORITHMS[algorithm]()
     certificate = certificates.build_root(private_key, algorithm, validity, trust_domain)
     authority = Authority(directory, algorithm, certificate, private_key)
     make_directory(authority.path.parent)
     write_pair(
-        (authority.path.with_suffix(".key"), _encode_key(private_key)),
+        (authority.path.with_suffix(".key"), encode_private_key(private_key)),
         (authority.path, encode(certificate)),
     )
     return authority
@@ -116,7 +112,7 @@ def open_authority(directory: Path, algorithm: str = DEFAULT_ALGORITHM) -> Autho
         private_key = load_private_key(read(key_path))
     except CryptoError as error:
         raise IdentityError(f"{key_path}: {error}") from None
-    if private_key.public_key() != certificate.public_key():
+    if private_key.public_key() != certificate_key(certificate):
         raise IdentityError(
             f"{key_path} does not belong to {path}", "put back the key it was made with"
         )
@@ -138,11 +134,11 @@ def issue(
             f"the authority {authority.path} has expired",
             "move its directory away and make a new one with pqproxy certs init",
         )
-    private_key = ALGORITHMS[authority.algorithm].generate()
-    issuer = certificates.Issuer(authority.certificate, authority.private_key, authority.algorithm)
-    leaf = certificates.build_leaf(private_key, name, names, validity, issuer)
+    private_key = ALGORITHMS[authority.algorithm]()
+    issuer = certificates.Issuer(authority.certificate, authority.private_key)
+    leaf = certificates.build_leaf(private_key.public_key(), name, names, validity, issuer)
     make_directory(files.certificate.parent)
-    write_pair((files.key, _encode_key(private_key)), (files.certificate, encode(leaf)))
+    write_pair((files.key, encode_private_key(private_key)), (files.certificate, encode(leaf)))
     return files
 
 
@@ -200,7 +196,3 @@ def _declared_domains(directory: Path) -> set[str | None]:
 
 def _roots(directory: Path) -> list[Path]:
     return sorted(directory.glob("ca/*/ca.crt"))
-
-
-def _encode_key(private_key: PrivateKey) -> bytes:
-    return private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

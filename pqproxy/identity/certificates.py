@@ -10,11 +10,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, mldsa, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from pqproxy.crypto.algorithms import PrivateKey
+from pqproxy.crypto.algorithms import PrivateKey, PublicKey
+from pqproxy.crypto.x509_signing import (
+    authority_key_identifier,
+    sign_certificate,
+    subject_key_identifier,
+)
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.names import SpiffeId, dns_name
 
@@ -23,21 +27,14 @@ _CLOCK_SKEW = timedelta(hours=1)
 _MAX_DAYS = 36_500
 
 
-@dataclass(frozen=True, slots=True)
-class Algorithm:
-    """How keys of a kind are made, and the hash under their signatures (None: its own)."""
-
-    generate: Callable[[], PrivateKey]
-    signature_hash: hashes.SHA256 | hashes.SHA384 | None
-
-
 DEFAULT_ALGORITHM = "ecdsa-p256"
-ALGORITHMS = {
-    DEFAULT_ALGORITHM: Algorithm(lambda: ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()),
-    "ecdsa-p384": Algorithm(lambda: ec.generate_private_key(ec.SECP384R1()), hashes.SHA384()),
-    "rsa-2048": Algorithm(lambda: rsa.generate_private_key(65537, 2048), hashes.SHA256()),
-    "mldsa65": Algorithm(mldsa.MLDSA65PrivateKey.generate, None),
-    "mldsa87": Algorithm(mldsa.MLDSA87PrivateKey.generate, None),
+# How keys of each kind are made, by what people call it.
+ALGORITHMS: dict[str, Callable[[], PrivateKey]] = {
+    DEFAULT_ALGORITHM: lambda: ec.generate_private_key(ec.SECP256R1()),
+    "ecdsa-p384": lambda: ec.generate_private_key(ec.SECP384R1()),
+    "rsa-2048": lambda: rsa.generate_private_key(65537, 2048),
+    "mldsa65": mldsa.MLDSA65PrivateKey.generate,
+    "mldsa87": mldsa.MLDSA87PrivateKey.generate,
 }
 
 
@@ -100,7 +97,6 @@ class Issuer:
 
     certificate: x509.Certificate
     private_key: PrivateKey = field(repr=False)
-    algorithm: str
 
 
 def build_root(
@@ -112,27 +108,28 @@ def build_root(
     make errors that nobody understands.
     """
     name = _common_name(f"pqproxy {algorithm} root {secrets.token_hex(3)}")
-    builder = _builder(private_key, name, validity).issuer_name(name)
+    public_key = private_key.public_key()
+    builder = _builder(public_key, name, validity).issuer_name(name)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     builder = builder.add_extension(_key_usage(authority=True), critical=True)
-    builder = builder.add_extension(_authority_key(private_key), critical=False)
+    builder = builder.add_extension(authority_key_identifier(public_key), critical=False)
     if trust_domain is not None:
         names = x509.SubjectAlternativeName([_declaration(trust_domain)])
         builder = builder.add_extension(names, critical=False)
-    return builder.sign(private_key, ALGORITHMS[algorithm].signature_hash)
+    return sign_certificate(builder, public_key, private_key)
 
 
 def build_leaf(
-    private_key: PrivateKey, name: str, names: LeafNames, validity: Validity, issuer: Issuer
+    public_key: PublicKey, name: str, names: LeafNames, validity: Validity, issuer: Issuer
 ) -> x509.Certificate:
     """Build a leaf for both roles. It ends with its issuer at the latest."""
     not_after = min(validity.not_after, issuer.certificate.not_valid_after_utc)
     builder = (
-        _builder(private_key, _common_name(name), Validity(validity.not_before, not_after))
+        _builder(public_key, _common_name(name), Validity(validity.not_before, not_after))
         .issuer_name(issuer.certificate.subject)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(authority=False), critical=True)
-        .add_extension(_authority_key(issuer.private_key), critical=False)
+        .add_extension(authority_key_identifier(issuer.private_key.public_key()), critical=False)
         .add_extension(
             x509.ExtendedKeyUsage(
                 [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
@@ -141,21 +138,20 @@ def build_leaf(
         )
         .add_extension(x509.SubjectAlternativeName(_general_names(names)), critical=False)
     )
-    return builder.sign(issuer.private_key, ALGORITHMS[issuer.algorithm].signature_hash)
+    return sign_certificate(builder, public_key, issuer.private_key)
 
 
 def _builder(
-    private_key: PrivateKey, subject: x509.Name, validity: Validity
+    public_key: PublicKey, subject: x509.Name, validity: Validity
 ) -> x509.CertificateBuilder:
-    public_key = private_key.public_key()
+    """All but the key, which is put in where it is signed."""
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
-        .public_key(public_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(validity.not_before)
         .not_valid_after(validity.not_after)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+        .add_extension(subject_key_identifier(public_key), critical=False)
     )
 
 
@@ -190,10 +186,6 @@ def _general_names(names: LeafNames) -> list[x509.GeneralName]:
 
 def _common_name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
-def _authority_key(private_key: PrivateKey) -> x509.AuthorityKeyIdentifier:
-    return x509.AuthorityKeyIdentifier.from_issuer_public_key(private_key.public_key())
 
 
 def _key_usage(*, authority: bool) -> x509.KeyUsage:

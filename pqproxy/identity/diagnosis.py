@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from pqproxy.crypto.keys import SMALLEST_RSA, has_long_exponent
+from pqproxy.crypto.spki import certificate_key
 from pqproxy.identity.errors import (
     BAD_CERTIFICATE,
     CERTIFICATE_EXPIRED,
@@ -95,7 +96,7 @@ def malformed(detail: str, fix: str) -> Refused:
 def unfit_key(certificate: x509.Certificate) -> Refused:
     """A certificate whose key is of a kind or size that is not accepted."""
     try:
-        key: object = certificate.public_key()
+        key: object = certificate_key(certificate)
     except MALFORMED:
         key = None
     reason = ReasonCode.UNTRUSTED

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pqproxy.crypto.keys import key_algorithm
+from pqproxy.crypto.spki import certificate_key
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.files import read
 from pqproxy.identity.names import MALFORMED, issuer_of, printable, read_names, subject_of
@@ -87,7 +88,7 @@ def _is_authority(certificate: x509.Certificate) -> bool:
 
 
 def _algorithm(certificate: x509.Certificate) -> str:
-    key = certificate.public_key()
+    key = certificate_key(certificate)
     return f"rsa-{key.key_size}" if isinstance(key, rsa.RSAPublicKey) else key_algorithm(key)
 
 

@@ -9,13 +9,13 @@ from datetime import datetime
 from itertools import pairwise
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from pqproxy.config.values import IdentityFiles
-from pqproxy.crypto.algorithms import PrivateKey
+from pqproxy.crypto.algorithms import PrivateKey, PublicKey
 from pqproxy.crypto.errors import CryptoError
 from pqproxy.crypto.keys import key_algorithm, load_private_key
+from pqproxy.crypto.spki import certificate_key
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.names import MALFORMED, CertificateNames, read_names, subject_of
 from pqproxy.identity.pem import is_self_issued, read_certificates
@@ -71,7 +71,7 @@ def _private_key(pem: bytes, where: str, checked: bool) -> PrivateKey:
 def _check_match(
     certificates: tuple[x509.Certificate, ...], private_key: PrivateKey, where: str
 ) -> None:
-    wanted = _spki(private_key.public_key())
+    wanted = private_key.public_key()
     for position, certificate in enumerate(certificates, 1):
         if _certified_key(certificate) == wanted:
             if position == 1:
@@ -127,12 +127,8 @@ def _check_dates(certificate: x509.Certificate, now: datetime, where: str) -> No
         )
 
 
-def _certified_key(certificate: x509.Certificate) -> bytes | None:
+def _certified_key(certificate: x509.Certificate) -> PublicKey | None:
     try:
-        return _spki(certificate.public_key())
+        return certificate_key(certificate)
     except MALFORMED:
         return None
-
-
-def _spki(key: CertificatePublicKeyTypes) -> bytes:
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

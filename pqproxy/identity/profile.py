@@ -9,6 +9,7 @@ from cryptography.x509.oid import ObjectIdentifier, SignatureAlgorithmOID
 
 from pqproxy.config.values import Profile
 from pqproxy.crypto.keys import key_algorithm
+from pqproxy.crypto.spki import certificate_key
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.names import MALFORMED, subject_of
 from pqproxy.identity.own import Identity
@@ -53,6 +54,6 @@ def narrowed(trust: Trust, profile: Profile) -> Trust:
 
 def _key(certificate: x509.Certificate) -> str:
     try:
-        return key_algorithm(certificate.public_key())
+        return key_algorithm(certificate_key(certificate))
     except MALFORMED:
         return "unsupported"

@@ -11,6 +11,7 @@ from cryptography import x509
 
 from pqproxy.config.values import TrustFiles
 from pqproxy.crypto.keys import key_algorithm
+from pqproxy.crypto.spki import certificate_key
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.names import MALFORMED, SpiffeId, is_spiffe, read_names, subject_of
 from pqproxy.identity.pem import holds_private_key, read_certificates
@@ -85,7 +86,7 @@ def _check_authority(certificate: x509.Certificate, where: str) -> None:
             f"{where} lacks the key usage keyCertSign",
             "make the root with keyUsage=critical,keyCertSign,cRLSign",
         )
-    if key_algorithm(certificate.public_key()) == "unsupported":
+    if key_algorithm(certificate_key(certificate)) == "unsupported":
         raise IdentityError(
             f"{where} has a key that chains cannot be verified with",
             "use a root with an ECDSA P-256 or P-384, RSA 2048-4096 or ML-DSA key (not Ed25519)",

@@ -31,6 +31,7 @@ from cryptography.x509.verification import (
 from pqproxy.config.values import TrustFiles
 from pqproxy.crypto.certificate_size import is_too_large
 from pqproxy.crypto.keys import key_algorithm
+from pqproxy.crypto.spki import certificate_key
 from pqproxy.identity.diagnosis import Evidence, explain, malformed, other_key, unfit_key
 from pqproxy.identity.errors import (
     BAD_CERTIFICATE,
@@ -74,7 +75,7 @@ class Trust:
         Raises IdentityError when no root is left.
         """
         found = [root.certificate for root in self.roots]
-        fit = [root for root in found if key_algorithm(root.public_key()) == key]
+        fit = [root for root in found if key_algorithm(certificate_key(root)) == key]
         if not fit:
             raise IdentityError(f"trust {self.name}: holds no root with a key of type {key}")
         return replace(self, _store=Store(fit), _key=key)
@@ -189,7 +190,7 @@ def _check_key(certificate: x509.Certificate, only: str | None) -> None:
     The path verifier does not judge the key of a leaf, and accepts some that we never offer.
     """
     try:
-        algorithm = key_algorithm(certificate.public_key())
+        algorithm = key_algorithm(certificate_key(certificate))
     except MALFORMED:
         algorithm = "unsupported"
     if algorithm == "unsupported":

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from pqproxy.crypto.certificate_size import is_too_large
 from pqproxy.crypto.keys import UNSUPPORTED, key_algorithm
+from pqproxy.crypto.spki import certificate_key
 from pqproxy.identity.errors import Refused
 from pqproxy.identity.names import MALFORMED, issuer_of, printable, read_names, subject_of
 from pqproxy.identity.patterns import IdentityPatterns
@@ -112,7 +113,7 @@ def _describe(der: bytes, now: datetime) -> Described | None:
 
 def _key(certificate: x509.Certificate) -> str:
     try:
-        key = certificate.public_key()
+        key = certificate_key(certificate)
     except (UnsupportedAlgorithm, ValueError):
         return _signature(certificate.public_key_algorithm_oid.dotted_string)
     if isinstance(key, rsa.RSAPublicKey):

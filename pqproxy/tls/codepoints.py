@@ -81,7 +81,11 @@ class CipherSuite(IntEnum):
 
 
 class SignatureScheme(IntEnum):
-    """Signature schemes, spelt as IANA spells them."""
+    """Signature schemes, spelt as IANA spells them; composite ones have no number there.
+
+    Those are ours, of the range for private use (§4.3.3), each ending as its OID does: sidecars
+    understand each other, nobody else does.
+    """
 
     rsa_pkcs1_sha256 = 0x0401
     rsa_pkcs1_sha384 = 0x0501
@@ -93,6 +97,10 @@ class SignatureScheme(IntEnum):
     mldsa44 = 0x0904
     mldsa65 = 0x0905
     mldsa87 = 0x0906
+    mldsa44_ecdsa_p256 = 0xFE40
+    mldsa65_ecdsa_p256 = 0xFE45
+    mldsa65_ed25519 = 0xFE48
+    mldsa87_ecdsa_p384 = 0xFE49
 
 
 # Groups that peers offer and this engine does not speak, for messages to people.

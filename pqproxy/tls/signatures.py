@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import cast
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from pqproxy.crypto import InvalidSignature, Provider, PublicKey, key_algorithm
 from pqproxy.crypto.certificate_size import is_too_large
+from pqproxy.crypto.spki import certificate_key
 from pqproxy.tls.alerts import AlertDescription, FatalAlert, illegal_parameter
 from pqproxy.tls.codepoints import SignatureScheme, name_of
 
@@ -36,6 +36,15 @@ class SchemeRow:
 SCHEMES = {
     row.scheme: row
     for row in (
+        *(
+            SchemeRow(SignatureScheme[name], algorithm, name.replace("_", "-"))
+            for name, algorithm in (
+                ("mldsa65_ecdsa_p256", "MLDSA65-ECDSA-P256-SHA512"),
+                ("mldsa87_ecdsa_p384", "MLDSA87-ECDSA-P384-SHA512"),
+                ("mldsa65_ed25519", "MLDSA65-Ed25519-SHA512"),
+                ("mldsa44_ecdsa_p256", "MLDSA44-ECDSA-P256-SHA256"),
+            )
+        ),
         SchemeRow(SignatureScheme.ecdsa_secp256r1_sha256, "ECDSA-P256-SHA256", "ecdsa-p256"),
         SchemeRow(SignatureScheme.ecdsa_secp384r1_sha384, "ECDSA-P384-SHA384", "ecdsa-p384"),
         SchemeRow(SignatureScheme.mldsa65, "ML-DSA-65", "mldsa65"),
@@ -100,9 +109,9 @@ class CertificateVerifyCheck:
         content = certificate_verify_content(self.context, self.transcript_hash)
         try:
             self.provider.signatures[row.algorithm].verify(public_key, signature, content)
-        except InvalidSignature:
+        except InvalidSignature as error:  # which half of a composite it was, for the operator
             raise FatalAlert(
-                AlertDescription.DECRYPT_ERROR, "CertificateVerify does not verify"
+                AlertDescription.DECRYPT_ERROR, f"CertificateVerify does not verify: {error}"
             ) from None
 
 
@@ -119,7 +128,7 @@ def leaf_public_key(certificate: bytes) -> PublicKey:
     try:
         parsed = x509.load_der_x509_certificate(certificate)
         may_sign = _may_sign(parsed)
-        public_key = parsed.public_key()
+        public_key = certificate_key(parsed)
     except UnsupportedAlgorithm:
         raise _unsupported("the peer's key is of an unsupported type") from None
     except _MALFORMED:
@@ -133,7 +142,7 @@ def leaf_public_key(certificate: bytes) -> PublicKey:
     if parsed.public_key_algorithm_oid == x509.PublicKeyAlgorithmOID.RSASSA_PSS:
         # The rsae schemes are for rsaEncryption keys (§4.3.3); we offer none for these.
         raise _unsupported("the peer's key is an RSASSA-PSS key, not an RSA key")
-    return cast(PublicKey, public_key)
+    return public_key
 
 
 # What the library raises for a certificate or an extension that it cannot read.

@@ -196,7 +196,7 @@ def test_a_request_with_unknown_extensions_and_schemes_is_answered():
     scene = Scene("client", {Type.CERTIFICATE_REQUEST: change}, theirs=asks).play()
 
     # The server signed another transcript, so it ends at its proof: the request itself was borne.
-    assert scene.failure.reason == "CertificateVerify does not verify"
+    assert scene.failure.reason.startswith("CertificateVerify does not verify")
 
 
 def test_a_ticket_with_unknown_extensions_is_passed_over():

@@ -21,6 +21,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from pqproxy.config.values import IdentityFiles, TrustFiles
+from pqproxy.crypto.composite_keys import COMPOSITES, CompositePrivateKey
+from pqproxy.crypto.x509_signing import (
+    authority_key_identifier,
+    sign_certificate,
+    subject_key_identifier,
+)
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 NOT_BEFORE = datetime(2020, 1, 1, tzinfo=UTC)
@@ -60,6 +66,7 @@ _GENERATORS = {
     "mldsa44": mldsa.MLDSA44PrivateKey.generate,
     "mldsa65": mldsa.MLDSA65PrivateKey.generate,
     "mldsa87": mldsa.MLDSA87PrivateKey.generate,
+    **{each.key_algorithm: each.generate for each in COMPOSITES},
 }
 _HASHES = {
     "ecdsa-p256": hashes.SHA256(),
@@ -217,22 +224,23 @@ def _build(wanted, private, issuer):
         x509.CertificateBuilder()
         .subject_name(_name(wanted.name))
         .issuer_name(issuer.certificate.subject if issuer else _name(wanted.name))
-        .public_key(private.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(wanted.not_before)
         .not_valid_after(wanted.not_after)
     )
     for extension, critical in _extensions(wanted, private, signer_key):
         builder = builder.add_extension(extension, critical)
+    if isinstance(signer_key, CompositePrivateKey):
+        return sign_certificate(builder, private.public_key(), signer_key)
+    builder = builder.public_key(private.public_key())
     return builder.sign(signer_key, _HASHES.get(signer_algorithm))
 
 
 def _extensions(wanted, private, signer_key):
     yield x509.BasicConstraints(ca=wanted.ca, path_length=None), True
-    yield x509.SubjectKeyIdentifier.from_public_key(private.public_key()), False
+    yield subject_key_identifier(private.public_key()), False
     if wanted.aki:
-        public = signer_key.public_key()
-        yield x509.AuthorityKeyIdentifier.from_issuer_public_key(public), False
+        yield authority_key_identifier(signer_key.public_key()), False
     if wanted.key_usage and wanted.ca:
         yield _key_usage(key_cert_sign=True, crl_sign=True), True
     elif wanted.key_usage:

@@ -142,7 +142,7 @@ def test_a_key_we_cannot_use_is_named_beside_what_we_can(key, named):
     refusal = refusal_of(pem_of(key))
 
     assert named in refusal
-    assert "use ECDSA P-256 or P-384, RSA of 2048 to 4096 bits, or ML-DSA" in refusal
+    assert "use ECDSA P-256 or P-384, RSA of 2048 to 4096 bits, ML-DSA, or a composite" in refusal
 
 
 @pytest.mark.parametrize(
