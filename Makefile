@@ -37,6 +37,7 @@ fmt: $(LINT)
 
 bench: $(TEST) $(BENCH)
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.cost
 
 reference: $(TEST)
 	$(BIN)/python -m reference
