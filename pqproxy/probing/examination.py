@@ -27,12 +27,12 @@ from pqproxy.probing.question import Answer, ask
 from pqproxy.probing.wire import Unreachable
 from pqproxy.tls import (
     CLASSICAL_GROUPS,
+    HANDSHAKE_SCHEMES,
     HYBRID_GROUPS,
     PRIVATE_GROUPS,
     AlertDescription,
     NamedGroup,
 )
-from pqproxy.tls.signatures import HANDSHAKE_SCHEMES
 
 ALPN = (b"h2", b"http/1.1")
 TIMED = 3  # handshakes whose median counts

@@ -7,13 +7,18 @@ import os
 from collections.abc import Sequence
 
 from pqproxy.probing.naming import POST_QUANTUM
-from pqproxy.tls import CLASSICAL_GROUPS, HYBRID_GROUPS, PRIVATE_GROUPS, CipherSuite
+from pqproxy.tls import (
+    CLASSICAL_GROUPS,
+    HANDSHAKE_SCHEMES,
+    HYBRID_GROUPS,
+    PRIVATE_GROUPS,
+    CipherSuite,
+)
 from pqproxy.tls.codepoints import LEGACY_VERSION, TLS_1_3, ContentType, ExtensionType
 from pqproxy.tls.endpoints import INITIAL_VERSION
 from pqproxy.tls.extensions import write_server_name, write_uint16_list
 from pqproxy.tls.messages import ClientHello
 from pqproxy.tls.record import plaintext_record
-from pqproxy.tls.signatures import HANDSHAKE_SCHEMES
 
 # Beyond those of the engine: what a server may hold a certificate for.
 OTHER_SCHEMES = (0x0807, 0x0603, 0x0806, 0x0808, 0x0809, 0x080A, 0x080B)

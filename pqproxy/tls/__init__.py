@@ -44,9 +44,9 @@ from pqproxy.tls.key_exchange import (
     is_post_quantum,
 )
 from pqproxy.tls.record import HEADROOM, MAX_FRAGMENT, MAX_RECORD, PADDED_BELOW, TAILROOM
+from pqproxy.tls.schemes import CHAIN_SCHEMES, HANDSHAKE_SCHEMES, SCHEMES, SchemeTable
 from pqproxy.tls.secrets import Secret
 from pqproxy.tls.session import Authentication, Clock, Session, SessionTicket
-from pqproxy.tls.signatures import CHAIN_SCHEMES, HANDSHAKE_SCHEMES
 from pqproxy.tls.tickets import TICKET_KEY_LENGTH, TICKET_LIFETIME, TicketKeys, Tickets
 
 __all__ = [
@@ -61,6 +61,7 @@ __all__ = [
     "MAX_RECORD",
     "PADDED_BELOW",
     "PRIVATE_GROUPS",
+    "SCHEMES",
     "TAILROOM",
     "TICKET_KEY_LENGTH",
     "TICKET_LIFETIME",
@@ -85,6 +86,7 @@ __all__ = [
     "Negotiated",
     "Offer",
     "PeerClosed",
+    "SchemeTable",
     "Secret",
     "ServerConfig",
     "ServerConnection",

@@ -65,6 +65,10 @@ class FatalAlert(Exception):
         self.reason = reason
 
 
+class WeakAuthentication(FatalAlert):
+    """The peer has no signature that we accept, or accepts none that we can make."""
+
+
 def decode_error(reason: str) -> FatalAlert:
     """It does not parse, or something is left over."""
     return FatalAlert(AlertDescription.DECODE_ERROR, reason)

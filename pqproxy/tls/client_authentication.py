@@ -195,12 +195,13 @@ class WaitCertificateVerify:
         """Check the proof; only then is the chain worth judging."""
         verify = CertificateVerify.read(message.body)
         config = self.progress.context.config
-        CertificateVerifyCheck(
+        row = CertificateVerifyCheck(
             provider=config.provider,
             accepted=config.signature_schemes,
             context=SERVER_CONTEXT,
             transcript_hash=self.progress.transcript.hash(),
             leaf=self.chain[0],
+            schemes=config.schemes,
         ).verify(verify.algorithm, verify.signature)
         negotiated = replace(
             self.progress.negotiated,
@@ -208,7 +209,8 @@ class WaitCertificateVerify:
             peer_chain=self.chain,
         )
         progress = replace(self.progress.after(message), negotiated=negotiated)
-        return Step(WaitServerVerdict(progress), (VerifyChain(self.chain),))
+        judged = VerifyChain(self.chain, row.key_algorithm)
+        return Step(WaitServerVerdict(progress, row.key_algorithm), (judged,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,7 @@ class WaitServerVerdict(WaitVerdict):
     """The server's chain is being judged."""
 
     progress: Progress
+    key_algorithm: str  # of the key that made its CertificateVerify
 
     def on_verdict(self, verdict: Verdict) -> Step:
         """Go on, or refuse with the alert that was decided on."""
@@ -224,7 +227,7 @@ class WaitServerVerdict(WaitVerdict):
         clock, negotiated = self.progress.context.config.clock, self.progress.negotiated
         if clock is None:
             return Step(WaitServerFinished(self.progress))
-        proof = verdict.authentication(negotiated.peer_chain, clock())
+        proof = verdict.authentication(negotiated.peer_chain, clock(), self.key_algorithm)
         negotiated = replace(negotiated, authentication=proof)
         return Step(WaitServerFinished(replace(self.progress, negotiated=negotiated)))
 
@@ -245,12 +248,12 @@ class WaitServerFinished:
         flight = Flight(progress.transcript)
         if progress.requested_schemes is None:
             return _finish(progress, flight, finished_hash)
-        choice = select_credential(progress.context.config.credentials, progress.requested_schemes)
+        choice = select_credential(progress.context.config, progress.requested_schemes)
         flight.add(Certificate(choice.credential.chain if choice else ()).message())
         if choice is None:
             return _finish(progress, flight, finished_hash)
         content = certificate_verify_content(CLIENT_CONTEXT, flight.transcript.hash())
-        flight.do(Sign(choice.credential, choice.scheme, content))
+        flight.do(Sign(choice.credential, choice.row.algorithm, content))
         next_state = WaitClientSignature(
             replace(progress, transcript=flight.transcript), choice.scheme, finished_hash
         )

@@ -8,8 +8,8 @@ from enum import Enum, auto
 from pqproxy.crypto import PrivateKey, Provider
 from pqproxy.tls.codepoints import CipherSuite, NamedGroup
 from pqproxy.tls.key_exchange import HYBRID_GROUPS
+from pqproxy.tls.schemes import CHAIN_SCHEMES, HANDSHAKE_SCHEMES, SCHEMES, SchemeTable
 from pqproxy.tls.session import Clock
-from pqproxy.tls.signatures import CHAIN_SCHEMES, HANDSHAKE_SCHEMES
 from pqproxy.tls.tickets import Tickets
 
 CIPHER_SUITES = (CipherSuite.TLS_AES_256_GCM_SHA384, CipherSuite.TLS_AES_128_GCM_SHA256)
@@ -42,6 +42,7 @@ class ServerConfig:
     groups: tuple[int, ...] = HYBRID_GROUPS
     cipher_suites: tuple[CipherSuite, ...] = CIPHER_SUITES
     client_authentication: ClientAuthentication = ClientAuthentication.NONE
+    schemes: SchemeTable = SCHEMES  # what the numbers of signatures stand for
     signature_schemes: tuple[int, ...] = HANDSHAKE_SCHEMES  # accepted from a client
     chain_signature_schemes: tuple[int, ...] = CHAIN_SCHEMES  # accepted in its chain
     alpn_protocols: tuple[bytes, ...] = ()  # empty: the client's list is ignored
@@ -59,6 +60,7 @@ class ClientConfig:
     key_shares: tuple[int, ...] = (NamedGroup.X25519MLKEM768,)  # some of `groups`
     cipher_suites: tuple[CipherSuite, ...] = CIPHER_SUITES
     credentials: tuple[Credential, ...] = ()
+    schemes: SchemeTable = SCHEMES  # what the numbers of signatures stand for
     signature_schemes: tuple[int, ...] = HANDSHAKE_SCHEMES
     chain_signature_schemes: tuple[int, ...] = CHAIN_SCHEMES
     alpn_protocols: tuple[bytes, ...] = ()

@@ -63,7 +63,6 @@ from pqproxy.tls.input import APPLICATION_DATA, HANDSHAKE, Input
 from pqproxy.tls.messages import HandshakeMessage
 from pqproxy.tls.output import Output
 from pqproxy.tls.record import MAX_FRAGMENT
-from pqproxy.tls.signatures import SCHEMES
 
 CLOSURES = (AlertDescription.CLOSE_NOTIFY, AlertDescription.USER_CANCELED)  # no errors (§6.1)
 
@@ -389,9 +388,9 @@ class Connection:
     def _ask(self, action: Sign | VerifyChain) -> None:
         self._awaited = token = next(self._tokens)
         if isinstance(action, VerifyChain):
-            self._events.append(ChainReceived(token, action.chain))
+            self._events.append(ChainReceived(token, action.chain, action.key_algorithm))
             return
-        algorithm = self._provider.signatures[SCHEMES[action.scheme].algorithm]
+        algorithm = self._provider.signatures[action.algorithm]
         self._events.append(SignatureRequested(token, action.credential, algorithm, action.content))
 
     def _log(self, secret: TrafficSecret) -> None:

@@ -6,16 +6,10 @@ import math
 from dataclasses import dataclass, field, replace
 
 from pqproxy.crypto import SignatureAlgorithm
-from pqproxy.tls.alerts import AlertDescription, FatalAlert, alert_name
-from pqproxy.tls.codepoints import (
-    OTHER_GROUPS,
-    OTHER_SIGNATURE_SCHEMES,
-    CipherSuite,
-    NamedGroup,
-    SignatureScheme,
-    name_of,
-)
+from pqproxy.tls.alerts import AlertDescription, FatalAlert, WeakAuthentication, alert_name
+from pqproxy.tls.codepoints import OTHER_GROUPS, CipherSuite, NamedGroup, name_of
 from pqproxy.tls.config import Credential
+from pqproxy.tls.schemes import SCHEMES, SchemeTable
 from pqproxy.tls.session import Authentication, SessionTicket
 
 
@@ -32,13 +26,11 @@ class Offer:
     alpn_protocols: tuple[bytes, ...]
     # Whether a post-quantum group that we allow is among its groups; None: that was not asked yet.
     post_quantum: bool | None = None
+    schemes: SchemeTable = field(default=SCHEMES, repr=False, compare=False)  # names them
 
     def describe_groups(self, at_most: int = 8) -> str:
         """The groups by name, the first few."""
-        names = list(self.group_names[:at_most])
-        if len(self.supported_groups) > at_most:
-            names.append("and more")
-        return ", ".join(names) or "none"
+        return _few(self.group_names, at_most)
 
     @property
     def group_names(self) -> tuple[str, ...]:
@@ -49,10 +41,11 @@ class Offer:
     @property
     def signature_names(self) -> tuple[str, ...]:
         """All signature schemes by name, unknown ones by number."""
-        schemes = self.signature_schemes
-        return tuple(
-            OTHER_SIGNATURE_SCHEMES.get(one) or name_of(SignatureScheme, one) for one in schemes
-        )
+        return tuple(map(self.schemes.name, self.signature_schemes))
+
+    def describe_signatures(self, at_most: int = 8) -> str:
+        """The signature schemes by name, the first few."""
+        return _few(self.signature_names, at_most)
 
     def excerpt(self, at_most: int = 32) -> Offer:
         """The same with its lists cut: what a connection keeps for as long as it lives.
@@ -69,6 +62,11 @@ class Offer:
         )
 
 
+def _few(names: tuple[str, ...], at_most: int) -> str:
+    listed = [*names[:at_most], *(["and more"] if len(names) > at_most else [])]
+    return ", ".join(listed) or "none"
+
+
 @dataclass(frozen=True, slots=True)
 class Negotiated:
     """What both sides agreed on."""
@@ -83,6 +81,7 @@ class Negotiated:
     hello_retry: bool
     resumed: bool = False  # by a ticket: nobody showed a certificate in this handshake
     authentication: Authentication | None = None  # of the peer; None where no clock was given
+    schemes: SchemeTable = field(default=SCHEMES, repr=False, compare=False)  # names them
 
     @property
     def group_name(self) -> str:
@@ -92,16 +91,15 @@ class Negotiated:
     @property
     def signature_name(self) -> str | None:
         """The name of the scheme we signed with."""
-        return _scheme_name(self.signature_scheme)
+        return self._scheme_name(self.signature_scheme)
 
     @property
     def peer_signature_name(self) -> str | None:
         """The name of the scheme the peer signed with."""
-        return _scheme_name(self.peer_signature_scheme)
+        return self._scheme_name(self.peer_signature_scheme)
 
-
-def _scheme_name(scheme: int | None) -> str | None:
-    return None if scheme is None else name_of(SignatureScheme, scheme)
+    def _scheme_name(self, scheme: int | None) -> str | None:
+        return None if scheme is None else self.schemes.name(scheme)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +121,11 @@ class Verdict:
         """It is not, or may not."""
         return cls(alert, reason)
 
-    def authentication(self, chain: tuple[bytes, ...], now: float) -> Authentication:
+    def authentication(
+        self, chain: tuple[bytes, ...], now: float, key_algorithm: str = ""
+    ) -> Authentication:
         """What a resumption inherits of a peer that was accepted."""
-        return Authentication.made(chain, self.identity, now, self.not_after)
+        return Authentication.made(chain, self.identity, now, self.not_after, key_algorithm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +151,7 @@ class ChainReceived:
 
     token: int
     chain: tuple[bytes, ...]
+    key_algorithm: str  # of the key that made the peer's CertificateVerify
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,7 @@ class Failed:
     reason: str  # for the operator; the peer learns the alert only
     by_peer: bool = False  # the peer sent the alert, we did not
     authenticated: bool = False  # by_peer: the alert came under keys
+    weak_authentication: bool = False  # the peer and we have no signature in common
     not_tls: bool = False  # the first byte already was not TLS
     plaintext: bool = False  # not_tls, and what came instead is text, such as plain HTTP
     cause: BaseException | None = field(default=None, repr=False)  # our own bug, for its traceback
@@ -200,7 +202,13 @@ class Failed:
     def by_us(cls, error: Exception, *, not_tls: bool, plaintext: bool) -> Failed:
         """What we make of an error that was raised while we looked at what the peer sent."""
         if isinstance(error, FatalAlert):
-            return cls(error.description, error.reason, not_tls=not_tls, plaintext=plaintext)
+            return cls(
+                error.description,
+                error.reason,
+                weak_authentication=isinstance(error, WeakAuthentication),
+                not_tls=not_tls,
+                plaintext=plaintext,
+            )
         # Our own bug: the peer learns nothing of it, the log gets its traceback.
         reason = f"internal error: {type(error).__name__}"
         return cls(AlertDescription.INTERNAL_ERROR, reason, cause=error)

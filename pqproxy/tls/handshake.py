@@ -137,7 +137,7 @@ class Sign:
     """Have `content` signed; the state waits for `on_signature`."""
 
     credential: Credential
-    scheme: int
+    algorithm: str  # the name in crypto.Provider.signatures
     content: bytes
 
 
@@ -146,6 +146,7 @@ class VerifyChain:
     """Have the peer's chain judged; the state waits for `on_verdict`."""
 
     chain: tuple[bytes, ...]
+    key_algorithm: str  # of the key that made its CertificateVerify
 
 
 @dataclass(frozen=True, slots=True)

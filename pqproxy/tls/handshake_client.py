@@ -159,6 +159,7 @@ class WaitServerHello:
             hello_retry=self.retry is not None,
             resumed=session is not None,
             authentication=session.authentication if session else None,
+            schemes=self.context.config.schemes,
         )
         progress = Progress(self.context, transcript, keys, negotiated)
         return Step(

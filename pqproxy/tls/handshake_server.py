@@ -69,7 +69,7 @@ class WaitClientHello:
         """Read the hello; it is judged in the states that follow, so that its offer is known even
         if that ends in a refusal."""
         hello = ClientHello.read(message.body)
-        offer = read_offer(hello)
+        offer = read_offer(hello, self.context.config.schemes)
         check = CheckClientHello(self.context, message, hello, offer)
         return Step(check, (ReportOffer(offer.excerpt()), Proceed(check)))
 
@@ -204,7 +204,7 @@ class WaitSecondClientHello:
             resumption.check_binder(self.transcript, message)
         elif selection.credential is None:  # the ticket of the first hello is there no more
             # Not from what we kept of the first hello: there its lists are cut.
-            credential = select_server_credential(config, read_offer(hello))
+            credential = select_server_credential(config, read_offer(hello, config.schemes))
             selection = replace(selection, credential=credential)
         answer = Answer(
             self.context, hello, self.offer, selection, after_retry=True, resumption=resumption

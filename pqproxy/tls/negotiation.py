@@ -9,17 +9,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pqproxy.tls.alerts import AlertDescription, FatalAlert, illegal_parameter
+from pqproxy.tls.alerts import (
+    AlertDescription,
+    FatalAlert,
+    WeakAuthentication,
+    illegal_parameter,
+)
 from pqproxy.tls.codepoints import (
     TLS_1_3,
     TLS_VERSION_NAMES,
     CipherSuite,
     ExtensionType,
     NamedGroup,
-    SignatureScheme,
     name_of,
 )
-from pqproxy.tls.config import CIPHER_SUITES, Credential, ServerConfig
+from pqproxy.tls.config import CIPHER_SUITES, ClientConfig, Credential, ServerConfig
 from pqproxy.tls.events import Offer
 from pqproxy.tls.extensions import (
     PLACES,
@@ -32,11 +36,11 @@ from pqproxy.tls.extensions import (
 )
 from pqproxy.tls.key_exchange import is_post_quantum
 from pqproxy.tls.messages import ClientHello
-from pqproxy.tls.signatures import schemes_for_key
+from pqproxy.tls.schemes import SCHEMES, SchemeRow, SchemeTable
 
 
-def read_offer(hello: ClientHello) -> Offer:
-    """Read what a ClientHello offers, of whatever version it is.
+def read_offer(hello: ClientHello, schemes: SchemeTable = SCHEMES) -> Offer:
+    """Read what a ClientHello offers, of whatever version it is; `schemes` names its signatures.
 
     Raises:
         FatalAlert: decode_error or illegal_parameter for a malformed extension.
@@ -58,6 +62,7 @@ def read_offer(hello: ClientHello) -> Offer:
         signature_schemes=uint16_list(ExtensionType.SIGNATURE_ALGORITHMS),
         server_name=None if server_name is None else read_server_name(server_name),
         alpn_protocols=() if alpn is None else read_alpn(alpn),
+        schemes=schemes,
     )
 
 
@@ -159,17 +164,21 @@ class CredentialChoice:
     """A credential and the scheme to sign with."""
 
     credential: Credential
-    scheme: int
+    row: SchemeRow
+
+    @property
+    def scheme(self) -> int:
+        """Its code point."""
+        return self.row.scheme
 
 
 def select_credential(
-    credentials: Sequence[Credential], offered_schemes: Sequence[int]
+    config: ServerConfig | ClientConfig, offered_schemes: Sequence[int]
 ) -> CredentialChoice | None:
     """Our first credential whose key makes a signature that the peer accepts."""
-    for credential in credentials:
-        schemes = schemes_for_key(credential.key_algorithm, offered_schemes)
-        if schemes:
-            return CredentialChoice(credential, schemes[0])
+    for credential in config.credentials:
+        for row in config.schemes.for_key(credential.key_algorithm, offered_schemes):
+            return CredentialChoice(credential, row)
     return None
 
 
@@ -184,13 +193,13 @@ def select_server_credential(config: ServerConfig, offer: Offer) -> CredentialCh
         raise FatalAlert(
             AlertDescription.MISSING_EXTENSION, "ClientHello has no signature_algorithms"
         )
-    choice = select_credential(config.credentials, offer.signature_schemes)
+    choice = select_credential(config, offer.signature_schemes)
     if choice is None:
         have = ", ".join(credential.key_algorithm for credential in config.credentials)
-        names = ", ".join(name_of(SignatureScheme, s) for s in offer.signature_schemes[:8])
-        raise FatalAlert(
+        raise WeakAuthentication(
             AlertDescription.HANDSHAKE_FAILURE,
-            f"no common signature scheme: our certificates are {have}; the client offers {names}",
+            f"no common signature scheme: our certificates are {have}; the client offers"
+            f" {offer.describe_signatures()}",
         )
     return choice
 

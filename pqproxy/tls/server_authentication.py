@@ -145,12 +145,14 @@ class WaitCertificateVerify:
     def on_message(self, message: HandshakeMessage) -> Step:
         """Check the proof; only then is the chain worth judging."""
         verify = CertificateVerify.read(message.body)
-        CertificateVerifyCheck(
-            provider=self.context.config.provider,
-            accepted=self.context.config.signature_schemes,
+        config = self.context.config
+        row = CertificateVerifyCheck(
+            provider=config.provider,
+            accepted=config.signature_schemes,
             context=CLIENT_CONTEXT,
             transcript_hash=self.wait_finished.transcript.hash(),
             leaf=self.chain[0],
+            schemes=config.schemes,
         ).verify(verify.algorithm, verify.signature)
         wait_finished = self.wait_finished.after(message)
         negotiated = replace(
@@ -159,9 +161,9 @@ class WaitCertificateVerify:
             peer_chain=self.chain,
         )
         wait_verdict = WaitClientVerdict(
-            self.context, replace(wait_finished, negotiated=negotiated)
+            self.context, replace(wait_finished, negotiated=negotiated), row.key_algorithm
         )
-        return Step(wait_verdict, (VerifyChain(self.chain),))
+        return Step(wait_verdict, (VerifyChain(self.chain, row.key_algorithm),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,7 @@ class WaitClientVerdict(WaitVerdict):
 
     context: ServerContext
     wait_finished: WaitFinished
+    key_algorithm: str  # of the key that made its CertificateVerify
 
     def on_verdict(self, verdict: Verdict) -> Step:
         """Go on, or refuse with the alert that was decided on."""
@@ -179,7 +182,7 @@ class WaitClientVerdict(WaitVerdict):
         if tickets is None:
             return Step(self.wait_finished)
         negotiated = self.wait_finished.negotiated
-        proof = verdict.authentication(negotiated.peer_chain, tickets.clock())
+        proof = verdict.authentication(negotiated.peer_chain, tickets.clock(), self.key_algorithm)
         negotiated = replace(negotiated, authentication=proof)
         return Step(replace(self.wait_finished, negotiated=negotiated))
 

@@ -138,7 +138,7 @@ class Answer:
             flight.add(self._certificate_request().message())
         flight.add(Certificate(choice.credential.chain).message())
         content = certificate_verify_content(SERVER_CONTEXT, flight.transcript.hash())
-        flight.do(Sign(choice.credential, choice.scheme, content))
+        flight.do(Sign(choice.credential, choice.row.algorithm, content))
         next_state = WaitServerSignature(finish, flight.transcript, choice.scheme)
         return Step(next_state, tuple(flight.actions))
 
@@ -182,4 +182,5 @@ class Answer:
             hello_retry=self.after_retry,
             resumed=resumption is not None,
             authentication=resumption.session.authentication if resumption else None,
+            schemes=self.context.config.schemes,
         )

@@ -28,10 +28,16 @@ class Authentication:
     chain_digest: bytes  # SHA-256 over the certificates shown; empty where there were none
     time: int  # unix seconds of its CertificateVerify
     end: int  # unix seconds from which on it counts no more
+    key_algorithm: str = ""  # of the key that made its CertificateVerify; empty where nobody did
 
     @classmethod
     def made(
-        cls, chain: tuple[bytes, ...], identity: bytes, now: float, not_after: float = math.inf
+        cls,
+        chain: tuple[bytes, ...],
+        identity: bytes,
+        now: float,
+        not_after: float = math.inf,
+        key_algorithm: str = "",
     ) -> Authentication:
         """One that was just made; `not_after` is the end of the peer's certificate."""
         return cls(
@@ -39,6 +45,7 @@ class Authentication:
             chain_digest=hashlib.sha256(b"".join(chain)).digest() if chain else b"",
             time=int(now),
             end=int(min(now + AUTHENTICATION_LIFETIME, not_after)),
+            key_algorithm=key_algorithm,
         )
 
 

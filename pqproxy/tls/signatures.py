@@ -1,13 +1,10 @@
-"""Signature schemes and what CertificateVerify signs (RFC 9846 §4.3.3, §4.5.2).
+"""What CertificateVerify signs, and how the peer's is judged (RFC 9846 §4.5.2).
 
-A scheme is a row of data: its code point, the algorithm of `crypto/` that computes it, and
-whether it may stand in CertificateVerify or in certificate chains only. Adding a composite
-algorithm is adding a row.
+Which schemes there are is data of `schemes.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -16,61 +13,16 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from pqproxy.crypto import InvalidSignature, Provider, PublicKey, key_algorithm
 from pqproxy.crypto.certificate_size import is_too_large
 from pqproxy.crypto.spki import certificate_key
-from pqproxy.tls.alerts import AlertDescription, FatalAlert, illegal_parameter
-from pqproxy.tls.codepoints import SignatureScheme, name_of
+from pqproxy.tls.alerts import (
+    AlertDescription,
+    FatalAlert,
+    WeakAuthentication,
+    illegal_parameter,
+)
+from pqproxy.tls.schemes import SCHEMES, SchemeRow, SchemeTable
 
 SERVER_CONTEXT = b"TLS 1.3, server CertificateVerify"
 CLIENT_CONTEXT = b"TLS 1.3, client CertificateVerify"
-
-
-@dataclass(frozen=True, slots=True)
-class SchemeRow:
-    """One signature scheme."""
-
-    scheme: int
-    algorithm: str  # the name in crypto.Provider.signatures
-    key_algorithm: str
-    in_handshake: bool = True  # False: in certificate chains only (§4.3.3, rsa_pkcs1_*)
-
-
-SCHEMES = {
-    row.scheme: row
-    for row in (
-        *(
-            SchemeRow(SignatureScheme[name], algorithm, name.replace("_", "-"))
-            for name, algorithm in (
-                ("mldsa65_ecdsa_p256", "MLDSA65-ECDSA-P256-SHA512"),
-                ("mldsa87_ecdsa_p384", "MLDSA87-ECDSA-P384-SHA512"),
-                ("mldsa65_ed25519", "MLDSA65-Ed25519-SHA512"),
-                ("mldsa44_ecdsa_p256", "MLDSA44-ECDSA-P256-SHA256"),
-            )
-        ),
-        SchemeRow(SignatureScheme.ecdsa_secp256r1_sha256, "ECDSA-P256-SHA256", "ecdsa-p256"),
-        SchemeRow(SignatureScheme.ecdsa_secp384r1_sha384, "ECDSA-P384-SHA384", "ecdsa-p384"),
-        SchemeRow(SignatureScheme.mldsa65, "ML-DSA-65", "mldsa65"),
-        SchemeRow(SignatureScheme.mldsa87, "ML-DSA-87", "mldsa87"),
-        SchemeRow(SignatureScheme.mldsa44, "ML-DSA-44", "mldsa44"),
-        SchemeRow(SignatureScheme.rsa_pss_rsae_sha256, "RSA-PSS-SHA256", "rsa"),
-        SchemeRow(SignatureScheme.rsa_pss_rsae_sha384, "RSA-PSS-SHA384", "rsa"),
-        SchemeRow(SignatureScheme.rsa_pkcs1_sha256, "RSA-PKCS1-SHA256", "rsa", in_handshake=False),
-        SchemeRow(SignatureScheme.rsa_pkcs1_sha384, "RSA-PKCS1-SHA384", "rsa", in_handshake=False),
-        SchemeRow(SignatureScheme.rsa_pkcs1_sha512, "RSA-PKCS1-SHA512", "rsa", in_handshake=False),
-    )
-}
-
-HANDSHAKE_SCHEMES = tuple(row.scheme for row in SCHEMES.values() if row.in_handshake)
-CHAIN_SCHEMES = tuple(SCHEMES)
-
-
-def schemes_for_key(key_algorithm_name: str, schemes: Iterable[int]) -> tuple[int, ...]:
-    """Those of `schemes`, in their order, that a key of this algorithm can make."""
-    return tuple(
-        scheme
-        for scheme in schemes
-        if (row := SCHEMES.get(scheme))
-        and row.in_handshake
-        and row.key_algorithm == key_algorithm_name
-    )
 
 
 def certificate_verify_content(context: bytes, transcript_hash: bytes) -> bytes:
@@ -87,22 +39,24 @@ class CertificateVerifyCheck:
     context: bytes
     transcript_hash: bytes
     leaf: bytes  # DER
+    schemes: SchemeTable = SCHEMES
 
-    def verify(self, scheme: int, signature: bytes) -> None:
-        """Check the peer's proof that it holds the key of its certificate.
+    def verify(self, scheme: int, signature: bytes) -> SchemeRow:
+        """Check the peer's proof that it holds the key of its certificate; say what made it.
 
         Raises:
             FatalAlert: illegal_parameter for a scheme not offered or not of the key;
                 bad_certificate or unsupported_certificate for the certificate's key;
                 decrypt_error when the signature is wrong (§4.5.2).
         """
-        row = SCHEMES.get(scheme)
+        row, name = self.schemes.get(scheme), self.schemes.name(scheme)
         if row is None or scheme not in self.accepted or not row.in_handshake:
-            name = name_of(SignatureScheme, scheme)
-            raise illegal_parameter(f"CertificateVerify uses {name}, which was not offered")
+            raise WeakAuthentication(
+                AlertDescription.ILLEGAL_PARAMETER,
+                f"CertificateVerify uses {name}, which was not offered",
+            )
         public_key = leaf_public_key(self.leaf)
         if key_algorithm(public_key) != row.key_algorithm:
-            name = name_of(SignatureScheme, scheme)
             raise illegal_parameter(
                 f"CertificateVerify uses {name} with a key of type {key_algorithm(public_key)}"
             )
@@ -113,6 +67,7 @@ class CertificateVerifyCheck:
             raise FatalAlert(
                 AlertDescription.DECRYPT_ERROR, f"CertificateVerify does not verify: {error}"
             ) from None
+        return row
 
 
 def leaf_public_key(certificate: bytes) -> PublicKey:

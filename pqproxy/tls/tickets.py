@@ -107,7 +107,8 @@ def _write(session: Session) -> bytes:
     proof = session.authentication
     writer = Writer().uint(session.cipher_suite, 2).opaque(session.psk.expose(), 1)
     writer.uint(session.end, 8).uint(proof.time, 8).uint(proof.end, 8)
-    return writer.opaque(proof.chain_digest, 1).opaque(proof.identity, 2).finish()
+    writer.opaque(proof.chain_digest, 1).opaque(proof.identity, 2)
+    return writer.opaque(proof.key_algorithm.encode(), 1).finish()
 
 
 def _read(content: bytes) -> Session | None:
@@ -115,8 +116,8 @@ def _read(content: bytes) -> Session | None:
     try:
         suite, psk = CipherSuite(reader.uint(2)), Secret(reader.opaque(1))
         end, time, proof_end = reader.uint(8), reader.uint(8), reader.uint(8)
-        digest, identity = reader.opaque(1), reader.opaque(2)
+        digest, identity, key = reader.opaque(1), reader.opaque(2), reader.opaque(1).decode()
         reader.finish()
     except (FatalAlert, ValueError):  # sealed by another version of us
         return None
-    return Session(suite, psk, Authentication(identity, digest, time, proof_end), end)
+    return Session(suite, psk, Authentication(identity, digest, time, proof_end, key), end)

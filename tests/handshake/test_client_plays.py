@@ -181,7 +181,7 @@ def test_the_server_is_judged_only_after_it_proved_to_have_the_key():
     assert play.hears(EncryptedExtensions({}).message()) == ()
     assert play.hears(Certificate(SERVER.chain_der).message()) == ()
     assert isinstance(play.state, WaitCertificateVerify)
-    assert play.hears(proof(play)) == (VerifyChain(SERVER.chain_der),)
+    assert play.hears(proof(play)) == (VerifyChain(SERVER.chain_der, "ecdsa-p256"),)
     assert isinstance(play.state, WaitServerVerdict)
     assert play.is_told(tls.Verdict.accept()) == ()
     assert isinstance(play.state, WaitServerFinished)
@@ -219,7 +219,7 @@ def test_a_request_is_answered_with_a_chain_and_its_proof_when_that_is_signed():
     server_flight = play.messages[:-1]
     assert asked == (
         SendHandshake(Certificate(CLIENT.chain).message()),
-        Sign(CLIENT, 0x0403, signed_content("client", play.messages)),
+        Sign(CLIENT, "ECDSA-P256-SHA256", signed_content("client", play.messages)),
     )
     assert isinstance(play.state, WaitClientSignature)
     assert play.is_given_signature(b"late") == (

@@ -156,7 +156,7 @@ def test_a_hello_with_a_share_is_answered_up_to_the_signature(hash_name, suite):
         SkipEarlyData(skip=False),
         SendHandshake(EncryptedExtensions({}).message()),
         SendHandshake(Certificate(OWN.chain).message()),
-        Sign(OWN, 0x0403, signed_content("server", play.messages, hash_name)),
+        Sign(OWN, "ECDSA-P256-SHA256", signed_content("server", play.messages, hash_name)),
     )
     assert isinstance(play.state, WaitServerSignature)
 
@@ -230,7 +230,7 @@ def test_the_second_hello_is_answered_over_a_transcript_that_begins_with_a_hash(
         SkipEarlyData(skip=False),
         SendHandshake(EncryptedExtensions({}).message()),
         SendHandshake(Certificate(OWN.chain).message()),
-        Sign(OWN, 0x0403, signed_content("server", play.messages)),
+        Sign(OWN, "ECDSA-P256-SHA256", signed_content("server", play.messages)),
     )
 
 

@@ -106,7 +106,7 @@ def test_a_chain_is_judged_only_after_its_holder_proved_to_have_the_key(asks):
 
     assert play.hears(Certificate(CLIENT.chain_der).message()) == ()
     assert isinstance(play.state, WaitCertificateVerify)
-    assert play.hears(proof(play)) == (VerifyChain(CLIENT.chain_der),)
+    assert play.hears(proof(play)) == (VerifyChain(CLIENT.chain_der, "ecdsa-p256"),)
     assert isinstance(play.state, WaitClientVerdict)
     assert play.is_told(tls.Verdict.accept()) == ()
     assert isinstance(play.state, WaitFinished)

@@ -14,6 +14,8 @@ from tests.support.loopback import Endpoint
 
 DIRECTORY = Path(__file__).parent / "hybrid"
 SIGNATURE = "ECDSA-P256-SHA256"
+# What was offered when the recordings were made: schemes that other stacks speak too.
+STANDARD_KEYS = ("ecdsa-p256", "ecdsa-p384", "mldsa65", "mldsa87", "mldsa44", "rsa")
 
 
 def load_recordings():
@@ -51,6 +53,8 @@ def endpoint(recording, provider, entropy, credentials, key_log):
         "groups": tuple(tls.NamedGroup[name] for name in recording["groups"]),
         "cipher_suites": (tls.CipherSuite[recording["cipher_suite"]],),
         "padding": 0,
+        "signature_schemes": tls.SCHEMES.handshake_schemes(STANDARD_KEYS),
+        "chain_signature_schemes": tls.SCHEMES.chain_schemes(STANDARD_KEYS),
     }
     if recording["role"] == "client":
         shares = shared["groups"][:1]

@@ -324,7 +324,7 @@ def test_every_alert_but_two_is_the_end_whatever_its_level(level, description):
 
 def test_our_own_bug_is_internal_error_with_its_cause(monkeypatch):
     scene = Scene("server")
-    monkeypatch.setattr("pqproxy.tls.handshake_server.read_offer", lambda _: 1 // 0)
+    monkeypatch.setattr("pqproxy.tls.handshake_server.read_offer", lambda *_: 1 // 0)
     scene.until_our_flight()
 
     assert isinstance(scene.failure.cause, ZeroDivisionError)

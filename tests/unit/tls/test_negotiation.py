@@ -37,7 +37,7 @@ def refused(call, description):
     return caught.value.reason
 
 
-def offer(groups=(), schemes=()):
+def offer(groups=(), schemes=(), table=tls.SCHEMES):
     return Offer(
         client_random=bytes(32),
         supported_versions=(0x0304,),
@@ -46,6 +46,7 @@ def offer(groups=(), schemes=()):
         signature_schemes=tuple(schemes),
         server_name=None,
         alpn_protocols=(),
+        schemes=table,
     )
 
 
@@ -190,7 +191,7 @@ def test_other_shares_are_refused(shared):
 
 def test_the_first_certificate_that_the_peer_understands_is_chosen():
     post_quantum, classical = credential(leaf("mldsa65")), credential(leaf())
-    both = (post_quantum, classical)
+    both = tls.ServerConfig((post_quantum, classical), PROVIDER)
 
     assert select_credential(both, (0x0403, 0x0905)).credential is post_quantum
     choice = select_credential(both, (GREASE, 0x0403))
@@ -199,7 +200,23 @@ def test_the_first_certificate_that_the_peer_understands_is_chosen():
 
 
 def test_a_scheme_for_chains_never_signs_a_handshake():
-    assert select_credential((credential(leaf("rsa-2048")),), (0x0401, 0x0501)) is None
+    config = tls.ServerConfig((credential(leaf("rsa-2048")),), PROVIDER)
+
+    assert select_credential(config, (0x0401, 0x0501)) is None
+
+
+def test_a_scheme_under_another_number_is_chosen_by_that_number():
+    """Whoever still uses the old one has nothing in common with us, and is seen by number."""
+    schemes = tls.SCHEMES.with_code_points({"mldsa65-ecdsa-p256": 0xFE90})
+    own = replace(credential(leaf()), key_algorithm="mldsa65-ecdsa-p256")
+    config = tls.ServerConfig((own,), PROVIDER, schemes=schemes)
+
+    assert select_credential(config, (0xFE45, 0xFE90)).scheme == 0xFE90
+    reason = refused(
+        lambda: select_server_credential(config, offer(schemes=(0xFE45,), table=schemes)),
+        AlertDescription.HANDSHAKE_FAILURE,
+    )
+    assert "the client offers 0xfe45" in reason
 
 
 def test_no_common_scheme_is_a_handshake_failure_that_names_both_sides():

@@ -91,7 +91,7 @@ def test_a_chain_always_wants_a_proof():
 
 
 def test_a_verdict_lets_pass_or_names_the_alert():
-    state = WaitClientVerdict(context(), wait_finished())
+    state = WaitClientVerdict(context(), wait_finished(), "ecdsa-p256")
     rejected = tls.Verdict.reject(AlertDescription.CERTIFICATE_EXPIRED, "since yesterday")
 
     assert isinstance(state.on_verdict(tls.Verdict.accept()).next_state, WaitFinished)

@@ -28,7 +28,7 @@ def answer(extensions=None, share=PEER_SHARE, alpn=None, after_retry=False, **co
     wanted = tls.ServerConfig((own,), PROVIDER, groups=(share.group,), **config)
     context = ServerContext(wanted, KeyExchanges(PROVIDER), entropy)
     hello = client_hello(extensions)
-    choice = CredentialChoice(own, tls.SignatureScheme.mldsa65)
+    choice = CredentialChoice(own, tls.SCHEMES.get(0x0905))
     selection = Selection(SUITE.suite, share.group, choice, alpn)
     sending = Answer(context, hello, read_offer(hello), selection, after_retry)
     return sending.send(Transcript(SUITE).plus(hello.message()), share)

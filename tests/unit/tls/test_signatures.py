@@ -6,16 +6,13 @@ from cryptography.x509.oid import NameOID
 
 from pqproxy.crypto import key_algorithm
 from pqproxy.tls.alerts import AlertDescription, FatalAlert
+from pqproxy.tls.schemes import CHAIN_SCHEMES, HANDSHAKE_SCHEMES, SCHEMES
 from pqproxy.tls.signatures import (
-    CHAIN_SCHEMES,
     CLIENT_CONTEXT,
-    HANDSHAKE_SCHEMES,
-    SCHEMES,
     SERVER_CONTEXT,
     CertificateVerifyCheck,
     certificate_verify_content,
     leaf_public_key,
-    schemes_for_key,
 )
 from tests.support import pki
 from tests.support.loopback import PROVIDER
@@ -47,7 +44,7 @@ def check(own, **changes):
 
 
 def sign(own, scheme, context=SERVER_CONTEXT, transcript_hash=HASH):
-    algorithm = PROVIDER.signatures[SCHEMES[scheme].algorithm]
+    algorithm = PROVIDER.signatures[SCHEMES.get(scheme).algorithm]
     return algorithm.sign(own.key, certificate_verify_content(context, transcript_hash))
 
 
@@ -210,16 +207,6 @@ def test_the_signed_content_is_what_the_standard_writes():
 
     assert content == b"\x20" * 64 + b"TLS 1.3, client CertificateVerify\x00" + HASH
     assert SERVER_CONTEXT == b"TLS 1.3, server CertificateVerify"
-
-
-def test_schemes_of_a_key_come_in_the_order_of_the_peer():
-    assert schemes_for_key("rsa", (0x0401, 0x0805, 0x0A0A, 0x0403, 0x0804)) == (0x0805, 0x0804)
-    assert schemes_for_key("mldsa65", HANDSHAKE_SCHEMES) == (0x0905,)
-    assert schemes_for_key("unsupported", CHAIN_SCHEMES) == ()
-
-
-def test_every_scheme_has_its_algorithm_in_the_provider():
-    assert {row.algorithm for row in SCHEMES.values()} <= set(PROVIDER.signatures)
 
 
 # Of a key that was thrown away; `cryptography` cannot make such a certificate.
