@@ -77,6 +77,7 @@ class IdentityFiles:
     certificate: bytes
     key: bytes
     source: str  # where it came from, for messages
+    passphrase: bytes | None = None  # of the key; never for a worker, see `identity.own.unlock`
 
     def __repr__(self) -> str:
         return f"IdentityFiles(name={self.name!r}, source={self.source!r})"

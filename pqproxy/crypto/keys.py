@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, mldsa, rsa
 from pqproxy.crypto.algorithms import PrivateKey
 from pqproxy.crypto.composite_keys import CompositePrivateKey, CompositePublicKey
 from pqproxy.crypto.errors import PrivateKeyError
+from pqproxy.crypto.pbes2 import decrypt_private_key, encrypt_private_key, wrong_passphrase
 from pqproxy.crypto.pkcs8 import encode_pkcs8, read_pkcs8
 
 UNSUPPORTED = "unsupported"
@@ -32,10 +33,11 @@ _ML_DSA: tuple[tuple[str, type, type], ...] = (
 )
 _SUPPORTED = "use ECDSA P-256 or P-384, RSA of 2048 to 4096 bits, ML-DSA, or a composite of both"
 
+_PLAIN, _ENCRYPTED = "PRIVATE KEY", "ENCRYPTED PRIVATE KEY"
 _LABEL = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
-_PKCS8_BODY = re.compile(
-    rb"-----BEGIN PRIVATE KEY-----([A-Za-z0-9+/=\s]+)-----END PRIVATE KEY-----"
-)
+_BODY = r"-----BEGIN {0}-----([A-Za-z0-9+/=\s]+)-----END {0}-----"
+_BODIES = {label: re.compile(_BODY.format(label).encode()) for label in (_PLAIN, _ENCRYPTED)}
+_ENCRYPTED_IN_OLD_FORM = b"Proc-Type: 4,ENCRYPTED"  # RFC 1421, around `RSA PRIVATE KEY` and others
 
 
 def key_algorithm(key: object) -> str:
@@ -59,14 +61,34 @@ def has_long_exponent(key: rsa.RSAPrivateKey | rsa.RSAPublicKey) -> bool:
     return public_key.public_numbers().e.bit_length() > LARGEST_RSA_EXPONENT
 
 
-def load_private_key(pem: bytes, *, checked: bool = False) -> PrivateKey:
-    """Read an unencrypted PEM key that pqproxy can use. Raises PrivateKeyError.
+def load_private_key(
+    pem: bytes, *, passphrase: bytes | None = None, checked: bool = False
+) -> PrivateKey:
+    """Read a PEM key that pqproxy can use. Raises PrivateKeyError.
+
+    A passphrase must be given for an encrypted key, and for no other. To open one takes up to
+    seconds, as its file says, in which other threads run.
 
     Of a key that was `checked`, by reading it once before, the primes are not tried again: with
     RSA that takes 60 ms, in which no other thread runs.
     """
-    _refuse_what_is_no_plain_key(pem)
-    key = _read_with_library(pem, checked) or _read_pkcs8_body(pem)
+    encrypted = _is_encrypted(pem)
+    if encrypted and passphrase is None:
+        raise PrivateKeyError(
+            "private key is encrypted, and no passphrase is given; give one (passphrase: in a "
+            "configuration, else --passphrase-file or PQPROXY_PASSPHRASE), or decrypt the key: "
+            "openssl pkey -in KEY -out key.pem"
+        )
+    if not encrypted and passphrase is not None:
+        raise PrivateKeyError(
+            "private key is not encrypted, but a passphrase is given; leave the passphrase out, "
+            "or encrypt the key: openssl pkcs8 -topk8 -v2 aes-256-cbc -in KEY -out key.pem"
+        )
+    key = (
+        _read_plain(pem, checked)
+        if passphrase is None
+        else _read_encrypted(pem, passphrase, checked)
+    )
     if key is None:
         raise PrivateKeyError(
             f"private key is damaged or of an algorithm pqproxy does not know; {_SUPPORTED}"
@@ -76,60 +98,95 @@ def load_private_key(pem: bytes, *, checked: bool = False) -> PrivateKey:
     return cast(PrivateKey, key)
 
 
-def encode_private_key(key: PrivateKey) -> bytes:
-    """Return the PEM of a key: PKCS#8, not encrypted."""
+def encode_private_key(key: PrivateKey, passphrase: bytes | None = None) -> bytes:
+    """Return the PEM of a key: PKCS#8, encrypted where there is a passphrase."""
     if isinstance(key, CompositePrivateKey):
-        body = base64.b64encode(encode_pkcs8(key)).decode("ascii")
-        lines = "\n".join(body[at : at + 64] for at in range(0, len(body), 64))
-        return f"-----BEGIN PRIVATE KEY-----\n{lines}\n-----END PRIVATE KEY-----\n".encode()
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
+        der = encode_pkcs8(key)
+    else:
+        der = key.private_bytes(
+            serialization.Encoding.DER,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    if passphrase is None:
+        return _pem(_PLAIN, der)
+    return _pem(_ENCRYPTED, encrypt_private_key(der, passphrase))
 
 
-def _refuse_what_is_no_plain_key(pem: bytes) -> None:
+def _pem(label: str, der: bytes) -> bytes:
+    body = base64.b64encode(der).decode("ascii")
+    lines = "\n".join(body[at : at + 64] for at in range(0, len(body), 64))
+    return f"-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n".encode()
+
+
+def _is_encrypted(pem: bytes) -> bool:
+    """Whether the one key in a file is. Raises PrivateKeyError where there is not one key."""
     labels = [label.decode("ascii") for label in _LABEL.findall(pem)]
     if not labels:
         convert = "; if it is DER: openssl pkey -inform DER -in KEY -out key.pem" if pem else ""
         raise PrivateKeyError(f"no PEM private key: {_no_label(pem)}{convert}")
-    if "ENCRYPTED PRIVATE KEY" in labels or b"Proc-Type: 4,ENCRYPTED" in pem:
-        raise PrivateKeyError(
-            "private key is encrypted, and pqproxy asks for no passphrase; "
-            "decrypt it: openssl pkey -in KEY -out key.pem"
-        )
-    if "OPENSSH PRIVATE KEY" in labels:
+    keys = [label for label in labels if label.endswith(_PLAIN)]
+    if not keys:
+        raise PrivateKeyError(f"no private key here, only: {', '.join(labels).lower()}")
+    if len(keys) > 1:
+        raise PrivateKeyError(f"{len(keys)} private keys in one file; leave the one that is meant")
+    if keys == ["OPENSSH PRIVATE KEY"]:
         raise PrivateKeyError(
             "private key is in OpenSSH's format; convert it: ssh-keygen -p -m PKCS8 -f KEY"
         )
-    if not any(label.endswith("PRIVATE KEY") for label in labels):
-        raise PrivateKeyError(f"no private key here, only: {', '.join(labels).lower()}")
+    return keys == [_ENCRYPTED] or _ENCRYPTED_IN_OLD_FORM in pem
 
 
 def _no_label(pem: bytes) -> str:
     return "there is no line -----BEGIN … KEY-----" if pem else "the file is empty"
 
 
-def _read_with_library(pem: bytes, checked: bool) -> object | None:
+def _read_plain(pem: bytes, checked: bool) -> object | None:
     # None, so that no later error is chained to one whose message we did not write.
     try:
         return serialization.load_pem_private_key(
             pem, password=None, unsafe_skip_rsa_key_validation=checked
         )
     except (TypeError, ValueError, UnsupportedAlgorithm):
-        return None
+        pass
+    der = _body(pem, _PLAIN)
+    return None if der is None else read_pkcs8(der)
 
 
-def _read_pkcs8_body(pem: bytes) -> object | None:
-    body = _PKCS8_BODY.search(pem)
-    if body is None:
+def _read_encrypted(pem: bytes, passphrase: bytes, checked: bool) -> object | None:
+    if _ENCRYPTED_IN_OLD_FORM in pem:
+        return _read_old_form(pem, passphrase, checked)
+    encrypted = _body(pem, _ENCRYPTED)
+    if encrypted is None:
         return None
+    der = decrypt_private_key(encrypted, passphrase)
     try:
-        der = binascii.a2b_base64(body[1])
+        return serialization.load_der_private_key(
+            der, password=None, unsafe_skip_rsa_key_validation=checked
+        )
+    except (TypeError, ValueError, UnsupportedAlgorithm):
+        pass
+    return read_pkcs8(der)
+
+
+def _read_old_form(pem: bytes, passphrase: bytes, checked: bool) -> object:
+    """One round of MD5 stands before this cipher, so it cannot take long."""
+    try:
+        return serialization.load_pem_private_key(
+            pem, password=passphrase, unsafe_skip_rsa_key_validation=checked
+        )
+    except (TypeError, ValueError, UnsupportedAlgorithm):
+        pass
+    raise wrong_passphrase()
+
+
+def _body(pem: bytes, label: str) -> bytes | None:
+    """The DER between the lines of a label, or None where that is no base64."""
+    body = _BODIES[label].search(pem)
+    try:
+        return None if body is None else binascii.a2b_base64(body[1])
     except binascii.Error:
         return None
-    return read_pkcs8(der)
 
 
 def _describe(key: object) -> str:

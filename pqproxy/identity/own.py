@@ -4,7 +4,7 @@ Whatever is wrong with them is found at start and said with the name of the file
 would only see a handshake that fails.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import pairwise
 
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pqproxy.config.values import IdentityFiles
 from pqproxy.crypto.algorithms import PrivateKey, PublicKey
 from pqproxy.crypto.errors import CryptoError
-from pqproxy.crypto.keys import key_algorithm, load_private_key
+from pqproxy.crypto.keys import encode_private_key, key_algorithm, load_private_key
 from pqproxy.crypto.spki import certificate_key
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.names import MALFORMED, CertificateNames, read_names, subject_of
@@ -40,7 +40,7 @@ class Identity:
         """
         where = f"identity {files.name}: {files.source}"
         certificates = read_certificates(files.certificate, where)
-        private_key = _private_key(files.key, where, checked)
+        private_key = _private_key(files, checked)
         try:
             _check_match(certificates, private_key, where)
             chain = _chain(certificates, where)
@@ -61,11 +61,23 @@ class Identity:
         )
 
 
-def _private_key(pem: bytes, where: str, checked: bool) -> PrivateKey:
+def unlock(files: IdentityFiles) -> IdentityFiles:
+    """Return the same identity with a key that needs no passphrase, as workers are given it.
+
+    A worker's streams would stand still for as long as it takes to open one. Raises IdentityError.
+    """
+    if files.passphrase is None:
+        return files
+    private_key = _private_key(files, checked=False)
+    return replace(files, key=encode_private_key(private_key), passphrase=None)
+
+
+def _private_key(files: IdentityFiles, checked: bool) -> PrivateKey:
     try:
-        return load_private_key(pem, checked=checked)
+        return load_private_key(files.key, passphrase=files.passphrase, checked=checked)
     except CryptoError as error:  # it says what was found and how to convert it
-        raise IdentityError(f"{where}: {error}") from None
+        message = f"identity {files.name}: {files.source}: {error}"
+    raise IdentityError(message)
 
 
 def _check_match(

@@ -97,13 +97,17 @@ def test_a_private_key_error_is_chained_to_no_other(pem):
     assert refusal.value.__context__ is None
 
 
-def test_an_encrypted_private_key_is_not_in_the_error():
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+@pytest.mark.parametrize("given", [None, b"wrong " + MARK])
+def test_neither_an_encrypted_private_key_nor_its_passphrase_is_in_the_error(form, given):
     pem = pki.key("ecdsa-p256").private_bytes(
-        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"a passphrase")
+        Encoding.PEM, form, BestAvailableEncryption(b"a passphrase")
     )
 
     with pytest.raises(PrivateKeyError) as refusal:
-        load_private_key(pem)
+        load_private_key(pem, passphrase=given)
 
+    assert refusal.value.__context__ is None
+    assert_hides(refusal.value, MARK)
     for line in pem.decode().splitlines()[1:-1]:
-        assert line not in shown(refusal.value)
+        assert not line or line not in shown(refusal.value)

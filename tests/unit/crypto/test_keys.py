@@ -1,6 +1,7 @@
 import base64
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, mlkem, rsa, x25519
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -11,8 +12,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from pqproxy.crypto import PrivateKeyError, key_algorithm, load_private_key
+from pqproxy.crypto.composite_keys import COMPOSITES
+from pqproxy.crypto.keys import encode_private_key
 from tests.support import pki
 
+PASSPHRASE = b"correct horse"
 CERTIFICATE = b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 EC_PARAMETERS = b"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
 ALGORITHMS = {
@@ -29,9 +33,13 @@ def pem_of(key, form=PrivateFormat.PKCS8, encryption=None):
     return key.private_bytes(Encoding.PEM, form, encryption or NoEncryption())
 
 
-def refusal_of(pem):
+def encrypted(algorithm, form=PrivateFormat.PKCS8):
+    return pem_of(pki.key(algorithm), form, BestAvailableEncryption(PASSPHRASE))
+
+
+def refusal_of(pem, passphrase=None):
     with pytest.raises(PrivateKeyError) as refusal:
-        load_private_key(pem)
+        load_private_key(pem, passphrase=passphrase)
     return str(refusal.value)
 
 
@@ -110,13 +118,68 @@ def test_a_key_is_found_wherever_tools_put_it(arrange):
 
 
 @pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
-def test_an_encrypted_key_is_refused_with_the_way_to_decrypt_it(form):
-    pem = pem_of(pki.key("ecdsa-p256"), form, BestAvailableEncryption(b"passphrase"))
+def test_an_encrypted_key_without_a_passphrase_is_refused_with_both_ways_out(form):
+    refusal = refusal_of(encrypted("ecdsa-p256", form))
 
-    refusal = refusal_of(pem)
-
-    assert "is encrypted" in refusal
+    assert "is encrypted, and no passphrase is given" in refusal
+    assert "--passphrase-file" in refusal
     assert "openssl pkey -in KEY -out key.pem" in refusal
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+@pytest.mark.parametrize("algorithm", ["ecdsa-p256", "rsa-2048"])
+def test_an_encrypted_key_is_opened_in_each_of_its_forms(algorithm, form):
+    loaded = load_private_key(encrypted(algorithm, form), passphrase=PASSPHRASE)
+
+    assert loaded.public_key() == pki.key(algorithm).public_key()
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+@pytest.mark.parametrize("wrong", [b"another", b"", PASSPHRASE + b"\n"])
+def test_a_wrong_passphrase_is_named(form, wrong):
+    assert "does not open the private key" in refusal_of(encrypted("ecdsa-p256", form), wrong)
+
+
+def test_a_passphrase_for_a_key_that_is_not_encrypted_is_refused():
+    """Whoever gave one believes that the key is encrypted."""
+    refusal = refusal_of(pem_of(pki.key("ecdsa-p256")), PASSPHRASE)
+
+    assert "is not encrypted, but a passphrase is given" in refusal
+    assert "openssl pkcs8 -topk8" in refusal
+
+
+@pytest.mark.parametrize("algorithm", [*pki.ALGORITHMS, *(c.key_algorithm for c in COMPOSITES)])
+def test_every_key_that_we_encrypt_is_read_back(algorithm):
+    pem = encode_private_key(pki.key(algorithm), PASSPHRASE)
+
+    assert pem.startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n")
+    loaded = load_private_key(pem, passphrase=PASSPHRASE)
+    assert loaded.public_key() == pki.key(algorithm).public_key()
+
+
+@pytest.mark.parametrize("algorithm", ["ecdsa-p256", "mldsa65"])
+def test_others_read_what_we_encrypt(algorithm):
+    pem = encode_private_key(pki.key(algorithm), PASSPHRASE)
+
+    loaded = serialization.load_pem_private_key(pem, PASSPHRASE)
+
+    assert loaded.public_key() == pki.key(algorithm).public_key()
+
+
+@pytest.mark.parametrize("algorithm", ["ecdsa-p256", "mldsa65", "mldsa65-ecdsa-p256"])
+def test_what_we_write_without_a_passphrase_is_plain(algorithm):
+    pem = encode_private_key(pki.key(algorithm))
+
+    assert pem.startswith(b"-----BEGIN PRIVATE KEY-----\n")
+    assert load_private_key(pem).public_key() == pki.key(algorithm).public_key()
+
+
+@pytest.mark.parametrize("label", [b"ENCRYPTED PRIVATE KEY", b"PRIVATE KEY"])
+def test_a_file_with_two_keys_is_refused(label):
+    """Which one is meant would be a guess."""
+    block = b"-----BEGIN %s-----\nMIIB\n-----END %s-----\n" % (label, label)
+
+    assert "2 private keys in one file" in refusal_of(pem_of(pki.key("ecdsa-p256")) + block)
 
 
 def test_an_openssh_key_is_refused_with_the_way_to_convert_it():

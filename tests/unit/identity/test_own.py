@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from pqproxy.config.values import IdentityFiles
 from pqproxy.identity.errors import IdentityError
-from pqproxy.identity.own import Identity
+from pqproxy.identity.own import Identity, unlock
 from tests.support import pki
 
 ROOT = pki.root()
@@ -146,6 +146,48 @@ def test_an_unreadable_key_is_named_without_a_byte_of_it(key, message):
     assert message in str(error)
     assert not any(line in f"{error}{error.fix}" for line in LEAF.key_pem.decode().split("\n")[1:3])
     assert error.__cause__ is None
+
+
+def locked(passphrase=b"secret"):
+    return dataclasses.replace(files(key=encrypted(b"secret")), passphrase=passphrase)
+
+
+def test_an_encrypted_key_is_opened_with_its_passphrase():
+    assert Identity.load(locked(), pki.NOW).private_key.public_key() == LEAF.key.public_key()
+
+
+@pytest.mark.parametrize(
+    ("identity_files", "message"),
+    [
+        (locked(b"wrong"), "does not open the private key"),
+        (locked(None), "no passphrase is given"),
+        (dataclasses.replace(files(), passphrase=b"secret"), "is not encrypted"),
+    ],
+    ids=["wrong", "missing", "needless"],
+)
+def test_a_passphrase_that_does_not_fit_is_named_with_the_file(identity_files, message):
+    error = error_of(identity_files)
+
+    assert message in str(error)
+    assert "secret" not in str(error)
+    assert error.__context__ is None
+
+
+def test_an_unlocked_identity_is_the_same_without_its_passphrase():
+    """What a worker is given: it has no time to derive keys, and no need of the passphrase."""
+    unlocked = unlock(locked())
+
+    assert unlocked.passphrase is None
+    assert Identity.load(unlocked, pki.NOW).chain == LEAF.chain_der
+
+
+def test_an_identity_without_a_passphrase_stays_as_it_is():
+    assert unlock(files()) == files()
+
+
+def test_what_cannot_be_unlocked_is_named():
+    with pytest.raises(IdentityError, match=r"identity llm: llm.crt, llm.key: .*does not open"):
+        unlock(locked(b"wrong"))
 
 
 @pytest.mark.parametrize(
