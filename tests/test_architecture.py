@@ -18,6 +18,7 @@ LAYERS = {
     "identity": {"config", "crypto", "telemetry"},
     "proxy": {"config", "crypto", "identity", "telemetry", "tls"},
     "supervisor": {"config", "crypto", "identity", "proxy", "telemetry"},
+    "signing": {"crypto", "identity"},
     "probing": {"config", "crypto", "identity", "tls"},
     "control": {"config"},
     "checking": {
@@ -39,6 +40,7 @@ LAYERS = {
         "demo",
         "identity",
         "probing",
+        "signing",
         "supervisor",
         "telemetry",
         "tls",

@@ -13,6 +13,7 @@ class Purpose(StrEnum):
 
     CLIENT = "client"
     SERVER = "server"
+    SIGNER = "signer"  # of content, in a signature file
 
 
 @dataclass(frozen=True, slots=True)

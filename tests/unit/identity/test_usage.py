@@ -8,20 +8,22 @@ from tests.support.pki import CLIENT_AUTH, SERVER_AUTH
 
 
 @pytest.mark.parametrize(
-    ("usages", "client", "server"),
+    ("usages", "client", "server", "signer"),
     [
-        ([CLIENT_AUTH], True, False),
-        ([SERVER_AUTH], False, True),
-        ([SERVER_AUTH, CLIENT_AUTH], True, True),
-        ([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE], True, True),
-        ([ExtendedKeyUsageOID.CODE_SIGNING], False, False),
+        ([CLIENT_AUTH], True, False, True),
+        ([SERVER_AUTH], False, True, False),
+        ([SERVER_AUTH, CLIENT_AUTH], True, True, True),
+        ([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE], True, True, True),
+        ([ExtendedKeyUsageOID.CODE_SIGNING], False, False, True),
+        ([ExtendedKeyUsageOID.EMAIL_PROTECTION], False, False, False),
     ],
 )
-def test_a_certificate_serves_the_roles_that_it_lists(usages, client, server):
+def test_a_certificate_serves_the_roles_that_it_lists(usages, client, server, signer):
     usage = x509.ExtendedKeyUsage(usages)
 
     assert permits_usage(usage, Purpose.CLIENT) is client
     assert permits_usage(usage, Purpose.SERVER) is server
+    assert permits_usage(usage, Purpose.SIGNER) is signer
 
 
 @pytest.mark.parametrize("purpose", Purpose)
