@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, mldsa, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from pqproxy.crypto.algorithms import PrivateKey, PublicKey
+from pqproxy.crypto.composite_keys import COMPOSITES
 from pqproxy.crypto.x509_signing import (
     authority_key_identifier,
     sign_certificate,
@@ -35,6 +36,7 @@ ALGORITHMS: dict[str, Callable[[], PrivateKey]] = {
     "rsa-2048": lambda: rsa.generate_private_key(65537, 2048),
     "mldsa65": mldsa.MLDSA65PrivateKey.generate,
     "mldsa87": mldsa.MLDSA87PrivateKey.generate,
+    **{each.key_algorithm: each.generate for each in COMPOSITES},
 }
 
 

@@ -5,7 +5,7 @@ decides anything: it runs only after a no, looks at the same certificates and fi
 useful thing to say. The order of `_FINDINGS` is from the most to the least telling.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from pqproxy.crypto.composite_keys import COMPOSITES
 from pqproxy.crypto.keys import SMALLEST_RSA, has_long_exponent
 from pqproxy.crypto.spki import certificate_key
 from pqproxy.identity.errors import (
@@ -24,6 +25,15 @@ from pqproxy.identity.errors import (
     Refused,
 )
 from pqproxy.identity.names import MALFORMED, issuer_of, printable, subject_of
+from pqproxy.identity.path_rules import (
+    DEPTH,
+    ISSUER,
+    KEY_IDENTIFIER,
+    LOOP,
+    MAX_INTERMEDIATES,
+    SIGNATURE,
+    RuleBroken,
+)
 from pqproxy.identity.peer import Purpose
 from pqproxy.identity.roots import Root
 from pqproxy.identity.usage import USAGE_NAMES, permits_usage
@@ -88,6 +98,46 @@ def explain(evidence: Evidence, library_says: str) -> Refused:
     )
 
 
+def explain_rule(evidence: Evidence, broken: RuleBroken) -> Refused:
+    """Return the refusal of a path with a composite key, for the rule that it broke.
+
+    In the words of `explain` wherever that has some: an operator need not know who verified.
+    """
+    try:
+        return _finding_of(evidence, broken) or _words_of(evidence, broken)
+    except MALFORMED:
+        return malformed("an extension in the chain does not parse", "issue the chain again")
+
+
+def _finding_of(evidence: Evidence, broken: RuleBroken) -> Refused | None:
+    if broken.rule in (ISSUER, LOOP, DEPTH):  # no path at all: look at everything
+        findings = [finding for finding in _FINDINGS if finding is not _namesake]
+        return next(filter(None, (finding(evidence) for finding in findings)), None)
+    at = broken.certificate
+    return (
+        _authority_as_leaf(evidence)
+        or _date_of(at, evidence.now)
+        or _usage_of(at, evidence.purpose)
+        or _missing_extension(evidence)
+    )
+
+
+def _words_of(evidence: Evidence, broken: RuleBroken) -> Refused:
+    subject = subject_of(broken.certificate)
+    if broken.rule is DEPTH:
+        return malformed(
+            f"the path to the root is longer than {MAX_INTERMEDIATES} intermediates",
+            "use fewer intermediates",
+        )
+    if broken.rule is KEY_IDENTIFIER:
+        return _made_anew(evidence, broken.certificate)
+    if broken.rule is SIGNATURE:
+        return _untrusted(f"{subject} {broken}", "issue the certificate again")
+    return malformed(
+        f"{subject} {broken}", "issue the certificate again, for instance with pqproxy certs issue"
+    )
+
+
 def malformed(detail: str, fix: str) -> Refused:
     """A chain that no trust set could accept."""
     return Refused(ReasonCode.UNTRUSTED, BAD_CERTIFICATE, detail, fix)
@@ -116,14 +166,18 @@ def unfit_key(certificate: x509.Certificate) -> Refused:
     return Refused(reason, UNSUPPORTED_CERTIFICATE, detail, _USABLE_KEYS)
 
 
-def other_key(certificate: x509.Certificate, found: str, wanted: str) -> Refused:
+def other_key(certificate: x509.Certificate, found: str, wanted: Set[str]) -> Refused:
     """A certificate whose key is sound, and not what this listener demands."""
+    accepted = " or ".join(sorted(wanted))
+    default = COMPOSITES[0].key_algorithm
+    best = default if default in wanted else min(wanted)
     return Refused(
         ReasonCode.WEAK_AUTHENTICATION,
         UNSUPPORTED_CERTIFICATE,
-        f"{subject_of(certificate)} has a key of type {found}, and only {wanted} is accepted here",
-        f"give the peer a chain of {wanted} up to its root: pqproxy certs init --algorithm"
-        f" {wanted}, then certs issue --algorithm {wanted}",
+        f"{subject_of(certificate)} has a key of type {found}, and only {accepted} is accepted"
+        " here",
+        f"give the peer a chain of {best} up to its root: pqproxy certs init --algorithm {best},"
+        f" then certs issue --algorithm {best}",
     )
 
 
@@ -143,19 +197,22 @@ def _authority_as_leaf(evidence: Evidence) -> Refused | None:
 
 
 def _out_of_date(evidence: Evidence) -> Refused | None:
-    for certificate in evidence.path():
-        ends, begins = certificate.not_valid_after_utc, certificate.not_valid_before_utc
-        subject = subject_of(certificate)
-        if ends < evidence.now:
-            detail = f"{subject} expired on {ends:%Y-%m-%d %H:%M} UTC"
-            fix = f"renew the certificate of {subject}"
-        elif begins > evidence.now:
-            detail = f"{subject} is not valid before {begins:%Y-%m-%d %H:%M} UTC"
-            fix = "check the clocks of both machines, or wait"
-        else:
-            continue
-        return Refused(ReasonCode.EXPIRED, CERTIFICATE_EXPIRED, detail, fix)
-    return None
+    dates = (_date_of(certificate, evidence.now) for certificate in evidence.path())
+    return next(filter(None, dates), None)
+
+
+def _date_of(certificate: x509.Certificate, now: datetime) -> Refused | None:
+    ends, begins = certificate.not_valid_after_utc, certificate.not_valid_before_utc
+    subject = subject_of(certificate)
+    if ends < now:
+        detail = f"{subject} expired on {ends:%Y-%m-%d %H:%M} UTC"
+        fix = f"renew the certificate of {subject}"
+    elif begins > now:
+        detail = f"{subject} is not valid before {begins:%Y-%m-%d %H:%M} UTC"
+        fix = "check the clocks of both machines, or wait"
+    else:
+        return None
+    return Refused(ReasonCode.EXPIRED, CERTIFICATE_EXPIRED, detail, fix)
 
 
 def _unknown_issuer(evidence: Evidence) -> Refused | None:
@@ -185,25 +242,35 @@ def _namesake(evidence: Evidence) -> Refused | None:
         return None
     if any(_signed(evidence.leaf, certificate) for certificate in evidence.certificates[1:]):
         return None
+    return _made_anew(evidence, evidence.leaf)
+
+
+def _made_anew(evidence: Evidence, certificate: x509.Certificate) -> Refused:
+    known = any(root.certificate.subject == certificate.issuer for root in evidence.roots)
+    where = f"in trust {evidence.trust}" if known else "in the chain"
     return _untrusted(
-        f"{subject_of(evidence.leaf)} is signed by another key than the {namesakes[0].subject}"
-        f" in trust {evidence.trust}, though it has the same name",
+        f"{subject_of(certificate)} is signed by another key than the {issuer_of(certificate)}"
+        f" {where}, though it has the same name",
         "the authority was made anew: take certificate and root from the same one",
     )
 
 
 def _wrong_usage(evidence: Evidence) -> Refused | None:
-    for certificate in evidence.path():
-        if not permits_usage(_extension(certificate, x509.ExtendedKeyUsage), evidence.purpose):
-            usage = USAGE_NAMES[evidence.purpose]
-            return Refused(
-                ReasonCode.UNTRUSTED,
-                UNSUPPORTED_CERTIFICATE,
-                f"{subject_of(certificate)} may not be used by a TLS {evidence.purpose}:"
-                f" its extendedKeyUsage lacks {usage}",
-                f"issue it with extendedKeyUsage={usage} (pqproxy certs issue gives both usages)",
-            )
-    return None
+    usages = (_usage_of(certificate, evidence.purpose) for certificate in evidence.path())
+    return next(filter(None, usages), None)
+
+
+def _usage_of(certificate: x509.Certificate, purpose: Purpose) -> Refused | None:
+    if permits_usage(_extension(certificate, x509.ExtendedKeyUsage), purpose):
+        return None
+    usage = USAGE_NAMES[purpose]
+    return Refused(
+        ReasonCode.UNTRUSTED,
+        UNSUPPORTED_CERTIFICATE,
+        f"{subject_of(certificate)} may not be used by a TLS {purpose}:"
+        f" its extendedKeyUsage lacks {usage}",
+        f"issue it with extendedKeyUsage={usage} (pqproxy certs issue gives both usages)",
+    )
 
 
 def _missing_extension(evidence: Evidence) -> Refused | None:

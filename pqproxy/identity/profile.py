@@ -47,7 +47,7 @@ def narrowed(trust: Trust, profile: Profile) -> Trust:
     if profile not in _DEMANDED:
         return trust
     try:
-        return trust.only(_DEMANDED[profile][0])
+        return trust.only(frozenset({_DEMANDED[profile][0]}))
     except IdentityError as error:
         raise IdentityError(f"{error}, and {profile} takes no other", _FIX) from None
 

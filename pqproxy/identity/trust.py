@@ -3,8 +3,8 @@
 Paths are built and signatures checked by `cryptography.x509.verification`. Its server verifier
 knows DNS names and addresses only, so its client verifier serves both directions, with the web
 PKI's extension policies; only the checks of extendedKeyUsage, and of keyUsage on authorities, are
-ours. Names are then compared by
-`IdentityPatterns`, never here.
+ours. It knows no composite keys: chains with one go to `path_validation`. Names are then compared
+by `IdentityPatterns`, never here.
 
 How SPIFFE IDs are bound to roots: a root declares its trust domain by a URI SAN without a path
 (`spiffe://corp`). Such a root signs IDs of that domain alone, and no other root of the set may
@@ -14,7 +14,7 @@ Organisations that must not speak for each other belong in different trust sets.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import astuple, dataclass, replace
 from datetime import datetime
 
@@ -32,7 +32,15 @@ from pqproxy.config.values import TrustFiles
 from pqproxy.crypto.certificate_size import is_too_large
 from pqproxy.crypto.keys import key_algorithm
 from pqproxy.crypto.spki import certificate_key
-from pqproxy.identity.diagnosis import Evidence, explain, malformed, other_key, unfit_key
+from pqproxy.crypto.x509_verification import involves_composite
+from pqproxy.identity.diagnosis import (
+    Evidence,
+    explain,
+    explain_rule,
+    malformed,
+    other_key,
+    unfit_key,
+)
 from pqproxy.identity.errors import (
     BAD_CERTIFICATE,
     CERTIFICATE_REQUIRED,
@@ -40,6 +48,8 @@ from pqproxy.identity.errors import (
     Refused,
 )
 from pqproxy.identity.names import MALFORMED, CertificateNames, SpiffeId, is_spiffe, read_names
+from pqproxy.identity.path_rules import RuleBroken
+from pqproxy.identity.path_validation import validate_path
 from pqproxy.identity.peer import PeerIdentity, Purpose
 from pqproxy.identity.pem import is_self_issued
 from pqproxy.identity.roots import Root, read_roots
@@ -57,28 +67,31 @@ class Trust:
     name: str
     roots: tuple[Root, ...]
     digest: bytes  # of all that it was made from: another one may judge otherwise
-    _store: Store
-    _key: str | None = None  # the one kind of key that a chain may hold; None: any that is fit
+    _anchors: tuple[x509.Certificate, ...]  # the roots that count
+    _store: Store  # the same, for the library
+    _kinds: frozenset[str] | None = None  # of the keys that a path may hold; None: any that is fit
 
     @classmethod
     def load(cls, files: TrustFiles) -> "Trust":
         """Read the roots. Raises IdentityError naming the block that is no usable root."""
         roots = read_roots(files)
         digest = hashlib.sha256(repr(astuple(files)).encode()).digest()
-        return cls(files.name, roots, digest, Store([root.certificate for root in roots]))
+        anchors = tuple(root.certificate for root in roots)
+        return cls(files.name, roots, digest, anchors, Store(list(anchors)))
 
-    def only(self, key: str) -> "Trust":
-        """Return a set that takes chains with one kind of key alone, the root's included.
+    def only(self, keys: frozenset[str]) -> "Trust":
+        """Return a set that takes paths with these kinds of keys alone, the root's included.
 
-        Each certificate is signed by the key above it, so that is its kind of signature too. The
-        other roots verify nothing any more, and still keep their trust domains to themselves.
+        Each certificate is signed by the key above it, so these are its kinds of signatures too.
+        The other roots verify nothing any more, and still keep their trust domains to themselves.
         Raises IdentityError when no root is left.
         """
-        found = [root.certificate for root in self.roots]
-        fit = [root for root in found if key_algorithm(certificate_key(root)) == key]
+        fit = tuple(root for root in self._anchors if key_algorithm(certificate_key(root)) in keys)
         if not fit:
-            raise IdentityError(f"trust {self.name}: holds no root with a key of type {key}")
-        return replace(self, _store=Store(fit), _key=key)
+            kinds = " or ".join(sorted(keys))
+            raise IdentityError(f"trust {self.name}: holds no root with a key of type {kinds}")
+        kept = keys if self._kinds is None else keys & self._kinds
+        return replace(self, _anchors=fit, _store=Store(list(fit)), _kinds=kept)
 
     def verify(self, chain: Sequence[bytes], purpose: Purpose, now: datetime) -> PeerIdentity:
         """Verify a chain (DER, leaf first, then issuers in any order) and say who the peer is.
@@ -89,7 +102,7 @@ class Trust:
         leaf = certificates[0]
         # Before a signature is checked: an RSA key can be made so that this takes long.
         for certificate in certificates:
-            _check_key(certificate, self._key)
+            _check_key(certificate, self._kinds)
         path = self._build_path(certificates, purpose, now)
         names = _names(leaf)
         return PeerIdentity(
@@ -106,6 +119,21 @@ class Trust:
         self, certificates: Sequence[x509.Certificate], purpose: Purpose, now: datetime
     ) -> list[x509.Certificate]:
         """Return the path from leaf to root."""
+        evidence = Evidence(tuple(certificates), self.roots, self.name, purpose, now)
+        try:
+            if any(map(involves_composite, certificates)):
+                return validate_path(certificates, self._anchors, purpose, now)
+            return self._build_path_with_library(certificates, purpose, now)
+        except (VerificationError, RuleBroken, *MALFORMED) as error:
+            for certificate in evidence.path() if self._kinds else ():
+                _check_key(certificate, self._kinds)  # a root may be what does not fit
+            if isinstance(error, RuleBroken):
+                raise explain_rule(evidence, error) from None
+            raise explain(evidence, str(error)) from None
+
+    def _build_path_with_library(
+        self, certificates: Sequence[x509.Certificate], purpose: Purpose, now: datetime
+    ) -> list[x509.Certificate]:
         verifier = (
             PolicyBuilder()
             .store(self._store)
@@ -114,13 +142,7 @@ class Trust:
             .extension_policies(ca_policy=_CA_POLICIES[purpose], ee_policy=_LEAF_POLICIES[purpose])
             .build_client_verifier()
         )
-        try:
-            return verifier.verify(certificates[0], list(certificates[1:])).chain
-        except (VerificationError, *MALFORMED) as error:
-            evidence = Evidence(tuple(certificates), self.roots, self.name, purpose, now)
-            for certificate in evidence.path() if self._key else ():
-                _check_key(certificate, self._key)  # a root may be what does not fit
-            raise explain(evidence, str(error)) from None
+        return verifier.verify(certificates[0], list(certificates[1:])).chain
 
     def _vouches(self, anchor: x509.Certificate, names: CertificateNames) -> bool:
         """Check the SPIFFE ID against the root; return whether that declares its domain."""
@@ -184,8 +206,8 @@ def _distinct(certificates: list[x509.Certificate]) -> list[x509.Certificate]:
     return [leaf, *issuers]
 
 
-def _check_key(certificate: x509.Certificate, only: str | None) -> None:
-    """Refuse a key that no chain may hold, or that is not of the one kind that this one may.
+def _check_key(certificate: x509.Certificate, kinds: Set[str] | None) -> None:
+    """Refuse a key that no chain may hold, or that is of no kind that this one may.
 
     The path verifier does not judge the key of a leaf, and accepts some that we never offer.
     """
@@ -195,8 +217,8 @@ def _check_key(certificate: x509.Certificate, only: str | None) -> None:
         algorithm = "unsupported"
     if algorithm == "unsupported":
         raise unfit_key(certificate)
-    if only is not None and algorithm != only:
-        raise other_key(certificate, algorithm, only)
+    if kinds is not None and algorithm not in kinds:
+        raise other_key(certificate, algorithm, kinds)
 
 
 def _names(leaf: x509.Certificate) -> CertificateNames:

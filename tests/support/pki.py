@@ -10,18 +10,23 @@ certificates are valid from 2020 to 2045, so that tests may use the real clock o
 """
 
 import ipaddress
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from pqproxy.config.values import IdentityFiles, TrustFiles
+from pqproxy.crypto.composite import CompositeSignature, verify_by_openssl
 from pqproxy.crypto.composite_keys import COMPOSITES, CompositePrivateKey
+from pqproxy.crypto.spki import AlgorithmIdentifier, TbsCertificate
 from pqproxy.crypto.x509_signing import (
     authority_key_identifier,
     sign_certificate,
@@ -100,7 +105,9 @@ class Request:
     ca: bool = False
     aki: bool = True
     key_usage: bool = True
-    extra: tuple = ()  # (extension, critical) pairs
+    extra: tuple = ()  # (extension, critical) pairs, instead of those of their kinds or beside
+    without: tuple = ()  # classes of extensions that are left out
+    edit: Callable | None = None  # changes the TbsCertificate before a composite key signs it
 
 
 @dataclass(frozen=True)
@@ -208,6 +215,38 @@ def trust_files(*authorities, name="mesh"):
     return TrustFiles(name, tuple(a.certificate_pem for a in authorities), f"{name}.pem")
 
 
+def edited(certificate, edit, signer_key):
+    """A certificate with `edit` done to its TbsCertificate, signed anew with a composite key."""
+    tbs = asn1.decode_der(TbsCertificate, certificate.tbs_certificate_bytes)
+    edit(tbs)
+    message = asn1.encode_der(tbs)
+    algorithm = CompositeSignature(signer_key.algorithm, verify_by_openssl, "openssl")
+    return outside(message, der_of(signer_key.algorithm.oid), algorithm.sign(signer_key, message))
+
+
+def outside(message, identifier, signature, padding_bits=0):
+    """A certificate of these three parts, the first two in DER, whether they fit or not."""
+    signed = Signed(
+        to_be_signed=asn1.decode_der(asn1.TLV, message),
+        algorithm=asn1.decode_der(asn1.TLV, identifier),
+        signature=asn1.BitString(signature, padding_bits),
+    )
+    with warnings.catch_warnings(action="ignore"):  # it is meant to be wrong
+        return x509.load_der_x509_certificate(asn1.encode_der(signed))
+
+
+def der_of(oid):
+    """An AlgorithmIdentifier without parameters."""
+    return asn1.encode_der(AlgorithmIdentifier(algorithm=oid))
+
+
+@asn1.sequence
+class Signed:
+    to_be_signed: asn1.TLV
+    algorithm: asn1.TLV
+    signature: asn1.BitString
+
+
 def named(subject, issuer):
     """A certificate in DER with these names, which nobody in particular signed."""
     private = key("ecdsa-p256", "nobody in particular")
@@ -228,10 +267,13 @@ def _build(wanted, private, issuer):
         .not_valid_before(wanted.not_before)
         .not_valid_after(wanted.not_after)
     )
-    for extension, critical in _extensions(wanted, private, signer_key):
-        builder = builder.add_extension(extension, critical)
+    extensions = {e.oid: (e, c) for e, c in _extensions(wanted, private, signer_key)}
+    for extension, critical in extensions.values():
+        if not isinstance(extension, wanted.without):
+            builder = builder.add_extension(extension, critical)
     if isinstance(signer_key, CompositePrivateKey):
-        return sign_certificate(builder, private.public_key(), signer_key)
+        certificate = sign_certificate(builder, private.public_key(), signer_key)
+        return edited(certificate, wanted.edit, signer_key) if wanted.edit else certificate
     builder = builder.public_key(private.public_key())
     return builder.sign(signer_key, _HASHES.get(signer_algorithm))
 

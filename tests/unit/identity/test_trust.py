@@ -3,15 +3,29 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pqproxy.config.values import TrustFiles
+from pqproxy.crypto.composite_keys import COMPOSITES
+from pqproxy.identity.certificates import (
+    ALGORITHMS,
+    Issuer,
+    LeafNames,
+    Validity,
+    build_leaf,
+    build_root,
+)
 from pqproxy.identity.errors import IdentityError, Refused
 from pqproxy.identity.peer import Purpose
+from pqproxy.identity.pem import encode
 from pqproxy.identity.trust import MAX_CERTIFICATES, MAX_DEPTH, Trust
 from tests.support import pki
 
 ID = "spiffe://corp/ns/apps/sa/llm"
+COMPOSITE_KINDS = tuple(each.key_algorithm for each in COMPOSITES)
+VALIDITY = Validity(pki.NOT_BEFORE, pki.NOT_AFTER)
 ROOT = pki.root()
 TRUST = Trust.load(ROOT.trust_files())
 LEAF = ROOT.intermediate().issue(uris=(ID,))
@@ -34,7 +48,7 @@ def below(authority, levels):
 
 
 @pytest.mark.parametrize("purpose", Purpose)
-@pytest.mark.parametrize("algorithm", pki.ALGORITHMS)
+@pytest.mark.parametrize("algorithm", [*pki.ALGORITHMS, *COMPOSITE_KINDS])
 def test_chains_of_every_algorithm_verify_in_both_directions(algorithm, purpose):
     root = pki.root(algorithm)
     leaf = root.intermediate().issue(uris=(ID,))
@@ -43,6 +57,51 @@ def test_chains_of_every_algorithm_verify_in_both_directions(algorithm, purpose)
 
     assert peer.uris == (ID,)
     assert peer.purpose is purpose
+
+
+@pytest.mark.parametrize("kind", COMPOSITE_KINDS)
+def test_the_authority_that_certs_makes_signs_what_is_trusted(kind):
+    """What `pqproxy certs init` and `issue` do, with each composite algorithm."""
+    private = ALGORITHMS[kind]()
+    root = build_root(private, kind, VALIDITY, "spiffe://corp")
+    names = LeafNames.parse(spiffe=(ID,))
+    key = ALGORITHMS[kind]().public_key()
+    leaf = build_leaf(key, "llm", names, VALIDITY, Issuer(root, private))
+    trusted = Trust.load(TrustFiles("mesh", (encode(root),), "ca.crt"))
+
+    peer = trusted.verify((leaf.public_bytes(Encoding.DER),), Purpose.CLIENT, pki.NOW)
+
+    assert (peer.name, peer.trust_domain_vouched) == (ID, True)
+
+
+def test_a_set_narrowed_to_some_kinds_takes_these_throughout_and_says_what_it_missed():
+    strong, weak = pki.root(COMPOSITE_KINDS[0]), pki.root(name="weak")
+    kinds = frozenset(COMPOSITE_KINDS)
+    narrow = trust(strong, weak).only(kinds)
+
+    mixed = strong.intermediate(algorithm=COMPOSITE_KINDS[1]).issue(uris=(ID,))
+    assert narrow.verify(mixed.chain_der, Purpose.CLIENT, pki.NOW).name == ID
+    for found, chain in {
+        "mldsa65": strong.issue(uris=(ID,), algorithm="mldsa65").chain_der,
+        "ecdsa-p256": weak.issue(uris=(ID,)).chain_der,
+        "rsa": strong.intermediate(algorithm="rsa-2048").issue(uris=(ID,)).chain_der,
+    }.items():
+        refused = refusal(chain, trusted=narrow)
+        assert (refused.reason, refused.alert) == ("weak_authentication", "unsupported_certificate")
+        assert f"has a key of type {found}, and only mldsa44-ecdsa-p256 or " in refused.detail
+        assert "certs init --algorithm mldsa65-ecdsa-p256" in refused.fix
+
+
+def test_a_set_is_only_ever_narrowed_further():
+    strong = pki.root(COMPOSITE_KINDS[0])
+    narrow = trust(strong).only(frozenset(COMPOSITE_KINDS)).only(frozenset({COMPOSITE_KINDS[0]}))
+
+    refused = refusal(
+        strong.issue(uris=(ID,), algorithm=COMPOSITE_KINDS[1]).chain_der, trusted=narrow
+    )
+    assert refused.reason == "weak_authentication"
+    with pytest.raises(IdentityError, match="trust mesh: holds no root with a key of type mldsa87"):
+        narrow.only(frozenset({"mldsa87"}))
 
 
 def test_a_chain_may_mix_algorithms():

@@ -1,0 +1,133 @@
+"""Certification paths in which a composite key takes part (RFC 5280 §6.1).
+
+`cryptography` cannot verify these. Pure: certificates, roots, a purpose and a time go in; a path
+comes out, or the one rule that was broken (`path_rules`). Whether the kinds of keys are wanted, and
+what the names mean, is `trust`'s business.
+
+What a stranger can make us compute is bounded: all that is cheap is checked first, each link once,
+and never more than MAX_SIGNATURE_CHECKS signatures of a chain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import pairwise
+
+from cryptography import x509
+
+from pqproxy.crypto.errors import InvalidSignature
+from pqproxy.crypto.spki import certificate_key
+from pqproxy.crypto.x509_verification import certificate_signature
+from pqproxy.identity.names import MALFORMED
+from pqproxy.identity.path_rules import (
+    DEPTH,
+    EFFORT,
+    ISSUER,
+    LOOP,
+    MAX_INTERMEDIATES,
+    PARSES,
+    RULES,
+    SIGNATURE,
+    Place,
+    RuleBroken,
+    names_key_of,
+)
+from pqproxy.identity.peer import Purpose
+
+MAX_SIGNATURE_CHECKS = 6
+
+
+def validate_path(
+    certificates: Sequence[x509.Certificate],
+    roots: Iterable[x509.Certificate],
+    purpose: Purpose,
+    now: datetime,
+) -> list[x509.Certificate]:
+    """Return the path from the leaf, which comes first, to a root.
+
+    The others are issuers in any order, of which no two may have one name. Raises RuleBroken, of
+    several paths for the one that got furthest.
+    """
+    checker = _SignatureChecker()
+    refusals = []
+    try:
+        for path in _paths(certificates, tuple(roots)):
+            try:
+                _check_rules(path, purpose, now)
+                checker.check(path)
+            except RuleBroken as refusal:
+                refusals.append(refusal)
+            else:
+                return path
+    except RuleBroken as refusal:  # there are no more paths
+        refusals.append(refusal)
+    except MALFORMED:
+        raise RuleBroken(PARSES, certificates[0]) from None
+    raise max(refusals, key=lambda refusal: RULES.index(refusal.rule))
+
+
+def _paths(
+    certificates: Sequence[x509.Certificate], roots: Sequence[x509.Certificate]
+) -> Iterator[list[x509.Certificate]]:
+    """Follow the names up, and yield a path for each root met. Raises RuleBroken at the end.
+
+    No intermediate has two names above it, so this is a walk, not a search. Roots may share one:
+    those with the key that the certificate names come alone, where there are any.
+    """
+    intermediates = {each.subject: each for each in certificates[1:]}
+    path = [certificates[0]]
+    while True:
+        last = path[-1]
+        anchors = [root for root in roots if root.subject == last.issuer]
+        fitting = [root for root in anchors if names_key_of(last, root)]
+        yield from ([*path, root] for root in fitting or anchors[:1])
+        above = intermediates.get(last.issuer)
+        if above is None:
+            raise RuleBroken(ISSUER, last)
+        if above in path:
+            raise RuleBroken(LOOP, above)
+        if len(path) > MAX_INTERMEDIATES:
+            raise RuleBroken(DEPTH, path[0])
+        path.append(above)
+
+
+def _check_rules(path: Sequence[x509.Certificate], purpose: Purpose, now: datetime) -> None:
+    issuers = [*path[1:], None]
+    places = [
+        Place(certificate, issuer, height, purpose, now)
+        for height, (certificate, issuer) in enumerate(zip(path, issuers, strict=True))
+    ]
+    for rule in RULES:
+        for place in places:
+            try:
+                kept = rule.kept(place)
+            except MALFORMED:
+                raise RuleBroken(PARSES, place.certificate) from None
+            if not kept:
+                raise RuleBroken(rule, place.certificate, place.issuer)
+
+
+class _SignatureChecker:
+    """Checks each link once, however many paths it is part of, and not without end."""
+
+    def __init__(self) -> None:
+        self._verdicts: dict[tuple[x509.Certificate, x509.Certificate], RuleBroken | None] = {}
+
+    def check(self, path: Sequence[x509.Certificate]) -> None:
+        """Raise RuleBroken for the lowest signature that does not verify."""
+        for link in pairwise(path):
+            if link not in self._verdicts:
+                if len(self._verdicts) == MAX_SIGNATURE_CHECKS:
+                    raise RuleBroken(EFFORT, path[0])
+                self._verdicts[link] = _verdict(*link)
+            if (refusal := self._verdicts[link]) is not None:
+                raise refusal
+
+
+def _verdict(certificate: x509.Certificate, issuer: x509.Certificate) -> RuleBroken | None:
+    try:
+        certificate_signature(certificate).verify(certificate_key(issuer))
+    except InvalidSignature as error:  # which half of a composite it was, for the operator
+        return RuleBroken(SIGNATURE, certificate, issuer, str(error))
+    return None
