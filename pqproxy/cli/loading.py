@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from pqproxy.crypto import ProviderUnavailable, load_provider
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.own import Identity
 from pqproxy.identity.profile import check_own, narrowed
+from pqproxy.identity.revocation_lists import UnusableRevocationList
 from pqproxy.identity.trust import Trust
 
 
@@ -29,6 +31,7 @@ def load_config(path: Path) -> Parsed:
     now = datetime.fromtimestamp(time.time(), UTC)
     for where, message in certificate_problems(parsed.identities, parsed.trust, now):
         parsed.complain(where, message)
+    parsed.trust = [_settle(files) if files.crl else files for files in parsed.trust]
     for where, message in profile_problems(parsed, now):
         parsed.complain(where, message)
     if parsed.file is not BROKEN and parsed.file.crypto is not BROKEN:
@@ -50,6 +53,8 @@ def certificate_problems(
     for roots in trust:
         try:
             Trust.load(roots)
+        except UnusableRevocationList as error:
+            yield ("trust", roots.name, "crl"), _sentence(error, "")
         except IdentityError as error:
             yield ("trust", roots.name), _sentence(error, f"trust {roots.name}: ")
 
@@ -67,6 +72,13 @@ def profile_problems(parsed: Parsed, now: datetime) -> Iterator[tuple[ConfigPath
                 yield (*path, "identities", index), reason
         if entry.trust in trust and (reason := _unfit_trust(trust[entry.trust], profile)):
             yield (*path, "trust"), reason
+
+
+def _settle(files: TrustFiles) -> TrustFiles:
+    """Boil the revocation lists down to what listeners need, where they are sound."""
+    with suppress(IdentityError):  # which is reported already
+        return replace(files, crl=(), revoked=Trust.load(files).revocations.lists)
+    return files
 
 
 def _listeners(file: File) -> Iterator[tuple[ConfigPath, IngressEntry | EgressEntry]]:

@@ -2,31 +2,36 @@
 
 from pathlib import Path
 
-from pqproxy.config.problems import did_you_mean
+from pqproxy.config.problems import did_you_mean, listed
+from pqproxy.config.values import RevocationFile
 
 # Far above any chain or bundle, and small enough that a wrong path (a model, a device) costs
 # nothing.
 SIZE_LIMIT = 4 * 1024 * 1024
 
+# A list of 100 000 revoked certificates takes 4 MB.
+REVOCATION_SIZE_LIMIT = 64 * 1024 * 1024
+
 _ROOT_SUFFIXES = frozenset({".pem", ".crt", ".cer"})
+_REVOCATION_SUFFIXES = _ROOT_SUFFIXES | {".crl", ".der"}
 
 
 class UnreadableFile(Exception):
     """A file cannot be used; the message says which and why."""
 
 
-def read_file(path: Path) -> bytes:
+def read_file(path: Path, limit: int = SIZE_LIMIT) -> bytes:
     """Return what is in a file. Raises UnreadableFile."""
     try:
         with path.open("rb") as stream:
-            content = stream.read(SIZE_LIMIT + 1)
+            content = stream.read(limit + 1)
     except FileNotFoundError:
         raise UnreadableFile(f"there is no {path}{_sibling(path)}") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or str(error)
         raise UnreadableFile(f"{path} cannot be read: {reason}") from None
-    if len(content) > SIZE_LIMIT:
-        raise UnreadableFile(f"{path} is too large for a certificate or key")
+    if len(content) > limit:
+        raise UnreadableFile(f"{path} is too large to be meant: more than {limit >> 20} MiB")
     if not content.strip():
         raise UnreadableFile(f"{path} is empty")
     return content
@@ -34,15 +39,28 @@ def read_file(path: Path) -> bytes:
 
 def read_roots(path: Path) -> tuple[bytes, ...]:
     """Read a file of roots, or each such file in a directory. Raises UnreadableFile."""
+    return tuple(read_file(item) for item in _files(path, _ROOT_SUFFIXES))
+
+
+def read_revocation_files(path: Path) -> tuple[RevocationFile, ...]:
+    """Read a file of revocation lists, or each such file in a directory. Raises UnreadableFile."""
+    return tuple(
+        RevocationFile(str(item), read_file(item, REVOCATION_SIZE_LIMIT))
+        for item in _files(path, _REVOCATION_SUFFIXES)
+    )
+
+
+def _files(path: Path, suffixes: frozenset[str]) -> list[Path]:
+    """Return a file itself, or those of a directory that are meant."""
     if not path.is_dir():
-        return (read_file(path),)
+        return [path]
     try:
-        found = sorted(item for item in path.iterdir() if item.suffix in _ROOT_SUFFIXES)
+        found = sorted(item for item in path.iterdir() if item.suffix in suffixes)
     except OSError as error:
         raise UnreadableFile(f"{path} cannot be read: {error.strerror}") from None
     if not found:
-        raise UnreadableFile(f"{path} holds no .pem, .crt or .cer file")
-    return tuple(read_file(item) for item in found)
+        raise UnreadableFile(f"{path} holds no {listed(sorted(suffixes))} file")
+    return found
 
 
 def _sibling(path: Path) -> str:

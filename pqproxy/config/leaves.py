@@ -12,7 +12,7 @@ from pydantic import WithJsonSchema
 from pqproxy.config import groups as group_names
 from pqproxy.config.addresses import parse_listen, parse_target
 from pqproxy.config.cores import usable_cores
-from pqproxy.config.patterns import parse_pattern
+from pqproxy.config.patterns import parse_denied, parse_pattern
 from pqproxy.config.problems import did_you_mean, listed
 from pqproxy.config.sections import leaf
 from pqproxy.config.units import parse_duration, parse_size, shown
@@ -184,6 +184,9 @@ Listen = Annotated[Address, leaf(parse_listen), _text_schema(":8443", "unix:/run
 Target = Annotated[Address, leaf(parse_target), _text_schema("127.0.0.1:8000")]
 Pattern = Annotated[
     str, leaf(parse_pattern), _text_schema("spiffe://corp/ns/apps/sa/*", "any-trusted")
+]
+Denied = Annotated[
+    str, leaf(parse_denied), _text_schema("spiffe://corp/ns/old/sa/*", "serial:0a1b2c3d")
 ]
 Boolean = Annotated[bool, leaf(parse_boolean), WithJsonSchema({"type": "boolean"})]
 Count = Annotated[int, leaf(positive_integer), WithJsonSchema({"type": "integer", "minimum": 1})]

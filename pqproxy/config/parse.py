@@ -13,7 +13,7 @@ from pqproxy.config.build import build_settings
 from pqproxy.config.checks import check
 from pqproxy.config.document import Document, read_document, read_text
 from pqproxy.config.environment import PolicySource, read_environment
-from pqproxy.config.files import UnreadableFile, read_file, read_roots
+from pqproxy.config.files import UnreadableFile, read_file, read_revocation_files, read_roots
 from pqproxy.config.problems import BROKEN, ConfigError, Problem
 from pqproxy.config.problems import Path as ConfigPath
 from pqproxy.config.schema import File
@@ -84,9 +84,20 @@ def _read_files(parsed: Parsed) -> None:
             _read(parsed, ("trust", name, "roots", index), root, read_roots)
             for index, root in enumerate(roots)
         ]
-        if found and None not in found:
-            blocks = tuple(block for part in found if part for block in part)
-            parsed.trust.append(TrustFiles(name, blocks, ", ".join(roots)))
+        lists = [
+            _read(parsed, ("trust", name, "crl", index), file, read_revocation_files)
+            for index, file in enumerate(entry.crl if entry.crl is not BROKEN else [])
+        ]
+        denied = entry.deny if entry.deny is not BROKEN else [BROKEN]
+        if found and None not in (*found, *lists) and BROKEN not in denied:
+            blocks, source = _joined(found), ", ".join(roots)
+            parsed.trust.append(
+                TrustFiles(name, blocks, source, crl=_joined(lists), deny=tuple(denied))
+            )
+
+
+def _joined(parts: list[tuple[Content, ...] | None]) -> tuple[Content, ...]:
+    return tuple(content for part in parts if part for content in part)
 
 
 def _whole_items(section: Any) -> list[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""The syntax of `allow` and `expect`. What a pattern matches is decided in `identity`.
+"""The syntax of `allow`, `expect` and `deny`. What a pattern matches is decided in `identity`.
 
 `*` is exactly one whole path segment of a URI or the leftmost label of a DNS name; the trust
 domain of a SPIFFE ID is literal.
@@ -10,9 +10,11 @@ from pqproxy.config.addresses import ip_literal
 from pqproxy.config.units import shown
 
 ANY_TRUSTED = "any-trusted"
+SERIAL = "serial:"  # before the serial number of a certificate, in hexadecimal digits
 
 _TRUST_DOMAIN = re.compile(r"[a-z0-9._-]{1,255}")
 _SEGMENT = re.compile(r"[A-Za-z0-9._-]+")  # as SPIFFE IDs have them, §2.2 there
+_SERIAL = re.compile(r"[0-9a-f]{1,40}")  # 20 bytes are the longest, RFC 5280 §4.1.2.2
 _DNS = re.compile(
     r"(\*\.)?([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*"
     r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -36,6 +38,18 @@ def parse_pattern(value: object) -> str:
         )
     _spiffe(rest)
     return value
+
+
+def parse_denied(value: object) -> str:
+    """Return what `deny` lists: a pattern, or a serial number. Raises ValueError."""
+    if value == ANY_TRUSTED:
+        raise ValueError(f"{ANY_TRUSTED} would deny everybody: take the roots away instead")
+    if not isinstance(value, str) or not value.startswith(SERIAL):
+        return parse_pattern(value)
+    digits = value.removeprefix(SERIAL).replace(":", "").lower()
+    if not _SERIAL.fullmatch(digits):
+        raise ValueError(f"{shown(value)} is not a serial number such as serial:0a1b2c3d")
+    return SERIAL + (digits.lstrip("0") or "0")
 
 
 def _spiffe(rest: str) -> None:

@@ -12,6 +12,7 @@ from pqproxy.config.leaves import (
     Alpn,
     Boolean,
     Count,
+    Denied,
     Duration,
     FilePath,
     Groups,
@@ -48,11 +49,15 @@ class IdentityEntry(Section):
 
 
 class TrustEntry(Section):
-    """A named set of roots."""
-
-    later: ClassVar = {"crl": "revocation lists", "deny": "a list of identities that are denied"}
+    """A named set of roots, and whom it believes no more."""
 
     roots: list[FilePath] = Field(min_length=1, description="PEM files, or directories of them")
+    crl: list[FilePath] = _default(
+        [], description="revocation lists, PEM or DER, or directories of them"
+    )
+    deny: list[Denied] = _default(
+        [], description="identities and serial numbers that are refused, whatever allow says"
+    )
 
 
 class TimeoutsEntry(Section):

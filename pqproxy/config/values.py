@@ -84,12 +84,39 @@ class IdentityFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class RevocationFile:
+    """A file of revocation lists, perhaps with the certificates of who signed them, as read."""
+
+    source: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RevokedSerials:
+    """What one authority revoked, out of lists whose signatures were verified."""
+
+    authority: str  # its name, printable
+    issuer: bytes  # the same as certificates spell it, hashed
+    serials: bytes = field(repr=False)  # 20 bytes each, in order
+    # Unix seconds from which on a newer list is due; None: never said. A newer list that names the
+    # same certificates changes nothing about whom a listener believes.
+    next_update: float | None = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class TrustFiles:
-    """A named set of roots (PEM blocks)."""
+    """A named set of roots (PEM blocks), and whom it believes no more.
+
+    Lists are read once: what is put in force holds `revoked` instead of `crl`, so that no worker
+    parses 100 000 entries while streams wait.
+    """
 
     name: str
     roots: tuple[bytes, ...]
     source: str
+    crl: tuple[RevocationFile, ...] = ()
+    revoked: tuple[RevokedSerials, ...] = ()
+    deny: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pqproxy.telemetry.reasons import ReasonCode
 UNKNOWN_CA = "unknown_ca"
 BAD_CERTIFICATE = "bad_certificate"
 CERTIFICATE_EXPIRED = "certificate_expired"
+CERTIFICATE_REVOKED = "certificate_revoked"
 UNSUPPORTED_CERTIFICATE = "unsupported_certificate"
 CERTIFICATE_REQUIRED = "certificate_required"
 ACCESS_DENIED = "access_denied"

@@ -17,6 +17,14 @@ class Purpose(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class CertificateId:
+    """A certificate as revocation lists name it; small, since each open connection holds some."""
+
+    issuer: bytes  # its name, hashed
+    serial: int
+
+
+@dataclass(frozen=True, slots=True)
 class PeerIdentity(CertificateNames):
     """A peer whose certificate chain was verified.
 
@@ -26,18 +34,20 @@ class PeerIdentity(CertificateNames):
     purpose: Purpose
     trust_domain_vouched: bool  # the root that signed it declares the trust domain of its SPIFFE ID
     not_after: float = math.inf  # unix seconds: when the first certificate of its path ends
+    path: tuple[CertificateId, ...] = ()  # leaf first, up to below the root
 
     def encode(self) -> bytes:
-        """Everything but the end, to be sealed or kept by ourselves: see `decode`."""
+        """Everything, to be sealed or kept by ourselves: see `decode`."""
         names = (self.uris, self.dns_names, self.ip_addresses, self.subject)
-        fields = (*names, self.purpose, self.trust_domain_vouched)
+        path = [(one.issuer.hex(), f"{one.serial:x}") for one in self.path]
+        fields = (*names, self.purpose, self.trust_domain_vouched, self.not_after, path)
         return json.dumps(fields, separators=(",", ":")).encode()
 
     @classmethod
-    def decode(cls, data: bytes, not_after: float) -> "PeerIdentity":
+    def decode(cls, data: bytes) -> "PeerIdentity":
         """Read what `encode` wrote, and nobody else could have."""
         fields = json.loads(data)
-        uris, dns_names, ip_addresses, subject, purpose, vouched = fields
+        uris, dns_names, ip_addresses, subject, purpose, vouched, not_after, path = fields
         return cls(
             tuple(uris),
             tuple(dns_names),
@@ -46,4 +56,5 @@ class PeerIdentity(CertificateNames):
             Purpose(purpose),
             vouched,
             not_after,
+            tuple(CertificateId(bytes.fromhex(issuer), int(one, 16)) for issuer, one in path),
         )

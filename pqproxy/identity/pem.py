@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.names import MALFORMED
 
-_BLOCK = re.compile(
+BLOCK = re.compile(
     rb"-----BEGIN (?P<label>[A-Z0-9 ]+)-----\r?\n.*?-----END (?P=label)-----", re.DOTALL
 )
 _CERTIFICATE_LABELS = (b"CERTIFICATE", b"X509 CERTIFICATE")
@@ -20,7 +20,7 @@ def read_certificates(pem: bytes, source: str) -> tuple[x509.Certificate, ...]:
     Raises IdentityError naming the block that does not parse, or that there is none.
     """
     certificates = []
-    for number, block in enumerate(_BLOCK.finditer(pem), 1):
+    for number, block in enumerate(BLOCK.finditer(pem), 1):
         if block["label"] in _CERTIFICATE_LABELS:
             try:
                 certificates.append(x509.load_pem_x509_certificate(block[0]))
@@ -40,7 +40,7 @@ def read_certificates(pem: bytes, source: str) -> tuple[x509.Certificate, ...]:
 
 def holds_private_key(pem: bytes) -> bool:
     """Whether a PEM file has a block with a private key, encrypted or not."""
-    return any(block["label"].endswith(b"PRIVATE KEY") for block in _BLOCK.finditer(pem))
+    return any(block["label"].endswith(b"PRIVATE KEY") for block in BLOCK.finditer(pem))
 
 
 def is_self_issued(certificate: x509.Certificate) -> bool:

@@ -52,6 +52,7 @@ from pqproxy.identity.path_rules import RuleBroken
 from pqproxy.identity.path_validation import validate_path
 from pqproxy.identity.peer import PeerIdentity, Purpose
 from pqproxy.identity.pem import is_self_issued
+from pqproxy.identity.revocation import Revocations, identify
 from pqproxy.identity.roots import Root, read_roots
 from pqproxy.identity.usage import permits_usage
 from pqproxy.telemetry.reasons import ReasonCode
@@ -67,6 +68,7 @@ class Trust:
     name: str
     roots: tuple[Root, ...]
     digest: bytes  # of all that it was made from: another one may judge otherwise
+    revocations: Revocations
     _anchors: tuple[x509.Certificate, ...]  # the roots that count
     _store: Store  # the same, for the library
     _kinds: frozenset[str] | None = None  # of the keys that a path may hold; None: any that is fit
@@ -75,9 +77,10 @@ class Trust:
     def load(cls, files: TrustFiles) -> "Trust":
         """Read the roots. Raises IdentityError naming the block that is no usable root."""
         roots = read_roots(files)
-        digest = hashlib.sha256(repr(astuple(files)).encode()).digest()
+        revocations = Revocations.load(files, roots)
+        digest = _digest(files, revocations)
         anchors = tuple(root.certificate for root in roots)
-        return cls(files.name, roots, digest, anchors, Store(list(anchors)))
+        return cls(files.name, roots, digest, revocations, anchors, Store(list(anchors)))
 
     def only(self, keys: frozenset[str]) -> "Trust":
         """Return a set that takes paths with these kinds of keys alone, the root's included.
@@ -105,7 +108,7 @@ class Trust:
             _check_key(certificate, self._kinds)
         path = self._build_path(certificates, purpose, now)
         names = _names(leaf)
-        return PeerIdentity(
+        identity = PeerIdentity(
             uris=names.uris,
             dns_names=names.dns_names,
             ip_addresses=names.ip_addresses,
@@ -113,7 +116,10 @@ class Trust:
             purpose=purpose,
             trust_domain_vouched=self._vouches(path[-1], names),
             not_after=min(certificate.not_valid_after_utc for certificate in path).timestamp(),
+            path=identify(path[:-1]),
         )
+        self.revocations.check(identity)
+        return identity
 
     def _build_path(
         self, certificates: Sequence[x509.Certificate], purpose: Purpose, now: datetime
@@ -162,6 +168,13 @@ class Trust:
                 " or give the root a trust set of its own",
             )
         return False
+
+
+def _digest(files: TrustFiles, revocations: Revocations) -> bytes:
+    """The same for the same lists, read just now or before, and long ones are not copied."""
+    told = replace(files, crl=(), revoked=())
+    lists = [(one.issuer, hashlib.sha256(one.serials).digest()) for one in revocations.lists]
+    return hashlib.sha256(repr((astuple(told), lists)).encode()).digest()
 
 
 def _parse_chain(chain: Sequence[bytes], purpose: Purpose) -> list[x509.Certificate]:

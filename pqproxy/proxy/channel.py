@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from pqproxy.config.values import Settings
 
-MAX_FRAME = 16 << 20
+MAX_FRAME = 64 << 20  # revocation lists may be long
 MAX_REPORT = 2 << 20  # of a worker: JSON may take thirty times its length to hold
 _PREFIX = 4
 

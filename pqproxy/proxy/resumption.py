@@ -25,4 +25,4 @@ def remembered_identity(proof: Authentication | None) -> PeerIdentity | None:
     """Who it was that proved it; None for nobody."""
     if proof is None or not proof.identity:
         return None
-    return PeerIdentity.decode(proof.identity, proof.end)
+    return PeerIdentity.decode(proof.identity)

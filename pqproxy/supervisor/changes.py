@@ -31,7 +31,7 @@ class Changes:
     removed: tuple[str, ...] = ()
     changed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # and what about them
     identities: tuple[str, ...] = ()  # with another certificate or key
-    trust: tuple[str, ...] = ()  # with other roots
+    trust: tuple[str, ...] = ()  # with other roots or revocations
     other: tuple[str, ...] = ()  # settings that belong to no listener
 
     def __bool__(self) -> bool:
@@ -99,8 +99,19 @@ def _differences(old: Recipe, new: Recipe) -> Iterator[str]:
         yield "provider"
     if old.listener.identities == new.listener.identities and old.identities != new.identities:
         yield "certificates"
-    if old.listener.trust == new.listener.trust and old.trust != new.trust:
+    if old.listener.trust == new.listener.trust:
+        yield from _trust_differences(old.trust, new.trust)
+
+
+def _trust_differences(old: TrustFiles | None, new: TrustFiles | None) -> Iterator[str]:
+    if old is None or new is None or old == new:
+        return
+    if old.roots != new.roots or old.source != new.source:
         yield "roots"
+    if old.revoked != new.revoked:
+        yield "revocation lists"
+    if old.deny != new.deny:
+        yield "deny"
 
 
 def _exchanged(

@@ -30,6 +30,7 @@ from pqproxy.crypto.spki import AlgorithmIdentifier, TbsCertificate
 from pqproxy.crypto.x509_signing import (
     authority_key_identifier,
     sign_certificate,
+    sign_revocation_list,
     subject_key_identifier,
 )
 
@@ -188,6 +189,23 @@ class Authority:
     def trust_files(self, name="mesh"):
         return TrustFiles(name, (self.certificate_pem,), f"{name}.pem")
 
+    def revoke(self, *revoked, last_update=NOT_BEFORE, next_update=NOT_AFTER, extra=()):
+        """A revocation list of leaves, authorities and serial numbers."""
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self.certificate.subject)
+            .last_update(last_update)
+            .next_update(next_update)
+            .add_extension(authority_key_identifier(self.key.public_key()), critical=False)
+        )
+        for extension, critical in extra:
+            builder = builder.add_extension(extension, critical)
+        for one in revoked:
+            serial = one if isinstance(one, int) else one.certificate.serial_number
+            entry = x509.RevokedCertificateBuilder().serial_number(serial)
+            builder = builder.add_revoked_certificate(entry.revocation_date(NOT_BEFORE).build())
+        return sign_revocation_list(builder, self.key)
+
     def write(self, directory, name="ca"):
         """Write the certificate; returns its path."""
         path = Path(directory, f"{name}.crt")
@@ -300,6 +318,7 @@ def _extensions(wanted, private, signer_key):
 
 
 def _key_usage(**usages):
+    """The extension with these usages, all others left out."""
     every = dict.fromkeys(
         (
             "digital_signature",

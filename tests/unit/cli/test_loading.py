@@ -1,4 +1,5 @@
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from pqproxy.cli.loading import load_config, provider_problem
 from pqproxy.config.problems import ConfigError
@@ -51,6 +52,35 @@ def test_an_expired_certificate_is_named_with_its_line(directory):
 
     assert line.startswith(
         "proxy.yaml:3:8: identities.llm: leaf.crt with leaf.key: CN=leaf expired"
+    )
+
+
+def test_revocation_lists_are_read_once_for_all_workers(directory):
+    """What a worker gets needs no parsing while streams wait, and no file's content."""
+    text = TEXT.replace("[ca.crt]", "[ca.crt], crl: [ca.crl], deny: ['serial:0A']")
+    (directory / "proxy.yaml").write_text(text)
+    list_of_two = pki.root().revoke(7, 8).public_bytes(Encoding.PEM)
+    (directory / "ca.crl").write_bytes(list_of_two)
+
+    (trust,) = load_config(directory / "proxy.yaml").settings().trust
+
+    assert trust.crl == ()
+    assert [len(one.serials) for one in trust.revoked] == [40]
+    assert trust.deny == ("serial:a",)
+
+
+def test_a_revocation_list_of_strangers_is_named_with_its_line(directory):
+    text = TEXT.replace("[ca.crt]", "[ca.crt], crl: [ca.crl]")
+    (directory / "proxy.yaml").write_text(text)
+    strangers = pki.root(name="stranger").revoke().public_bytes(Encoding.DER)
+    (directory / "ca.crl").write_bytes(strangers)
+
+    (line,) = lines(directory)
+
+    assert line == (
+        f"proxy.yaml:5:32: trust.mesh.crl: {directory}/ca.crl: is signed by CN=stranger, which is"
+        " no root of the set (put the certificate of that authority beside the list, or take the"
+        " list away)"
     )
 
 

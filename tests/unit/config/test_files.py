@@ -1,6 +1,12 @@
 import pytest
 
-from pqproxy.config.files import SIZE_LIMIT, UnreadableFile, read_file, read_roots
+from pqproxy.config.files import (
+    SIZE_LIMIT,
+    UnreadableFile,
+    read_file,
+    read_revocation_files,
+    read_roots,
+)
 
 
 def test_a_file_is_read(tmp_path):
@@ -62,5 +68,30 @@ def test_roots_may_be_a_directory(tmp_path):
 
 
 def test_a_directory_without_roots_is_refused(tmp_path):
-    with pytest.raises(UnreadableFile, match=r"holds no \.pem"):
+    with pytest.raises(UnreadableFile, match=r"holds no \.cer, \.crt or \.pem file"):
         read_roots(tmp_path)
+
+
+def test_revocation_files_may_be_a_directory(tmp_path):
+    """Beside the lists may stand the certificates of who signed them."""
+    for name in ("b.crl", "a.pem", "README", "c.der", "d.crt"):
+        (tmp_path / name).write_bytes(name.encode())
+
+    found = read_revocation_files(tmp_path)
+
+    assert [file.content for file in found] == [b"a.pem", b"b.crl", b"c.der", b"d.crt"]
+    assert found[1].source == str(tmp_path / "b.crl")
+
+
+def test_a_directory_without_revocation_lists_is_refused(tmp_path):
+    """It was named so that somebody is refused; nothing in it refuses nobody."""
+    with pytest.raises(UnreadableFile, match=r"holds no .*\.crl"):
+        read_revocation_files(tmp_path)
+
+
+def test_a_revocation_list_may_be_longer_than_a_certificate(tmp_path):
+    (tmp_path / "a.crl").write_bytes(b"x" * (SIZE_LIMIT + 1))
+
+    (file,) = read_revocation_files(tmp_path / "a.crl")
+
+    assert len(file.content) == SIZE_LIMIT + 1

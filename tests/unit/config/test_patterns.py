@@ -1,6 +1,6 @@
 import pytest
 
-from pqproxy.config.patterns import parse_pattern
+from pqproxy.config.patterns import parse_denied, parse_pattern
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,35 @@ def test_a_pattern_is_taken_as_it_is(written):
 def test_what_is_no_pattern_is_refused_with_a_reason(written, said):
     with pytest.raises(ValueError, match=said.replace("*", r"\*")):
         parse_pattern(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("spiffe://corp/ns/old/sa/*", "spiffe://corp/ns/old/sa/*"),
+        ("*.old.test", "*.old.test"),
+        ("10.0.0.5", "10.0.0.5"),
+        ("serial:0A:1B:2c", "serial:a1b2c"),
+        ("serial:0", "serial:0"),
+        ("serial:" + "f" * 40, "serial:" + "f" * 40),
+    ],
+)
+def test_what_is_denied_is_a_pattern_or_a_serial_number(written, meant):
+    assert parse_denied(written) == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("any-trusted", "would deny everybody"),
+        ("*", "too wide"),
+        ("serial:", "is not a serial number"),
+        ("serial:0x1b", "is not a serial number"),
+        ("serial:" + "f" * 41, "is not a serial number"),
+        ("https://corp/ns", "not https://"),
+        (7, "7 is not an identity"),
+    ],
+)
+def test_what_cannot_be_denied_is_refused_with_a_reason(written, said):
+    with pytest.raises(ValueError, match=said):
+        parse_denied(written)

@@ -66,12 +66,12 @@ def test_a_mistake_makes_one_line(changes, said):
     ("data", "said"),
     [
         (
-            {"trust": {"m": {"roots": ["r"], "crl": []}}},
-            "trust.m.crl: not yet available: revocation lists",
+            {"trust": {"m": {"roots": ["r"], "crl": "r.crl"}}},
+            "trust.m.crl: r.crl stands where a list belongs, did you mean [r.crl]",
         ),
         (
-            {"trust": {"m": {"roots": ["r"], "deny": []}}},
-            "trust.m.deny: not yet available: a list of",
+            {"trust": {"m": {"roots": ["r"], "deny": ["any-trusted"]}}},
+            "trust.m.deny.0: any-trusted would deny everybody: take the roots away instead",
         ),
         (
             {"health": {"listen": ":1", "probes": {"model": "health"}}},

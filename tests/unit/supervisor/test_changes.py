@@ -10,6 +10,7 @@ from pqproxy.config.values import (
     Log,
     Policy,
     PolicyOrigin,
+    RevokedSerials,
     Settings,
     TcpAddress,
     TrustFiles,
@@ -71,6 +72,30 @@ def test_exchanged_roots_are_told_with_the_listeners_they_change():
 
     assert found.trust == ("mesh",)
     assert found.changed == {"llm": ("roots",)}
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"revoked": (RevokedSerials("CN=root", b"issuer", b"serials", 1.0),)}, "revocation lists"),
+        ({"deny": ("serial:5",)}, "deny"),
+    ],
+)
+def test_whom_a_trust_set_believes_no_more_changes_its_listeners(other, said):
+    found = changes(BEFORE, replace(BEFORE, trust=(replace(MESH, **other),)))
+
+    assert found.trust == ("mesh",)
+    assert found.changed == {"llm": (said,)}
+
+
+def test_a_newer_list_that_names_the_same_changes_no_listener():
+    """Authorities publish one every day; nobody's session is to end by that."""
+    lists = [
+        replace(MESH, revoked=(RevokedSerials("CN=root", b"issuer", b"serials", due),))
+        for due in (1.0, 2.0)
+    ]
+
+    assert not changes(replace(BEFORE, trust=lists[:1]), replace(BEFORE, trust=lists[1:]))
 
 
 def test_a_name_that_is_an_egress_now_is_another_thing():
