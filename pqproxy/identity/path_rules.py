@@ -55,9 +55,14 @@ class Rule:
     """What a certificate must be, each in its place; `broken` says in words what it is not."""
 
     name: str
-    section: str
+    section: str  # of RFC 5280, where no other is named
     broken: str
     kept: Callable[[Place], bool] = lambda place: True  # or it is checked where paths are built
+
+    def __str__(self) -> str:
+        """What is wrong with a certificate that broke it, and where that is written."""
+        document = "RFC 5280 " if self.section.startswith("§") else ""
+        return f"{self.broken} ({document}{self.section})"
 
 
 class RuleBroken(Exception):
@@ -70,7 +75,7 @@ class RuleBroken(Exception):
         issuer: x509.Certificate | None = None,
         why: str = "",
     ) -> None:
-        super().__init__(f"{rule.broken} ({rule.section})" + (f": {why}" if why else ""))
+        super().__init__(f"{rule}: {why}" if why else str(rule))
         self.rule = rule
         self.certificate = certificate
         self.issuer = issuer
@@ -157,8 +162,7 @@ KEY_IDENTIFIER = Rule(
 EFFORT = Rule("effort", "§6.1", "takes too many signatures to verify")
 SIGNATURE = Rule("signature", "§6.1.3 (a)(1)", "has a signature that does not verify")
 
-# In the order in which they are checked, each at every certificate from the leaf to the root. The
-# sections are those of RFC 5280 where no other is named.
+# In the order in which they are checked, each at every certificate from the leaf to the root.
 RULES = (
     ISSUER,
     LOOP,

@@ -2,6 +2,9 @@
 
 A root is an authority's certificate. What the path verifier would hold against it on every
 connection (basicConstraints not critical, Ed25519, …) is said once, here.
+
+Its own signature is deliberately not checked: it would prove that the root agrees with itself. We
+believe a root because its owner named it, and an authority below another one may be named as well.
 """
 
 from collections.abc import Iterator
@@ -12,8 +15,11 @@ from cryptography import x509
 from pqproxy.config.values import TrustFiles
 from pqproxy.crypto.keys import key_algorithm
 from pqproxy.crypto.spki import certificate_key
+from pqproxy.crypto.x509_verification import involves_composite
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.names import MALFORMED, SpiffeId, is_spiffe, read_names, subject_of
+from pqproxy.identity.path_rules import RULES, Place
+from pqproxy.identity.peer import Purpose
 from pqproxy.identity.pem import holds_private_key, read_certificates
 
 
@@ -89,8 +95,22 @@ def _check_authority(certificate: x509.Certificate, where: str) -> None:
     if key_algorithm(certificate_key(certificate)) == "unsupported":
         raise IdentityError(
             f"{where} has a key that chains cannot be verified with",
-            "use a root with an ECDSA P-256 or P-384, RSA 2048-4096 or ML-DSA key (not Ed25519)",
+            "use a root with an ECDSA P-256 or P-384, RSA 2048-4096, ML-DSA or composite key"
+            " (not Ed25519)",
         )
+    if involves_composite(certificate):
+        _check_rules(certificate, where)
+
+
+def _check_rules(certificate: x509.Certificate, where: str) -> None:
+    """What no path can end at, whenever and for whatever it is wanted."""
+    begins = certificate.not_valid_before_utc
+    places = [Place(certificate, None, 1, purpose, begins) for purpose in Purpose]
+    for rule in RULES:
+        if not any(rule.kept(place) for place in places):
+            raise IdentityError(
+                f"{where} {rule}", "make the root again, for instance with pqproxy certs init"
+            )
 
 
 def declared_domain(certificate: x509.Certificate, where: str) -> str | None:

@@ -1,10 +1,7 @@
 """Trust: a named set of roots, and what a chain must be to reach one of them.
 
-Paths are built and signatures checked by `cryptography.x509.verification`. Its server verifier
-knows DNS names and addresses only, so its client verifier serves both directions, with the web
-PKI's extension policies; only the checks of extendedKeyUsage, and of keyUsage on authorities, are
-ours. It knows no composite keys: chains with one go to `path_validation`. Names are then compared
-by `IdentityPatterns`, never here.
+Paths are built and signatures checked by `path_library`, or by `path_validation` where there is a
+composite key, which no library knows. Names are then compared by `IdentityPatterns`, never here.
 
 How SPIFFE IDs are bound to roots: a root declares its trust domain by a URI SAN without a path
 (`spiffe://corp`). Such a root signs IDs of that domain alone, and no other root of the set may
@@ -15,18 +12,12 @@ Organisations that must not speak for each other belong in different trust sets.
 
 import hashlib
 from collections.abc import Sequence, Set
+from contextlib import suppress
 from dataclasses import astuple, dataclass, replace
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.x509.verification import (
-    Criticality,
-    ExtensionPolicy,
-    Policy,
-    PolicyBuilder,
-    Store,
-    VerificationError,
-)
+from cryptography.x509.verification import Store, VerificationError
 
 from pqproxy.config.values import TrustFiles
 from pqproxy.crypto.certificate_size import is_too_large
@@ -48,17 +39,16 @@ from pqproxy.identity.errors import (
     Refused,
 )
 from pqproxy.identity.names import MALFORMED, CertificateNames, SpiffeId, is_spiffe, read_names
+from pqproxy.identity.path_library import validate_path_by_library
 from pqproxy.identity.path_rules import RuleBroken
 from pqproxy.identity.path_validation import validate_path
 from pqproxy.identity.peer import PeerIdentity, Purpose
 from pqproxy.identity.pem import is_self_issued
 from pqproxy.identity.revocation import Revocations, identify
 from pqproxy.identity.roots import Root, read_roots
-from pqproxy.identity.usage import permits_usage
 from pqproxy.telemetry.reasons import ReasonCode
 
 MAX_CERTIFICATES = 6  # as many as one Certificate message may hold
-MAX_DEPTH = 4  # intermediates between leaf and root
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,31 +114,25 @@ class Trust:
     def _build_path(
         self, certificates: Sequence[x509.Certificate], purpose: Purpose, now: datetime
     ) -> list[x509.Certificate]:
-        """Return the path from leaf to root."""
-        evidence = Evidence(tuple(certificates), self.roots, self.name, purpose, now)
+        """Return the path from leaf to root. Raises Refused."""
         try:
             if any(map(involves_composite, certificates)):
                 return validate_path(certificates, self._anchors, purpose, now)
-            return self._build_path_with_library(certificates, purpose, now)
+            return validate_path_by_library(certificates, self._store, purpose, now)
         except (VerificationError, RuleBroken, *MALFORMED) as error:
-            for certificate in evidence.path() if self._kinds else ():
-                _check_key(certificate, self._kinds)  # a root may be what does not fit
+            evidence = Evidence(tuple(certificates), self.roots, self.name, purpose, now)
+            self._check_keys_above(evidence)
             if isinstance(error, RuleBroken):
                 raise explain_rule(evidence, error) from None
             raise explain(evidence, str(error)) from None
 
-    def _build_path_with_library(
-        self, certificates: Sequence[x509.Certificate], purpose: Purpose, now: datetime
-    ) -> list[x509.Certificate]:
-        verifier = (
-            PolicyBuilder()
-            .store(self._store)
-            .time(now)
-            .max_chain_depth(MAX_DEPTH)
-            .extension_policies(ca_policy=_CA_POLICIES[purpose], ee_policy=_LEAF_POLICIES[purpose])
-            .build_client_verifier()
-        )
-        return verifier.verify(certificates[0], list(certificates[1:])).chain
+    def _check_keys_above(self, evidence: Evidence) -> None:
+        """Refuse a chain that led to a root, but to one with a key that may not be there."""
+        if self._kinds is None:
+            return
+        with suppress(*MALFORMED):  # `explain` will say so
+            for certificate in evidence.path():
+                _check_key(certificate, self._kinds)
 
     def _vouches(self, anchor: x509.Certificate, names: CertificateNames) -> bool:
         """Check the SPIFFE ID against the root; return whether that declares its domain."""
@@ -264,35 +248,3 @@ def _spiffe_id(names: CertificateNames) -> SpiffeId | None:
             "issue it with a path, such as spiffe://corp/ns/apps/sa/llm",
         )
     return spiffe_id
-
-
-def _with_usage(policy: ExtensionPolicy, purpose: Purpose) -> ExtensionPolicy:
-    """The web PKI's policy with its check of extendedKeyUsage replaced by ours."""
-
-    def check(
-        _policy: Policy, certificate: x509.Certificate, usage: x509.ExtendedKeyUsage | None
-    ) -> None:
-        if not permits_usage(usage, purpose):
-            raise ValueError("extendedKeyUsage")
-
-    return policy.may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, check)
-
-
-def _with_signing(policy: ExtensionPolicy) -> ExtensionPolicy:
-    """An authority whose certificate has a keyUsage may sign certificates only if it says so.
-
-    One without the extension may too (RFC 5280 §6.1.4): `openssl req -x509` makes such roots, and
-    the web PKI's policy alone would refuse all that they signed.
-    """
-
-    def check(_policy: Policy, _certificate: x509.Certificate, usage: x509.KeyUsage | None) -> None:
-        if usage is not None and not usage.key_cert_sign:
-            raise ValueError("keyUsage")
-
-    return policy.may_be_present(x509.KeyUsage, Criticality.AGNOSTIC, check)
-
-
-_LEAF_POLICIES = {p: _with_usage(ExtensionPolicy.webpki_defaults_ee(), p) for p in Purpose}
-_CA_POLICIES = {
-    p: _with_signing(_with_usage(ExtensionPolicy.webpki_defaults_ca(), p)) for p in Purpose
-}

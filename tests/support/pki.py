@@ -25,8 +25,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from pqproxy.config.values import IdentityFiles, TrustFiles
 from pqproxy.crypto.composite import CompositeSignature, verify_by_openssl
-from pqproxy.crypto.composite_keys import COMPOSITES, CompositePrivateKey
-from pqproxy.crypto.spki import AlgorithmIdentifier, TbsCertificate
+from pqproxy.crypto.composite_keys import COMPOSITES, CompositePrivateKey, CompositePublicKey
+from pqproxy.crypto.spki import AlgorithmIdentifier, TbsCertificate, encode_public_key
 from pqproxy.crypto.x509_signing import (
     authority_key_identifier,
     sign_certificate,
@@ -108,7 +108,9 @@ class Request:
     key_usage: bool = True
     extra: tuple = ()  # (extension, critical) pairs, instead of those of their kinds or beside
     without: tuple = ()  # classes of extensions that are left out
-    edit: Callable | None = None  # changes the TbsCertificate before a composite key signs it
+    edit: Callable | None = (
+        None  # changes the TbsCertificate; for ECDSA P-256 and composite signers
+    )
 
 
 @dataclass(frozen=True)
@@ -234,12 +236,19 @@ def trust_files(*authorities, name="mesh"):
 
 
 def edited(certificate, edit, signer_key):
-    """A certificate with `edit` done to its TbsCertificate, signed anew with a composite key."""
+    """A certificate with `edit` done to its TbsCertificate, signed anew."""
     tbs = asn1.decode_der(TbsCertificate, certificate.tbs_certificate_bytes)
+    identifier = der_of(certificate.signature_algorithm_oid)
     edit(tbs)
     message = asn1.encode_der(tbs)
-    algorithm = CompositeSignature(signer_key.algorithm, verify_by_openssl, "openssl")
-    return outside(message, der_of(signer_key.algorithm.oid), algorithm.sign(signer_key, message))
+    return outside(message, identifier, signature_of(message, signer_key))
+
+
+def signature_of(message, key):
+    """As it stands in a certificate; with an ECDSA or a composite key."""
+    if isinstance(key, CompositePrivateKey):
+        return CompositeSignature(key.algorithm, verify_by_openssl, "openssl").sign(key, message)
+    return key.sign(message, ec.ECDSA(hashes.SHA256()))
 
 
 def outside(message, identifier, signature, padding_bits=0):
@@ -291,9 +300,24 @@ def _build(wanted, private, issuer):
             builder = builder.add_extension(extension, critical)
     if isinstance(signer_key, CompositePrivateKey):
         certificate = sign_certificate(builder, private.public_key(), signer_key)
-        return edited(certificate, wanted.edit, signer_key) if wanted.edit else certificate
-    builder = builder.public_key(private.public_key())
-    return builder.sign(signer_key, _HASHES.get(signer_algorithm))
+    else:
+        certificate = _signed_by_library(
+            builder, private.public_key(), signer_key, signer_algorithm
+        )
+    return edited(certificate, wanted.edit, signer_key) if wanted.edit else certificate
+
+
+def _signed_by_library(builder, subject_key, signer_key, signer_algorithm):
+    """Also a composite key, which `pqproxy certs` would not put below an authority without."""
+    hash_algorithm = _HASHES.get(signer_algorithm)
+    if not isinstance(subject_key, CompositePublicKey):
+        return builder.public_key(subject_key).sign(signer_key, hash_algorithm)
+    certificate = builder.public_key(subject_key.ml_dsa).sign(signer_key, hash_algorithm)
+
+    def edit(tbs):
+        tbs.public_key = asn1.decode_der(asn1.TLV, encode_public_key(subject_key))
+
+    return edited(certificate, edit, signer_key)
 
 
 def _extensions(wanted, private, signer_key):

@@ -20,7 +20,7 @@ def test_signatures_come_last():
 def test_a_broken_rule_says_what_and_where_it_is_written_and_why():
     broken = RuleBroken(SIGNATURE, LEAF, ROOT.certificate, "one half")
 
-    assert str(broken) == "has a signature that does not verify (§6.1.3 (a)(1)): one half"
+    assert str(broken) == "has a signature that does not verify (RFC 5280 §6.1.3 (a)(1)): one half"
     assert (broken.certificate, broken.issuer) == (LEAF, ROOT.certificate)
 
 

@@ -6,6 +6,7 @@ from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.pem import encode
 from pqproxy.identity.roots import declared_domain, read_roots
 from tests.support import pki
+from tests.support.chains import COMPOSITE, MALFORMED_CHAINS
 
 ROOT = pki.root()
 
@@ -81,6 +82,36 @@ def test_a_root_that_could_verify_nothing_is_refused_at_start(broken, message):
 
     assert "certificate 2" in str(error.value)
     assert error.value.fix
+
+
+@pytest.mark.parametrize(
+    ("place", "recipe", "rule"),
+    [row for row in MALFORMED_CHAINS if row[0] == "root"],
+    ids=[row[2] for row in MALFORMED_CHAINS if row[0] == "root"],
+)
+def test_a_composite_root_that_no_path_can_end_at_is_refused_at_start(place, recipe, rule):
+    """But for what another day, purpose or chain makes good."""
+    root = pki.root(COMPOSITE, **recipe)
+
+    if rule in ("not-before", "not-after", "extended-key-usage", "path-length"):
+        assert read_roots(root.trust_files())
+    else:
+        with pytest.raises(IdentityError, match="CN=root"):
+            read_roots(root.trust_files())
+
+
+def test_the_signature_of_a_root_on_itself_is_not_asked_for():
+    """Whom it would convince has the same file. An authority below another is a root, too."""
+    root = pki.root(COMPOSITE)
+    below = root.intermediate()
+    damaged = bytearray(root.certificate_der)
+    damaged[-1] ^= 1
+    unsigned = x509.load_der_x509_certificate(bytes(damaged))
+
+    for certificate in (below.certificate, unsigned):
+        assert [each.certificate for each in read_roots(files(encode(certificate)))] == [
+            certificate
+        ]
 
 
 def test_a_root_without_key_usage_is_read():

@@ -18,9 +18,10 @@ from pqproxy.identity.certificates import (
     build_root,
 )
 from pqproxy.identity.errors import IdentityError, Refused
+from pqproxy.identity.path_library import MAX_DEPTH
 from pqproxy.identity.peer import Purpose
 from pqproxy.identity.pem import encode
-from pqproxy.identity.trust import MAX_CERTIFICATES, MAX_DEPTH, Trust
+from pqproxy.identity.trust import MAX_CERTIFICATES, Trust
 from tests.support import pki
 
 ID = "spiffe://corp/ns/apps/sa/llm"

@@ -1,0 +1,113 @@
+"""Chains that break one rule each, and those that nearly do.
+
+They are recipes: what `pki.Request` is asked for at each of leaf, lower, upper and root. The kind
+of all keys is the caller's choice.
+"""
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from tests.support import pki
+
+ID = "spiffe://corp/ns/apps/sa/llm"
+COMPOSITE = "mldsa65-ecdsa-p256"
+NO_NAME = x509.Name([])
+
+
+def chain(**recipes):
+    """Leaf, lower, upper and the root: a good chain, but for what `recipes` ask of each."""
+    root = pki.root(recipes.pop("kind", COMPOSITE), **recipes.pop("root", {}))
+    upper = root.intermediate(name="upper", **recipes.pop("upper", {}))
+    lower = upper.intermediate(name="lower", **recipes.pop("lower", {}))
+    leaf = lower.issue(**{"uris": (ID,), **recipes.pop("leaf", {})})
+    assert not recipes
+    return (*leaf.certificates, root.certificate)
+
+
+def usage(**bits):
+    return {"extra": ((pki._key_usage(**bits), True),)}
+
+
+def constraints(ca, path_length=None, *, critical=True):
+    return {"extra": ((x509.BasicConstraints(ca, path_length), critical),)}
+
+
+def unknown(critical):
+    extension = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\5\0")
+    return {"extra": ((extension, critical),)}
+
+
+def serial(number):
+    def edit(tbs):
+        tbs.serial_number = number
+
+    return {"edit": edit}
+
+
+def drop(*kinds):
+    return {"without": kinds}
+
+
+def nameless(tbs):
+    tbs.subject = pki.asn1.decode_der(pki.asn1.TLV, NO_NAME.public_bytes())
+
+
+SAN = x509.SubjectAlternativeName([x509.DNSName("a.test")])
+CONSTRAINED = {"extra": ((x509.NameConstraints([x509.DNSName("a.test")], None), True),)}
+OTHER_USE = {"eku": (pki.SERVER_AUTH,)}
+OLD, EARLY = {"not_after": pki.PAST}, {"not_before": pki.FUTURE}
+OTHER_KEY = x509.AuthorityKeyIdentifier(bytes(20), None, None)
+BY_SERIAL = x509.AuthorityKeyIdentifier(
+    None, [x509.DirectoryName(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "lower")]))], 1
+)
+
+# What is wrong, where, and the rule that says so.
+MALFORMED_CHAINS = [
+    ("leaf", serial(0), "serial-number"),
+    ("lower", serial(-5), "serial-number"),
+    ("root", serial(2**159), "serial-number"),
+    ("lower", {"edit": nameless}, "distinguished-names"),
+    ("leaf", constraints(True), "basic-constraints"),
+    ("lower", constraints(False), "basic-constraints"),
+    ("upper", constraints(True, critical=False), "basic-constraints"),
+    ("lower", drop(x509.BasicConstraints), "basic-constraints"),
+    ("root", drop(x509.BasicConstraints), "basic-constraints"),
+    ("upper", constraints(True, 0), "path-length"),
+    ("root", constraints(True, 1), "path-length"),
+    *((place, OLD, "not-after") for place in ("leaf", "lower", "upper", "root")),
+    *((place, EARLY, "not-before") for place in ("leaf", "lower", "upper", "root")),
+    ("leaf", usage(crl_sign=True), "key-usage"),
+    ("leaf", usage(digital_signature=True, key_cert_sign=True), "key-usage"),
+    ("lower", usage(digital_signature=True), "key-usage"),
+    ("root", usage(crl_sign=True), "key-usage"),
+    ("leaf", usage(digital_signature=True, key_encipherment=True), "signing-only"),
+    ("leaf", usage(digital_signature=True, data_encipherment=True), "signing-only"),
+    ("upper", usage(key_cert_sign=True, key_agreement=True), "signing-only"),
+    ("leaf", OTHER_USE, "extended-key-usage"),
+    ("lower", OTHER_USE, "extended-key-usage"),
+    ("root", OTHER_USE, "extended-key-usage"),
+    ("leaf", {"uris": ()}, "subject-alternative-name"),
+    ("leaf", {"extra": ((SAN, True),)}, "subject-alternative-name"),
+    ("leaf", {"edit": nameless}, "subject-alternative-name"),
+    *((place, CONSTRAINED, "name-constraints") for place in ("leaf", "lower", "root")),
+    *((place, unknown(True), "critical-extensions") for place in ("leaf", "upper", "root")),
+    ("leaf", {"aki": False}, "authority-key-identifier"),
+    ("upper", {"aki": False}, "authority-key-identifier"),
+    ("leaf", {"extra": ((BY_SERIAL, False),)}, "authority-key-identifier"),
+    ("leaf", {"extra": ((OTHER_KEY, False),)}, "key-identifier"),
+    ("upper", {"extra": ((OTHER_KEY, False),)}, "key-identifier"),
+    ("lower", drop(x509.SubjectKeyIdentifier), "subject-key-identifier"),
+    ("root", drop(x509.SubjectKeyIdentifier), "subject-key-identifier"),
+]
+
+# The other side of each edge.
+GOOD_CHAINS = [
+    {"root": constraints(True, 2)},
+    {"lower": constraints(True, 0)},
+    {"leaf": unknown(False)},
+    {"leaf": drop(x509.BasicConstraints)},
+    {"leaf": {"key_usage": False}, "lower": {"key_usage": False}},
+    {"leaf": {"eku": ()}},
+    {"leaf": serial(2**159 - 1)},
+    {"leaf": drop(x509.SubjectKeyIdentifier), "root": {"aki": False}},
+]
