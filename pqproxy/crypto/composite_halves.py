@@ -56,16 +56,27 @@ class EcHalf:
         return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 
     def read_private_key(self, raw: bytes) -> ec.EllipticCurvePrivateKey:
-        """Read an ECPrivateKey. Raises ValueError."""
+        """Read an ECPrivateKey. Raises ValueError.
+
+        It needs neither name its curve, which we know, nor hold its point; §4 wants the one and
+        forbids the other. But what it does hold must be true, or two programs read two keys.
+        """
         decoded = asn1.decode_der(_EcPrivateKey, raw)
+        if decoded.version != 1:
+            raise ValueError("the key is of another version")
         if decoded.parameters not in (None, self.curve_oid):
             raise ValueError("the key is on another curve")
         if len(decoded.private_key) != (self.curve.key_size + 7) // 8:
             raise ValueError("the key has the wrong length")
-        return ec.derive_private_key(int.from_bytes(decoded.private_key), self.curve)
+        key = ec.derive_private_key(int.from_bytes(decoded.private_key), self.curve)
+        if (point := decoded.public_key) is not None and (
+            point.padding_bits() or self.read_public_key(point.as_bytes()) != key.public_key()
+        ):
+            raise ValueError("the key holds the public key of another")
+        return key
 
     def private_bytes(self, key: TraditionalPrivateKey) -> bytes:
-        """The ECPrivateKey, with its curve and without the public point, as §5 has it."""
+        """The ECPrivateKey, with its curve and without the public point, as §4 has it."""
         value = cast(ec.EllipticCurvePrivateKey, key).private_numbers().private_value
         raw = value.to_bytes((self.curve.key_size + 7) // 8)
         encoded = _EcPrivateKey(
@@ -83,6 +94,12 @@ class EcHalf:
         public_key.verify(signature, message, ec.ECDSA(self.hash_algorithm))
 
 
+_ED25519_PRIME = 2**255 - 19
+# The y of each point whose order divides 8, the cofactor (RFC 8032 §5.1).
+_ORDER_8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+_SMALL_ORDER = frozenset({0, 1, _ED25519_PRIME - 1, _ORDER_8, _ED25519_PRIME - _ORDER_8})
+
+
 @dataclass(frozen=True, slots=True)
 class Ed25519Half:
     """An Ed25519 half: keys are the 32 bytes of RFC 8032."""
@@ -94,7 +111,14 @@ class Ed25519Half:
         return ed25519.Ed25519PrivateKey.generate()
 
     def read_public_key(self, raw: bytes) -> ed25519.Ed25519PublicKey:
-        """Read a key. Raises ValueError."""
+        """Read a key. Raises ValueError for one that is not in its one form, or of small order.
+
+        The library looks at the length only. Under a key of small order anybody's signature
+        verifies, so that a composite key with such a half would be ML-DSA alone.
+        """
+        y = int.from_bytes(raw, "little") & ~(1 << 255)  # the last bit is the sign of x
+        if y >= _ED25519_PRIME or y in _SMALL_ORDER:
+            raise ValueError("the point is not in its one form, or of small order")
         return ed25519.Ed25519PublicKey.from_public_bytes(raw)
 
     def public_bytes(self, key: TraditionalPublicKey) -> bytes:

@@ -1,6 +1,6 @@
 """Composite keys: an ML-DSA key and a traditional one that are only ever used together.
 
-draft-ietf-lamps-pq-composite-sigs-19: §5 says how the two halves lie side by side, §6 names the
+draft-ietf-lamps-pq-composite-sigs-19: §4 says how the two halves lie side by side, §6 names the
 algorithms. Nothing here signs: see `composite`.
 """
 
@@ -88,7 +88,7 @@ class CompositePublicKey:
     traditional: TraditionalPublicKey
 
     def public_bytes_raw(self) -> bytes:
-        """Return mldsaPK ‖ tradPK (§5.1)."""
+        """Return mldsaPK ‖ tradPK (§4.1)."""
         return self.ml_dsa.public_bytes_raw() + self.algorithm.traditional.public_bytes(
             self.traditional
         )
@@ -110,7 +110,7 @@ class CompositePrivateKey:
         )
 
     def private_bytes_raw(self) -> bytes:
-        """Return mldsaSeed ‖ tradSK (§5.2)."""
+        """Return mldsaSeed ‖ tradSK (§4.2)."""
         return self.ml_dsa.private_bytes_raw() + self.algorithm.traditional.private_bytes(
             self.traditional
         )

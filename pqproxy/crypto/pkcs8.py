@@ -20,6 +20,7 @@ from pqproxy.crypto.errors import PrivateKeyError
 
 _SEED_HEADER = b"\x80\x20"  # [0] IMPLICIT OCTET STRING of 32 bytes
 _EXPANDED_TAG, _BOTH_TAG = b"\x04", b"\x30"
+_VERSIONS = (0, 1)  # v2 is what a public key beside it needs; not all who write one say so
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +70,22 @@ def read_pkcs8(der: bytes) -> MlDsaPrivateKey | CompositePrivateKey | None:
         outer = asn1.decode_der(_OneAsymmetricKey, der)
     except ValueError:
         return None
+    if outer.version not in _VERSIONS:
+        return None
     content = outer.private_key
+    key: MlDsaPrivateKey | CompositePrivateKey
     if composite := COMPOSITE_BY_OID.get(outer.algorithm.algorithm):
-        return composite.read_private_key(content)
-    parameters = _PARAMETER_SETS.get(outer.algorithm.algorithm.dotted_string)
-    return None if parameters is None else _read_ml_dsa(parameters, content)
+        key = composite.read_private_key(content)
+    elif parameters := _PARAMETER_SETS.get(outer.algorithm.algorithm.dotted_string):
+        key = _read_ml_dsa(parameters, content)
+    else:
+        return None
+    _check_public_key(outer.public_key, key)
+    return key
 
 
 def encode_pkcs8(key: CompositePrivateKey) -> bytes:
-    """Return the DER of a composite key (§5.4 of the draft)."""
+    """Return the DER of a composite key (§5.3 of the draft)."""
     outer = _OneAsymmetricKey(
         version=0,
         algorithm=_AlgorithmIdentifier(algorithm=key.algorithm.oid),
@@ -86,6 +94,19 @@ def encode_pkcs8(key: CompositePrivateKey) -> bytes:
         public_key=None,
     )
     return asn1.encode_der(outer)
+
+
+def _check_public_key(
+    found: asn1.BitString | None, key: MlDsaPrivateKey | CompositePrivateKey
+) -> None:
+    """Refuse a public key beside the private one that is not its own."""
+    if found is None:
+        return
+    if found.padding_bits() or found.as_bytes() != key.public_key().public_bytes_raw():
+        raise PrivateKeyError(
+            "the private key has a public key beside it that does not belong to it; "
+            "export it again from where it was made"
+        )
 
 
 def _read_ml_dsa(parameters: _ParameterSet, content: bytes) -> MlDsaPrivateKey:

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from OpenSSL import crypto
 
 from pqproxy.crypto import PrivateKeyError, key_algorithm, load_private_key
-from pqproxy.crypto.pkcs8 import read_pkcs8
+from pqproxy.crypto.composite_keys import COMPOSITES
+from pqproxy.crypto.pkcs8 import encode_pkcs8, read_pkcs8
 from tests.support import pki
 
 KINDS = {"mldsa44": (17, 2560), "mldsa65": (18, 4032), "mldsa87": (19, 4896)}
@@ -126,6 +127,64 @@ def test_halves_that_do_not_belong_together_are_refused(part):
 )
 def test_a_malformed_ml_dsa_key_is_named(content, named):
     assert f"ML-DSA-65 key {named}" in refusal_of(pkcs8("mldsa65", content))
+
+
+COMPOSITE = COMPOSITES[0].generate()
+ATTRIBUTE = der(SEQUENCE, bytes.fromhex("0603550403"), der(0x31, b"\x05\x00"))
+
+
+def composite_pkcs8(*more, version=0, key=COMPOSITE, algorithm=b""):
+    """The fields of OneAsymmetricKey (RFC 5958 §2), put together by hand."""
+    identifier = bytes.fromhex("06082b0601050507062d") + algorithm
+    content = der(OCTETS, key.private_bytes_raw())
+    return der(SEQUENCE, der(INTEGER, bytes([version])), der(SEQUENCE, identifier), content, *more)
+
+
+def test_a_composite_key_is_written_in_the_one_form():
+    assert encode_pkcs8(COMPOSITE) == composite_pkcs8()
+    assert load_private_key(pem(composite_pkcs8())).public_key() == COMPOSITE.public_key()
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_composite_key_may_have_attributes_and_its_public_key_beside_it(version):
+    public = der(PUBLIC_KEY, b"\0", COMPOSITE.public_key().public_bytes_raw())
+    for more in ([der(ATTRIBUTES, ATTRIBUTE)], [public], [der(ATTRIBUTES, ATTRIBUTE), public]):
+        loaded = load_private_key(pem(composite_pkcs8(*more, version=version)))
+        assert loaded.public_key() == COMPOSITE.public_key()
+
+
+@pytest.mark.parametrize("kind", ["mldsa65", "composite"])
+def test_the_public_key_of_another_beside_it_is_refused(kind):
+    """Whoever reads only that would certify one key, and sign with another."""
+    if kind == "composite":
+        make, public = composite_pkcs8, COMPOSITE.public_key().public_bytes_raw()
+    else:
+        seed, _ = halves("mldsa65")
+        public = pki.key("mldsa65").public_key().public_bytes_raw()
+
+        def make(*more):
+            return pkcs8("mldsa65", der(SEED, seed), *more)
+
+    changed = public[:-1] + bytes([public[-1] ^ 1])
+    for wrong in (b"\0" + changed, b"\0" + public[:-1], b"\0" + public + b"\0", b"\0"):
+        assert "does not belong to it" in refusal_of(make(der(PUBLIC_KEY, wrong)))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        composite_pkcs8(version=2),
+        composite_pkcs8(algorithm=b"\5\0"),
+        composite_pkcs8(b"\0\0"),
+        composite_pkcs8() + b"\0",
+        composite_pkcs8()[:-1],
+        composite_pkcs8(der(PUBLIC_KEY, b"\0"), der(ATTRIBUTES, ATTRIBUTE)),
+        b"\x30\x80" + composite_pkcs8()[4:] + b"\0\0",
+    ],
+    ids=["version", "parameters", "more", "behind", "cut", "order", "indefinite"],
+)
+def test_other_forms_of_a_composite_key_are_refused(content):
+    assert "damaged or of an algorithm pqproxy does not know" in refusal_of(content)
 
 
 def test_what_is_not_ml_dsa_is_left_to_others():
