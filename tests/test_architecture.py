@@ -55,6 +55,7 @@ LIBRARIES = {
     "prometheus_client": {"supervisor"},
     "oqs": {"crypto"},
     "uvloop": {"supervisor"},
+    "watchfiles": {"supervisor"},
     "xllamacpp": {"demo"},
     "gguf": {"demo"},
 }

@@ -37,6 +37,7 @@ class Credentials:
 
     identity: IdentityFiles | None
     trust: TrustFiles | None
+    files: tuple[str, ...] = ()  # that they were read from
 
 
 def read_credentials(identity: Path | None, trust: Path | None) -> Credentials:
@@ -45,9 +46,13 @@ def read_credentials(identity: Path | None, trust: Path | None) -> Credentials:
     A bundle's own roots are believed where `--trust` says nothing.
     """
     own, roots = _read_identity(identity) if identity else (None, ())
+    # The key may stand beside: where it does not, nothing ever changes there.
+    files = [identity, identity.with_suffix(".key")] if identity else []
+    files += [trust] if trust else []
+    named = tuple(str(file.absolute()) for file in files)
     if trust:
-        return Credentials(own, TrustFiles(PEERS, _read_trust(trust), str(trust)))
-    return Credentials(own, TrustFiles(PEERS, roots, str(identity)) if roots else None)
+        return Credentials(own, TrustFiles(PEERS, _read_trust(trust), str(trust)), named)
+    return Credentials(own, TrustFiles(PEERS, roots, str(identity)) if roots else None, named)
 
 
 def adhoc_settings(
@@ -79,22 +84,25 @@ def adhoc_settings(
     now = datetime.fromtimestamp(time.time(), UTC)
     for (section, _), message in certificate_problems(identities, trust, now):
         raise CommandError(f"--{'identity' if section == 'identities' else 'trust'}: {message}")
-    return build_settings(file, Path.cwd(), identities, trust, policies)
+    settings = build_settings(file, Path.cwd(), identities, trust, policies)
+    return replace(settings, files=credentials.files)
 
 
 def supervise_adhoc(make: Callable[[], Settings], arguments: argparse.Namespace) -> int:
     """Run what `make` makes of the options; a reload makes it anew, from the same files."""
     from pqproxy.cli.run import apply_landlock_option, supervise
     from pqproxy.supervisor.errors import ReloadFailure
+    from pqproxy.supervisor.reading import Reading
 
-    def reread(in_force: Settings) -> Settings:
+    def again() -> Settings:
         try:
             return apply_landlock_option(make(), arguments)
         except CommandError as error:
             hint = f" ({error.hint})" if error.hint else ""
             raise ReloadFailure(f"{error.message}{hint}") from None
 
-    return supervise(apply_landlock_option(make(), arguments), reread)
+    first = Reading(apply_landlock_option(make(), arguments), again)
+    return supervise(first, lambda in_force: Reading(again(), again))
 
 
 def _hint(message: str) -> str | None:

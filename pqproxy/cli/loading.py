@@ -25,9 +25,12 @@ from pqproxy.identity.revocation_lists import UnusableRevocationList
 from pqproxy.identity.trust import Trust
 
 
-def load_config(path: Path) -> Parsed:
-    """Read a file with everything that can be checked before anything listens."""
-    parsed = load(path, os.environ)
+def load_config(path: Path, text: str | None = None) -> Parsed:
+    """Read a file with everything that can be checked before anything listens.
+
+    Where there is `text`, that is what stood in the file, and only what it names is read.
+    """
+    parsed = load(path, os.environ, text)
     now = datetime.fromtimestamp(time.time(), UTC)
     for where, message in certificate_problems(parsed.identities, parsed.trust, now):
         parsed.complain(where, message)

@@ -13,7 +13,8 @@ from pqproxy.config.problems import ConfigError
 from pqproxy.config.values import Settings
 
 if TYPE_CHECKING:
-    from pqproxy.supervisor.reloading import Reread
+    from pqproxy.config.parse import Parsed
+    from pqproxy.supervisor.reading import Reading, Reread
 
 
 def add_parser(subparsers: Any) -> None:
@@ -47,14 +48,32 @@ def run(arguments: argparse.Namespace) -> int:
     """Check the file, then hand over to the supervisor."""
     from pqproxy.cli.loading import load_config
 
-    settings = load_config(arguments.config).settings()
+    parsed = load_config(arguments.config)
+    settings = parsed.settings()
     if arguments.keylog:
         settings = with_keylog(settings, arguments.keylog)
     settings = apply_landlock_option(settings, arguments)
-    return supervise(settings, lambda in_force: _reread(arguments, in_force))
+    reading = _reading(arguments, parsed, settings)
+    return supervise(reading, lambda in_force: _reread(arguments, in_force))
 
 
-def _reread(arguments: argparse.Namespace, in_force: Settings) -> Settings:
+def _reading(arguments: argparse.Namespace, parsed: "Parsed", settings: Settings) -> "Reading":
+    """Settings, with the way to read again what the configuration names, but not itself."""
+    from pqproxy.cli.loading import load_config
+    from pqproxy.supervisor.errors import ReloadFailure
+    from pqproxy.supervisor.reading import Reading
+
+    def again() -> Settings:
+        try:
+            renewed = load_config(arguments.config, parsed.text).settings()
+        except ConfigError as error:
+            raise ReloadFailure(*error.lines()) from None
+        return dataclasses.replace(settings, identities=renewed.identities, trust=renewed.trust)
+
+    return Reading(settings, again)
+
+
+def _reread(arguments: argparse.Namespace, in_force: Settings) -> "Reading":
     """Read the file again, for a reload. Raises ReloadFailure with every problem."""
     from pqproxy.cli.loading import load_config
     from pqproxy.supervisor.changes import restart_needed
@@ -69,7 +88,7 @@ def _reread(arguments: argparse.Namespace, in_force: Settings) -> Settings:
         parsed.settings()
     except ConfigError as error:
         raise ReloadFailure(*error.lines()) from None
-    return settings
+    return _reading(arguments, parsed, settings)
 
 
 def apply_landlock_option(settings: Settings, arguments: argparse.Namespace) -> Settings:
@@ -77,15 +96,15 @@ def apply_landlock_option(settings: Settings, arguments: argparse.Namespace) -> 
     return dataclasses.replace(settings, landlock=False) if arguments.no_landlock else settings
 
 
-def supervise(settings: Settings, reread: "Reread") -> int:
-    """Run settings until a signal and return the exit code; a reload asks `reread` for others.
+def supervise(reading: "Reading", reread: "Reread") -> int:
+    """Run what was read until a signal, and return the exit code; a reload asks `reread`.
 
     Raises CommandError off Linux.
     """
     require_linux()
     from pqproxy.supervisor.run import run as run_supervisor
 
-    return run_supervisor(settings, reread)
+    return run_supervisor(reading, reread)
 
 
 def with_keylog(settings: Settings, path: Path) -> Settings:

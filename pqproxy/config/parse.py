@@ -5,7 +5,7 @@ key that does not fit its certificate) and then ask for the settings.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,12 +28,14 @@ class Parsed:
     """What became of a file: the readable parts, and what is wrong with the rest."""
 
     source: str  # the file as the user named it
+    text: str = field(repr=False)  # what is in it
     base: Path  # where relative paths start
     document: Document
     file: File  # may hold BROKEN where there are problems
     policies: PolicySource
     identities: list[IdentityFiles] = field(default_factory=list)
     trust: list[TrustFiles] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)  # that it names, readable or not
     problems: list[Problem] = field(default_factory=list)
 
     def complain(self, path: ConfigPath, message: str) -> None:
@@ -44,14 +46,15 @@ class Parsed:
         """Return the settings. Raises ConfigError with every problem."""
         if self.problems:
             raise ConfigError(self.source, self.problems)
-        return build_settings(self.file, self.base, self.identities, self.trust, self.policies)
+        settings = build_settings(self.file, self.base, self.identities, self.trust, self.policies)
+        return replace(settings, files=tuple(dict.fromkeys(map(str, self.files))))
 
 
 def parse(text: str, source: str, base: Path, environ: Mapping[str, str]) -> Parsed:
     """Read, validate and check a configuration, and the files that it names."""
     document = read_document(text, environ)
     policies, problems = read_environment(environ)
-    parsed = Parsed(source, base, document, BROKEN, policies, problems=problems)
+    parsed = Parsed(source, text, base, document, BROKEN, policies, problems=problems)
     parsed.problems += document.problems
     if document.data is None:
         if not document.problems:
@@ -64,9 +67,13 @@ def parse(text: str, source: str, base: Path, environ: Mapping[str, str]) -> Par
     return parsed
 
 
-def load(path: Path, environ: Mapping[str, str]) -> Parsed:
-    """Read a configuration from a file. Raises ConfigError when it cannot be read at all."""
-    return parse(read_text(path), str(path), path.absolute().parent, environ)
+def load(path: Path, environ: Mapping[str, str], text: str | None = None) -> Parsed:
+    """Read a configuration from a file, or the `text` that was in it, with the files of now.
+
+    Raises ConfigError when it cannot be read at all.
+    """
+    text = read_text(path) if text is None else text
+    return parse(text, str(path), path.absolute().parent, environ)
 
 
 def _read_files(parsed: Parsed) -> None:
@@ -111,6 +118,7 @@ def _read(
 ) -> Content | None:
     if written is BROKEN:
         return None
+    parsed.files.append(parsed.base / written)
     try:
         return read(parsed.base / written)
     except UnreadableFile as error:

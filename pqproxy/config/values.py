@@ -219,6 +219,8 @@ class Settings:
     log: Log = Log()
     landlock: bool = True  # as far as the kernel has it
     keylog: str | None = None  # a path, only from --keylog
+    # What identities and trust sets were read from, and where to look for their successors.
+    files: tuple[str, ...] = field(default=(), compare=False)
     # What the environment asks for; it holds where a listener says nothing.
     environment_policy: Policy | None = field(default=None, compare=False)
 

@@ -198,13 +198,15 @@ def _certificates(ends: tuple[CertificateEnd, ...]) -> Metric:
 
 def _reloads(reloads: History) -> Iterator[Metric]:
     total = CounterMetricFamily(
-        "pqproxy_reloads", "Reloads of the configuration.", labels=["kind", "result"]
+        "pqproxy_reloads",
+        "Reloads, by who asked: signal, control, or nobody, but files have changed.",
+        labels=["kind", "result"],
     )
     for labels, count in reloads.counts.items():
         total.add_metric(list(labels), count)
     yield total
     yield GaugeMetricFamily(
         "pqproxy_reload_last_success_timestamp_seconds",
-        "When the configuration in force was read last.",
+        "When the configuration in force, or its files, were read last.",
         value=reloads.last_success,
     )

@@ -4,8 +4,8 @@
                  |                      |                      |
                  +----------- a problem: all stays as it is ---+
 
-One at a time; who asks meanwhile waits for his turn. A later part of the run may ask too: what was
-asked for is called its kind.
+One at a time; who asks meanwhile waits for his turn. Where files have changed, only they are read,
+and the configuration in force stays. What nobody asked for and changes nothing leaves no trace.
 """
 
 import asyncio
@@ -26,15 +26,11 @@ from pqproxy.supervisor.crew import Crew
 from pqproxy.supervisor.errors import ReloadFailure, StartFailure
 from pqproxy.supervisor.exchange import Exchange, ExchangeFailed, exchange
 from pqproxy.supervisor.notify import Notifier
+from pqproxy.supervisor.reading import Readings
 from pqproxy.supervisor.rebinding import Rebinding
 from pqproxy.telemetry import log
 
 logger = logging.getLogger(__name__)
-
-# Reads settings anew, given those in force. Raises ReloadFailure with every problem. It may take
-# its time, in a thread of its own.
-Reread = Callable[[Settings], Settings]
-
 
 NO_CHANGES = Changes()
 
@@ -44,6 +40,14 @@ class Kind(StrEnum):
 
     SIGNAL = "signal"
     CONTROL = "control"
+    FILES = "files"  # nobody: certificates, keys or roots have changed
+
+
+_OCCASIONS = {
+    Kind.SIGNAL: "SIGHUP",
+    Kind.CONTROL: "request",
+    Kind.FILES: "a change of files",
+}
 
 
 class Result(StrEnum):
@@ -98,6 +102,12 @@ class History:
         if outcome.result is Result.SUCCESS:
             self.last_success = outcome.at
 
+    def has_news(self, outcome: Outcome) -> bool:
+        """Whether it changed something, or failed, or failed no more, otherwise than the last."""
+        last = self.last
+        troubled = () if last is None or last.kind is not outcome.kind else last.problems
+        return bool(outcome.changes) or outcome.problems != troubled
+
 
 class Reloader:
     """Reloads one run."""
@@ -106,15 +116,18 @@ class Reloader:
         self,
         crew: Crew,
         bound: Bound,
-        reread: Reread,
+        readings: Readings,
         notifier: Notifier,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.history = History(clock())
         self._crew, self._bound = crew, bound
-        self._reread, self._notifier, self._clock = reread, notifier, clock
+        self._readings, self._notifier, self._clock = readings, notifier, clock
         self._turn = asyncio.Lock()
         self._signalled = asyncio.Event()
+        self.reread = (
+            asyncio.Event()
+        )  # set by each reload that was asked for: other files may count
         self._number = 0
 
     def signal(self) -> None:
@@ -138,12 +151,22 @@ class Reloader:
                 self._notifier.ready(f"serving {', '.join(self._crew.in_force.settings.roles)}")
         self.history.add(outcome)
         self._tell(outcome)
+        self.reread.set()
+        return outcome
+
+    async def renew(self) -> Outcome:
+        """Reload files that may have changed. What is nothing new is neither told nor counted."""
+        async with self._turn:
+            outcome = await self._attempt(Kind.FILES)
+        if self.history.has_news(outcome):
+            self.history.add(outcome)
+            self._tell(outcome)
         return outcome
 
     async def _attempt(self, kind: Kind) -> Outcome:
         problems: tuple[str, ...]
         try:
-            return Outcome(kind, self._clock(), await self._change())
+            return Outcome(kind, self._clock(), await self._change(kind))
         except ReloadFailure as failure:
             return Outcome(kind, self._clock(), problems=failure.problems, mistaken=True)
         except ExchangeFailed as failure:
@@ -155,16 +178,19 @@ class Reloader:
             problems = (f"internal error: {error!r}",)
         return Outcome(kind, self._clock(), problems=problems)
 
-    async def _change(self) -> Changes:
+    async def _change(self, kind: Kind) -> Changes:
         if self._crew.draining:
             raise ExchangeFailed(["pqproxy is draining: nothing is reloaded any more"])
-        before = self._crew.in_force.settings
-        after = await asyncio.to_thread(self._reread, before)
+        before, readings = self._crew.in_force.settings, self._readings
+        read = readings.files if kind is Kind.FILES else readings.configuration
+        reading = await asyncio.to_thread(read)
+        after = reading.settings
         found = changes(before, after)
         if found:
             await self._put_in_force(before, after)
         else:
             self._crew.in_force.replace(after)  # who says a policy is shown, and changes nothing
+        readings.in_force = reading
         return found
 
     async def _put_in_force(self, before: Settings, after: Settings) -> None:
@@ -183,11 +209,15 @@ class Reloader:
             log.configure(after.log.format, after.log.connections)
 
     def _tell(self, outcome: Outcome) -> None:
-        asked = "SIGHUP" if outcome.kind is Kind.SIGNAL else "request"
+        asked = _OCCASIONS[outcome.kind]
         if outcome.result is Result.SUCCESS:
             logger.info("reloaded on %s: %s", asked, outcome.changes)
             if outcome.changes:
                 self._warn(datetime.fromtimestamp(outcome.at, UTC))
+            return
+        if outcome.kind is Kind.FILES:  # half-written ones are nothing special: a line says it
+            why = "; ".join(outcome.problems)
+            logger.error("renewed files are not taken, what is in force stays: %s", why)
             return
         count = len(outcome.problems)
         logger.error("reload on %s failed, nothing is changed; problems: %d", asked, count)

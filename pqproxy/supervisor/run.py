@@ -20,7 +20,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 
 from pqproxy.config.environment import policy_warnings
-from pqproxy.config.values import Egress, Ingress, Settings
+from pqproxy.config.values import Egress, Ingress
 from pqproxy.hardening import harden
 from pqproxy.supervisor.activation import Activation
 from pqproxy.supervisor.binding import Bound, bind_all, shown_address
@@ -35,7 +35,9 @@ from pqproxy.supervisor.in_force import InForce
 from pqproxy.supervisor.loop import loop_factory
 from pqproxy.supervisor.metrics import Exposition
 from pqproxy.supervisor.notify import Notifier
-from pqproxy.supervisor.reloading import Reloader, Reread
+from pqproxy.supervisor.reading import Reading, Readings, Reread
+from pqproxy.supervisor.reloading import Reloader
+from pqproxy.supervisor.watching import Watcher
 from pqproxy.supervisor.worker import WORKER_MODULE
 from pqproxy.telemetry import log
 
@@ -46,11 +48,12 @@ EXIT_FAILURE = 1
 EXIT_FORCED = 4
 
 
-def run(settings: Settings, reread: Reread, worker_module: str = WORKER_MODULE) -> int:
-    """Serve until a signal; return the exit code. The settings have been checked.
+def run(reading: Reading, reread: Reread, worker_module: str = WORKER_MODULE) -> int:
+    """Serve until a signal; return the exit code. What was read has been checked.
 
-    `reread` gets them anew, for a reload.
+    `reread` reads anew, for a reload.
     """
+    settings = reading.settings
     harden()
     _fill_standard_descriptors()
     _allow_descriptors()
@@ -62,7 +65,7 @@ def run(settings: Settings, reread: Reread, worker_module: str = WORKER_MODULE) 
             confine_supervisor(settings)
             crew = Crew(InForce(settings), bound, module=worker_module)
             with asyncio.Runner(loop_factory=loop_factory()) as runner:
-                code = runner.run(_serve(crew, bound, reread, notifier))
+                code = runner.run(_serve(crew, bound, Readings(reading, reread), notifier))
     except* StartFailure as failures:
         _complain(failures)
     return code
@@ -82,10 +85,11 @@ def _allow_descriptors() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def _serve(crew: Crew, bound: Bound, reread: Reread, notifier: Notifier) -> int:
+async def _serve(crew: Crew, bound: Bound, readings: Readings, notifier: Notifier) -> int:
     drain = Drain(crew)
     on_signal = _leave(crew, drain)
-    reloader = Reloader(crew, bound, reread, notifier)
+    reloader = Reloader(crew, bound, readings, notifier)
+    watcher = Watcher(reloader, crew)
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -97,6 +101,7 @@ async def _serve(crew: Crew, bound: Bound, reread: Reread, notifier: Notifier) -
         tasks.create_task(crew.run())
         announcement = tasks.create_task(_announce(crew, bound, notifier))
         signals = tasks.create_task(reloader.follow_signals())
+        renewals = tasks.create_task(watcher.run())
         with notifier.watched(lambda: why_unhealthy(crew) is None):
             await drain.accepting_ends()
             announcement.cancel()
@@ -105,6 +110,7 @@ async def _serve(crew: Crew, bound: Bound, reread: Reread, notifier: Notifier) -
                 return _farewell(await drain.finish())
             finally:
                 signals.cancel()  # until then a reload is refused aloud
+                renewals.cancel()
 
 
 def _leave(crew: Crew, drain: Drain) -> Callable[[], None]:

@@ -16,24 +16,30 @@ def calls(monkeypatch):
 @pytest.fixture
 def supervised(calls):
     """The settings that the supervisor would have been told."""
-    return _Column(calls, 0)
+    return _Column(calls, lambda call: call[0].settings)
 
 
 @pytest.fixture
 def rereading(calls):
     """What a reload would call for other settings."""
-    return _Column(calls, 1)
+    return _Column(calls, lambda call: lambda in_force: call[1](in_force).settings)
+
+
+@pytest.fixture
+def renewing(calls):
+    """What a renewal of files would call for the same settings with others."""
+    return _Column(calls, lambda call: call[0].again)
 
 
 class _Column(Sequence):
-    def __init__(self, rows, index):
-        self._rows, self._index = rows, index
+    def __init__(self, rows, show):
+        self._rows, self._show = rows, show
 
     def __len__(self):
         return len(self._rows)
 
     def __getitem__(self, at):
-        return self._rows[at][self._index]
+        return self._show(self._rows[at])
 
     def __eq__(self, other):
         return list(self) == other

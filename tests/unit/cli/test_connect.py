@@ -61,6 +61,15 @@ def test_a_reload_reads_the_files_of_the_options_again(supervised, rereading, ro
     assert rereading[0](in_force).trust[0].roots == (other,)
 
 
+def test_a_renewal_reads_the_files_of_the_options_too(supervised, renewing, root):
+    main(["connect", "h:1", "--listen", "127.0.0.1:9000", "--trust", root])
+    other = pki.root("ecdsa-p384").certificate_pem
+    Path(root).write_bytes(other)
+
+    assert supervised[0].files == (root,)
+    assert renewing[0]().trust[0].roots == (other,)
+
+
 def test_a_reload_says_what_is_wrong_with_an_option(supervised, rereading, root):
     main(["connect", "h:1", "--listen", "127.0.0.1:9000", "--trust", root])
     Path(root).unlink()

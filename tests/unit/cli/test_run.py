@@ -99,6 +99,31 @@ def test_a_reload_reads_the_file_again(rereading, supervised, config, roots):
     assert rereading[0](supervised[0]).drain.timeout == 1.0
 
 
+def test_a_renewal_reads_the_files_and_not_the_configuration(renewing, supervised, config, roots):
+    """Which somebody may be editing, and has told nobody to take."""
+    main(["-c", str(write(config, roots)), "--no-landlock"])
+    assert supervised[0].files == (str(roots),)
+    other = pki.root("ecdsa-p384").certificate_pem
+    roots.write_bytes(other)
+    config.write_text("half of a file that is being ed")
+    renewed = renewing[0]()
+
+    assert renewed.trust[0].roots == (other,)
+    assert (renewed.files, renewed.landlock) == ((str(roots),), False)
+
+
+def test_a_renewal_that_is_no_good_is_a_problem_at_its_place_in_the_configuration(
+    renewing, config, roots
+):
+    main(["-c", str(write(config, roots))])
+    roots.write_bytes(roots.read_bytes()[:-40])
+    with pytest.raises(ReloadFailure) as failure:
+        renewing[0]()
+
+    (problem,) = failure.value.problems
+    assert re.match(rf"{config}:\d+:\d+: trust\.m: {roots}: ", problem)
+
+
 def test_what_the_command_line_said_holds_over_a_reload(
     rereading, supervised, config, roots, tmp_path
 ):

@@ -74,8 +74,10 @@ class Supervisor:
             )
 
     def rewrite(self, settings):
-        """What a reload will read."""
-        self._settings.write_bytes(pickle.dumps(settings))
+        """What a reload will read, be it one of the files alone."""
+        beside = self._settings.with_suffix(".new")
+        beside.write_bytes(pickle.dumps(settings))
+        beside.rename(self._settings)
 
     def reload(self, settings):
         """(status, answer) of a reload to other settings, or to a tuple of problems."""

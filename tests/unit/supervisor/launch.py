@@ -8,10 +8,15 @@ import sys
 from pathlib import Path
 
 from pqproxy.supervisor.errors import ReloadFailure
+from pqproxy.supervisor.reading import Reading
 from pqproxy.supervisor.run import run
 
 
 def read(_in_force=None):
+    return Reading(load(), load)
+
+
+def load():
     found = pickle.loads(Path(sys.argv[1]).read_bytes())  # noqa: S301 - our own
     if isinstance(found, tuple):
         raise ReloadFailure(*found)

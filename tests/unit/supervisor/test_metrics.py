@@ -87,6 +87,8 @@ def test_counts_reach_their_series(families):
     assert values(families["pqproxy_reloads"]) == {
         (("kind", "control"), ("result", "failure")): 1,
         (("kind", "control"), ("result", "success")): 0,
+        (("kind", "files"), ("result", "failure")): 0,
+        (("kind", "files"), ("result", "success")): 0,
         (("kind", "signal"), ("result", "failure")): 0,
         (("kind", "signal"), ("result", "success")): 1,
     }

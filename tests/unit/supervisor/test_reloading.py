@@ -122,6 +122,45 @@ def test_a_new_drain_timeout_holds(run):
         assert run.wait() == 4
 
 
+@pytest.fixture
+def renewed(supervise, tmp_path):
+    """One whose settings stand in for the files that they name."""
+    watched = replace(BEFORE, files=(str(tmp_path / "0" / "settings.pickle"),))
+    return supervise(watched).ready()
+
+
+def test_files_that_change_are_taken_without_being_asked_for(renewed):
+    renewed.rewrite(replace(BEFORE, ingress=(LOOSE,)))
+    said = "info reloaded on a change of files: changed llm (policy)\n"
+    renewed.until(lambda: said in renewed.log, "not taken")
+
+    assert renewed.metric('pqproxy_reloads_total{kind="files",result="success"}') == 1
+    assert 'policy="prefer"' in renewed.get("/metrics")[1]
+
+
+def test_files_that_are_half_written_are_told_in_one_line_once_and_taken_when_whole(renewed):
+    """They are tried again and again: neither the log nor the counter grows with that."""
+    renewed.rewrite(("the key does not fit", "the roots are cut"))
+    why = "renewed files are not taken, what is in force stays: the key does not fit; the roots"
+    renewed.until(lambda: why in renewed.log, "not refused")
+    failures = 'pqproxy_reloads_total{kind="files",result="failure"}'
+    assert renewed.metric(failures) == 1
+    renewed.rewrite(replace(BEFORE, ingress=(LOOSE,)))
+    renewed.until(lambda: "reloaded on a change of files" in renewed.log, "not taken")
+
+    assert renewed.metric(failures) == 1
+    assert renewed.log.count("renewed files are not taken") == 1
+
+
+def test_files_that_hold_the_same_as_before_leave_no_trace(renewed):
+    renewed.rewrite(replace(BEFORE, environment_policy=Policy.REQUIRE))  # other bytes, no change
+    renewed.rewrite(replace(BEFORE, ingress=(LOOSE,)))
+    renewed.until(lambda: "reloaded on a change of files" in renewed.log, "not taken")
+
+    assert "nothing has changed" not in renewed.log
+    assert renewed.metric('pqproxy_reloads_total{kind="files",result="success"}') == 1
+
+
 def test_metrics_tell_of_reloads(run):
     run.reload(("no",))
     run.reload(BEFORE)
@@ -141,3 +180,20 @@ def test_a_history_tells_the_last_success_although_the_last_one_failed():
     assert history.last.result is Result.FAILURE
     assert history.counts[Kind.SIGNAL, Result.SUCCESS] == 1
     assert history.counts[Kind.CONTROL, Result.FAILURE] == 1
+
+
+def test_a_renewal_is_news_when_it_changes_something_or_fails_otherwise_than_before():
+    """What is tried again every minute is told once; that it is over is told too."""
+    history = History(100.0)
+    same, half = Outcome(Kind.FILES, 200.0), Outcome(Kind.FILES, 200.0, problems=("half",))
+    assert not history.has_news(same)
+    assert history.has_news(Outcome(Kind.FILES, 200.0, Changes(identities=("own",))))
+    assert history.has_news(half)
+    history.add(half)
+
+    assert not history.has_news(half)
+    assert history.has_news(Outcome(Kind.FILES, 300.0, problems=("other",)))
+    assert history.has_news(same)
+    history.add(Outcome(Kind.CONTROL, 300.0, problems=("half",)))
+    assert not history.has_news(same)
+    assert history.has_news(half)

@@ -1,0 +1,82 @@
+"""What is in the files that a configuration names, as a digest, and where to watch for a change.
+
+A path may lead over symbolic links, and a change of any of them is a change of the file: Kubernetes
+exchanges a whole secret by one link, `..data`, and certbot has a link for each certificate. So the
+directory of every link is watched, never the file itself, which a rename replaces.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pqproxy.config.files import SIZE_LIMIT
+
+_MOST_LINKS = 40  # as the kernel follows
+
+
+def fingerprint(files: Iterable[str]) -> bytes:
+    """Digest what the files hold now, or why they cannot be read. It blocks."""
+    whole = hashlib.sha256()
+    for file in files:
+        whole.update(_digest(Path(file)))
+    return whole.digest()
+
+
+def watched_directories(files: Iterable[str]) -> frozenset[str]:
+    """Return where something happens when one of the files becomes another one."""
+    return frozenset(str(directory) for file in files for directory in _crossings(Path(file)))
+
+
+def read_once(files: Iterable[str]) -> Iterator[str]:
+    """Yield what cannot be read a second time, such as the pipe of a shell's `<(…)`."""
+    for file in files:
+        try:
+            mode = os.stat(file).st_mode
+        except OSError:
+            continue
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            yield file
+
+
+def _digest(path: Path) -> bytes:
+    try:
+        if not path.is_dir():
+            return _digest_of_file(path)
+        entries = sorted(entry for entry in path.iterdir() if entry.is_file())
+    except OSError as error:
+        return repr(error.errno).encode()
+    whole = hashlib.sha256()
+    for entry in entries:
+        whole.update(os.fsencode(entry.name) + b"\0")
+        whole.update(_digest(entry))
+    return whole.digest()
+
+
+def _digest_of_file(path: Path) -> bytes:
+    with path.open("rb") as stream:  # what is longer is refused when it is read
+        return hashlib.sha256(stream.read(SIZE_LIMIT + 1)).digest()
+
+
+def _crossings(path: Path) -> Iterator[Path]:
+    """The directory of each link on the way, and the one at the end, as far as they exist."""
+    todo = list(reversed(path.absolute().parts))
+    here = Path(todo.pop())
+    links = 0
+    while todo:
+        step = here / todo[-1] if todo[-1] != ".." else here.parent
+        todo.pop()
+        try:
+            target = Path(os.readlink(step))
+        except OSError:  # no link; or nothing that we may see, and then nothing further either
+            if not os.path.isdir(step):
+                break
+            here = step
+            continue
+        yield here
+        links += 1
+        if links > _MOST_LINKS:
+            return
+        todo.extend(reversed(target.parts))
+    yield here

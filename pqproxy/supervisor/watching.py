@@ -1,0 +1,132 @@
+"""Notices that certificates, keys or roots have been renewed, and has them reloaded as one set.
+
+    something happens in a directory | a minute is over -> a digest of all files -> as before?
+                                                              | no: reload
+                                                              | refused: again in 1, 2, 5, ... s
+
+It changes nothing itself. Events come late or never from network and overlay filesystems: hence
+the minute. What is half-written is refused by the reload as a whole, and asked for again soon,
+since the other half may bring no event. The configuration itself is not watched: it is edited by
+people, who say when they are done.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from watchfiles import awatch
+
+from pqproxy.supervisor.crew import Crew
+from pqproxy.supervisor.fingerprint import fingerprint, read_once, watched_directories
+from pqproxy.supervisor.reloading import Reloader, Result
+
+logger = logging.getLogger(__name__)
+
+_QUIET = 250  # ms without an event, after which a burst of them is over
+_BURST = 3000  # ms that one may last
+
+# Yields, until cancelled, when something has happened in one of the directories.
+Notices = Callable[..., AsyncIterator[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pauses:
+    """Seconds until files are looked at although no event came; tests take less."""
+
+    calm: float = 60.0
+    deaf: float = 5.0  # where there are no events at all
+    refused: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+
+
+class Watcher:
+    """Watches the files of what is in force."""
+
+    def __init__(
+        self,
+        reloader: Reloader,
+        crew: Crew,
+        notices: Notices = awatch,
+        pauses: Pauses = Pauses(),
+    ) -> None:
+        self._reloader, self._crew = reloader, crew
+        self._notices, self._pauses = notices, pauses
+        self._taken = b""  # the digest of what is in force; it may have changed before we came
+        self._refused = 0  # times in a row
+        self._deaf = False
+        logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it would tell of each event
+
+    async def run(self) -> None:
+        """Have files reloaded whenever they have changed, until a drain begins."""
+        await self._crew.wait_ready()
+        wake = self._reloader.reread
+        while not self._crew.draining:
+            wake.clear()
+            files = self._crew.in_force.settings.files
+            if not files or await asyncio.to_thread(_say_what_is_read_once, files):
+                await wake.wait()
+                continue
+            directories = await asyncio.to_thread(watched_directories, files)
+            async with self._listening(directories, wake):
+                await self._look(files)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(wake.wait(), self._pause())
+
+    async def _look(self, files: tuple[str, ...]) -> None:
+        found = await asyncio.to_thread(fingerprint, files)
+        if found == self._taken and not self._refused:
+            return
+        outcome = await self._reloader.renew()
+        if outcome.result is Result.SUCCESS:
+            self._taken, self._refused = found, 0
+        else:
+            self._refused += 1
+
+    def _pause(self) -> float:
+        if self._refused:
+            return self._pauses.refused[min(self._refused, len(self._pauses.refused)) - 1]
+        return self._pauses.deaf if self._deaf else self._pauses.calm
+
+    @contextlib.asynccontextmanager
+    async def _listening(
+        self, directories: frozenset[str], wake: asyncio.Event
+    ) -> AsyncIterator[None]:
+        """Set `wake` when something happens in one of these directories."""
+        listening = asyncio.ensure_future(self._listen(directories, wake))
+        await asyncio.sleep(0)  # from its first step on it hears everything
+        try:
+            yield
+        finally:
+            listening.cancel()
+            await asyncio.wait((listening,))
+
+    async def _listen(self, directories: frozenset[str], wake: asyncio.Event) -> None:
+        notices = self._notices(
+            *sorted(directories),
+            watch_filter=None,
+            debounce=_BURST,
+            step=_QUIET,
+            recursive=False,
+            ignore_permission_denied=True,
+        )
+        try:
+            async for _ in notices:
+                wake.set()
+        except (OSError, RuntimeError, ExceptionGroup) as error:
+            if not self._deaf:
+                logger.warning(
+                    "the kernel tells of no changes, files are read every %g s instead: %s",
+                    self._pauses.deaf,
+                    error,
+                )
+            self._deaf = True
+
+
+def _say_what_is_read_once(files: Iterable[str]) -> bool:
+    """Whether there is such a file. Then none of them can be read again."""
+    once = next(read_once(files), None)
+    if once is not None:
+        logger.warning("%s can be read only once: renewed certificates are not noticed", once)
+    return once is not None

@@ -1,0 +1,110 @@
+"""Certificates, keys and roots that are exchanged while connections live and new ones come."""
+
+import socket
+import ssl
+
+import pytest
+
+from tests.support import pki
+from tests.support.plain_server import echo, serving
+from tests.support.rotation import MountedSecret, Renewed
+from tests.support.sidecars import free_port, ingress
+from tests.support.waiting import wait_until
+
+OPEN_TO_ALL = {"client_auth": "none", "unsafe_anonymous": True, "policy": "prefer", "allow": []}
+RELOADED = "reloaded on a change of files: changed llm (certificates); new certificates of own"
+
+
+@pytest.fixture
+def server():
+    with serving(echo) as running:
+        yield running
+
+
+@pytest.fixture
+def renewed(tmp_path):
+    directory = tmp_path / "renewed"
+    directory.mkdir()
+    return Renewed(directory)
+
+
+def start(sidecars, certificates, server, **more):
+    """An ingress that shows its certificate to everybody."""
+    listen = f"127.0.0.1:{free_port()}"
+    document = ingress(certificates, listen, server.forward, **OPEN_TO_ALL)
+    return sidecars.start("front", document | more).wait_until_ready()
+
+
+def shown(address):
+    """The certificate that a newcomer is shown, in DER."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection(address, timeout=20) as plain,
+        context.wrap_socket(plain) as connection,
+    ):
+        return connection.getpeercert(binary_form=True)
+
+
+def test_a_renewed_certificate_is_shown_without_a_word_to_pqproxy(sidecars, renewed, server):
+    front = start(sidecars, renewed, server)
+    before = shown(front.address)
+    leaf = renewed.renew("server", "second key")
+    wait_until(lambda: shown(front.address) != before, "the new one is shown")
+
+    assert shown(front.address) == leaf.chain_der[0]
+    wait_until(lambda: RELOADED in front.log(), "it is said")
+    assert 'pqproxy_reloads_total{kind="files",result="success"} 1.0' in front.metrics()
+    assert front.status()["last_reload"]["kind"] == "files"
+
+
+def test_a_key_without_its_certificate_is_refused_in_one_line_until_both_are_there(
+    sidecars, renewed, server
+):
+    """A renewal that dies between two files must not take the listener with it."""
+    front = start(sidecars, renewed, server)
+    before = shown(front.address)
+    leaf = renewed.leaf("server", "second key")
+    renewed.paths("server")["key"].write_bytes(leaf.key_pem)
+    refused = "renewed files are not taken, what is in force stays: "
+    wait_until(lambda: refused in front.log(), "refused")
+    assert shown(front.address) == before
+    renewed.paths("server")["certificate"].write_bytes(leaf.certificate_pem[:-100])
+    wait_until(lambda: front.log().count(refused) == 2, "refused for another reason")
+    assert shown(front.address) == before
+    renewed.paths("server")["certificate"].write_bytes(leaf.certificate_pem)
+    wait_until(lambda: shown(front.address) == leaf.chain_der[0], "both are taken")
+
+    mismatch, cut = (line for line in front.log().splitlines() if refused in line)
+    assert "the private key does not belong to the certificate" in mismatch
+    assert str(renewed.paths("server")["certificate"]) in cut
+
+
+def test_a_configuration_that_is_being_edited_neither_helps_nor_hinders(sidecars, renewed, server):
+    front = start(sidecars, renewed, server)
+    front.config.write_text("half of a sente")
+    leaf = renewed.renew("server", "second key")
+    wait_until(lambda: shown(front.address) == leaf.chain_der[0], "the new one is shown")
+
+
+def test_a_secret_of_kubernetes_is_taken_each_time_it_is_swapped(sidecars, tmp_path, server):
+    """The links to the files never change; what they lead to is another directory each time."""
+
+    def secret(label):
+        leaf = pki.root().issue(dns=("localhost",), label=label)
+        content = {"tls.crt": leaf.certificate_pem, "tls.key": leaf.key_pem}
+        return leaf, content | {"ca.crt": pki.root().certificate_pem}
+
+    _, content = secret("first key")
+    mounted = MountedSecret(tmp_path / "secret", content)
+    files = {"certificate": "tls.crt", "key": "tls.key"}
+    own = {part: str(mounted.directory / name) for part, name in files.items()}
+    trust = {"mesh": {"roots": [str(mounted.directory / "ca.crt")]}}
+    certificates = Renewed(tmp_path)  # for what `start` names before it is told otherwise
+    front = start(sidecars, certificates, server, identities={"own": own}, trust=trust)
+    for label in ("second key", "third key", "first key"):
+        leaf, content = secret(label)
+        mounted.swap(content)
+        wait_until(lambda leaf=leaf: shown(front.address) == leaf.chain_der[0], "it is shown")
+
+    assert "not taken" not in front.log()
