@@ -73,4 +73,4 @@ def _text(text: str) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("\\", r"\e").replace("-", r"\-").replace("…", "...")
+    return text.replace("\\", r"\e").replace("|", r"|\:").replace("-", r"\-").replace("…", "...")

@@ -29,7 +29,7 @@ from pqproxy.probing.wire import Unreachable
 from pqproxy.proxy.demands import Demands
 from pqproxy.proxy.descriptor import UPSTREAM
 from pqproxy.proxy.egress import server_name
-from pqproxy.proxy.engine_settings import ALGORITHMS, alpn, credentials, groups, key_shares
+from pqproxy.proxy.engine_settings import algorithms, alpn, credentials, groups, key_shares
 from pqproxy.proxy.peer_alerts import fix_for_alert
 from pqproxy.tls import AlertDescription, Negotiated, Verdict
 from pqproxy.tls.alerts import alert_name
@@ -67,7 +67,7 @@ async def _check_peer(subject: Subject, egress: Egress, address: Address) -> Fin
     if isinstance(trust, IdentityError):
         return failure(_NAME, f"{title}: was not tried", "mend its trust first: see certificates")
     try:
-        trust = narrowed(trust, egress.profile)
+        trust = narrowed(trust, egress.profile, egress.authentication)
     except IdentityError as error:
         return failure(_NAME, f"{title}: was not tried: {error}", error.fix)
     judge = _Judge(trust, IdentityPatterns.parse(egress.expect), subject.now)
@@ -86,15 +86,16 @@ async def _check_peer(subject: Subject, egress: Egress, address: Address) -> Fin
 
 def _approach(subject: Subject, egress: Egress, address: Address, judge: "_Judge") -> Approach:
     """What the egress itself would offer."""
-    offered, algorithms = groups(egress.groups, egress.policy), ALGORITHMS[egress.profile]
+    offered_groups, offered = groups(egress.groups, egress.policy), algorithms(egress)
     return Approach(
         server_name=server_name(address),
-        groups=offered,
-        key_shares=key_shares(offered),
+        groups=offered_groups,
+        key_shares=key_shares(offered_groups),
         alpn_protocols=alpn(egress.alpn),
-        cipher_suites=algorithms.cipher_suites,
-        signature_schemes=algorithms.signature_schemes,
-        chain_signature_schemes=algorithms.chain_signature_schemes,
+        cipher_suites=offered.cipher_suites,
+        schemes=offered.schemes,
+        signature_schemes=offered.signature_schemes,
+        chain_signature_schemes=offered.chain_signature_schemes,
         credentials=credentials(subject.usable_identities(egress.identities)),
         judge=judge,
         linger=LINGER,
@@ -144,9 +145,10 @@ def _served(
 def _unserved(title: str, egress: Egress, handshake: Handshake) -> Finding:
     if handshake.alert is not None:
         when = " after the handshake" if handshake.outcome is Outcome.COMPLETED else ""
-        demands = Demands(egress.profile, egress.groups)
-        helps = demands.fix_for_alert(handshake.alert, UPSTREAM)
-        hint = helps or fix_for_alert(handshake.alert, UPSTREAM)
+        demands = Demands(egress.profile, egress.groups, egress.authentication)
+        late = handshake.outcome is Outcome.COMPLETED
+        ours = demands.said(handshake.alert, UPSTREAM, authenticated=late)
+        hint = ours[1] if ours else fix_for_alert(handshake.alert, UPSTREAM)
         message = f"{title}: it refuses us{when} ({alert_name(handshake.alert)})"
         return failure(_NAME, message, hint)
     if handshake.outcome is Outcome.COMPLETED:

@@ -16,7 +16,7 @@ from typing import Any
 from cryptography import x509
 
 from pqproxy.cli.errors import CommandError
-from pqproxy.cli.loading import certificate_problems
+from pqproxy.cli.loading import certificate_problems, demand_problems
 from pqproxy.config.build import build_settings
 from pqproxy.config.checks import check
 from pqproxy.config.document import Document
@@ -84,6 +84,8 @@ def adhoc_settings(
     now = datetime.fromtimestamp(time.time(), UTC)
     for (section, _), message in certificate_problems(identities, trust, now):
         raise CommandError(f"--{'identity' if section == 'identities' else 'trust'}: {message}")
+    for _, message in demand_problems(file, identities, trust, now):
+        raise CommandError(f"--authentication: {message}")
     settings = build_settings(file, Path.cwd(), identities, trust, policies)
     return replace(settings, files=credentials.files)
 

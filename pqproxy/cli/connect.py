@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from pqproxy.cli.credential_options import add_credential_options
+from pqproxy.cli.credential_options import add_authentication_option, add_credential_options
 from pqproxy.cli.errors import CommandError
 from pqproxy.cli.run import add_landlock_option
 
@@ -15,6 +15,7 @@ _OPTIONS = {
     "listen": "--listen",
     "expect": "--expect",
     "trust": "--trust",
+    "authentication": "--authentication",
 }
 
 
@@ -28,6 +29,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("address", metavar="HOST:PORT", help="pqproxy, or any TLS 1.3 server")
     parser.add_argument("--listen", metavar="ADDR", required=True, help="such as 127.0.0.1:9000")
+    add_authentication_option(parser, "the server")
     add_credential_options(parser, "the server's certificate")
     add_landlock_option(parser)
     parser.add_argument(
@@ -58,5 +60,6 @@ def _settings(arguments: argparse.Namespace) -> "Settings":
         "listen": arguments.listen,
         "connect": [arguments.address],
         "expect": arguments.expect,
+        "authentication": arguments.authentication,
     }
     return adhoc_settings("egress", entry, credentials, _OPTIONS)

@@ -20,7 +20,7 @@ from pqproxy.config.values import IdentityFiles, Profile, TrustFiles
 from pqproxy.crypto import ProviderUnavailable, load_provider
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.own import Identity
-from pqproxy.identity.profile import check_own, narrowed
+from pqproxy.identity.profile import accepted_keys, check_own, narrowed
 from pqproxy.identity.revocation_lists import UnusableRevocationList
 from pqproxy.identity.trust import Trust
 
@@ -35,7 +35,7 @@ def load_config(path: Path, text: str | None = None) -> Parsed:
     for where, message in certificate_problems(parsed.identities, parsed.trust, now):
         parsed.complain(where, message)
     parsed.trust = [_settle(files) if files.crl else files for files in parsed.trust]
-    for where, message in profile_problems(parsed, now):
+    for where, message in demand_problems(parsed.file, parsed.identities, parsed.trust, now):
         parsed.complain(where, message)
     if parsed.file is not BROKEN and parsed.file.crypto is not BROKEN:
         chosen = parsed.file.crypto.provider
@@ -62,18 +62,24 @@ def certificate_problems(
             yield ("trust", roots.name), _sentence(error, f"trust {roots.name}: ")
 
 
-def profile_problems(parsed: Parsed, now: datetime) -> Iterator[tuple[ConfigPath, str]]:
-    """Yield what the profile of a listener (`groups: cnsa2`) holds against its certificates."""
-    identities = {files.name: files for files in parsed.identities}
-    trust = {files.name: files for files in parsed.trust}
-    for path, entry in _listeners(parsed.file):
-        profile = entry.groups
-        if not isinstance(profile, Profile):
-            continue
+def demand_problems(
+    file: File,
+    identities: Iterable[IdentityFiles],
+    trust: Iterable[TrustFiles],
+    now: datetime,
+) -> Iterator[tuple[ConfigPath, str]]:
+    """Yield what a listener's demands hold against its certificates.
+
+    `groups: cnsa2` speaks of ours too, `authentication` of the peers' alone.
+    """
+    own = {files.name: files for files in identities}
+    believed = {files.name: files for files in trust}
+    for path, entry in _listeners(file):
+        profile = entry.groups if isinstance(entry.groups, Profile) else Profile.DEFAULT
         for index, name in enumerate(entry.identities if entry.identities is not BROKEN else ()):
-            if name in identities and (reason := _unfit_identity(identities[name], profile, now)):
+            if name in own and (reason := _unfit_identity(own[name], profile, now)):
                 yield (*path, "identities", index), reason
-        if entry.trust in trust and (reason := _unfit_trust(trust[entry.trust], profile)):
+        if entry.trust in believed and (reason := _unfit_trust(believed[entry.trust], entry)):
             yield (*path, "trust"), reason
 
 
@@ -96,6 +102,8 @@ def _listeners(file: File) -> Iterator[tuple[ConfigPath, IngressEntry | EgressEn
 
 
 def _unfit_identity(files: IdentityFiles, profile: Profile, now: datetime) -> str | None:
+    if profile is Profile.DEFAULT:
+        return None
     with suppress(IdentityError):  # one that does not load is reported already
         identity = Identity.load(files, now)
         try:
@@ -105,11 +113,14 @@ def _unfit_identity(files: IdentityFiles, profile: Profile, now: datetime) -> st
     return None
 
 
-def _unfit_trust(files: TrustFiles, profile: Profile) -> str | None:
+def _unfit_trust(files: TrustFiles, entry: IngressEntry | EgressEntry) -> str | None:
+    profile = entry.groups if isinstance(entry.groups, Profile) else Profile.DEFAULT
+    if entry.authentication is BROKEN or not accepted_keys(profile, entry.authentication):
+        return None  # nothing is demanded, or so much that it was refused already
     with suppress(IdentityError):
         trust = Trust.load(files)
         try:
-            narrowed(trust, profile)
+            narrowed(trust, profile, entry.authentication)
         except IdentityError as error:
             return _sentence(error, f"trust {files.name}: ")
     return None

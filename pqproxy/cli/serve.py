@@ -9,7 +9,7 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pqproxy.cli.credential_options import add_credential_options
+from pqproxy.cli.credential_options import add_authentication_option, add_credential_options
 from pqproxy.cli.errors import CommandError
 from pqproxy.cli.machine import require_linux
 from pqproxy.cli.run import add_landlock_option
@@ -26,6 +26,7 @@ _OPTIONS = {
     "allow": "--allow",
     "client_auth": "--client-auth",
     "policy": "--policy",
+    "authentication": "--authentication",
     "identities": "--identity",
     "trust": "--trust",
 }
@@ -66,6 +67,7 @@ def add_parser(subparsers: Any) -> None:
         help="whether clients without a post-quantum group are served (default: what "
         "PQC_KEY_MANAGEMENT or FALLBACK_CRYPTO in the environment say, else require)",
     )
+    add_authentication_option(parser, "clients")
     add_credential_options(parser, "client certificates")
     add_landlock_option(parser)
     parser.add_argument(
@@ -130,6 +132,7 @@ def _settings(arguments: argparse.Namespace, state: "State | None") -> "Settings
         "forward": arguments.to,
         "client_auth": arguments.client_auth,
         "policy": arguments.policy,
+        "authentication": arguments.authentication,
         "allow": arguments.allow,
     }
     # Our own authority signed one client: that one is meant where nothing else is said.

@@ -92,6 +92,7 @@ def _shared(
         "identities": tuple(entry.identities),
         "policy": policy,
         "policy_origin": origin,
+        "authentication": entry.authentication,
         "alpn": tuple(entry.alpn),
         "profile": Profile.CNSA2 if entry.groups is Profile.CNSA2 else Profile.DEFAULT,
         "groups": effective_groups(entry.groups, policy),

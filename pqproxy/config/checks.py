@@ -13,7 +13,7 @@ from pqproxy.config.environment import PolicySource
 from pqproxy.config.leaves import parse_name
 from pqproxy.config.problems import BROKEN, Path, Problem, did_you_mean
 from pqproxy.config.schema import EgressEntry, File, IngressEntry, ListenerEntry
-from pqproxy.config.values import ClientAuth, Policy, Profile, UnixAddress
+from pqproxy.config.values import ClientAuth, PeerAuthentication, Policy, Profile, UnixAddress
 
 
 def check(file: File, document: Document, policies: PolicySource) -> list[Problem]:
@@ -48,6 +48,7 @@ class _Checks:
             yield from self._identities(path, listener)
             yield from self._trust(path, listener)
             yield from self._groups(path, listener)
+            yield from self._authentication(path, listener)
             if isinstance(listener, IngressEntry):
                 yield from self._ingress(path, listener)
             if isinstance(listener, EgressEntry):
@@ -145,6 +146,32 @@ class _Checks:
             if name in group_names.CLASSICAL and policy is Policy.REQUIRE:
                 message = f"{name} is not post-quantum: policy: prefer would accept it"
                 yield self._problem((*path, "groups", index), message)
+
+    def _authentication(self, path: Path, listener: ListenerEntry) -> Iterator[Problem]:
+        demand = listener.authentication
+        if not _whole(demand) or demand is PeerAuthentication.ANY:
+            return
+        where = (*path, "authentication")
+        if demand is PeerAuthentication.HYBRID and listener.groups is Profile.CNSA2:
+            message = (
+                "hybrid takes composite keys only, and groups: cnsa2 takes ML-DSA-87 only: "
+                "leave authentication out, cnsa2 demands post-quantum signatures already"
+            )
+            yield self._problem(where, message)
+        if not isinstance(listener, IngressEntry):
+            return
+        if listener.client_auth is ClientAuth.NONE:
+            message = (
+                f"{demand} has no effect with client_auth: none: no client shows a certificate; "
+                "use client_auth: require, or leave authentication out"
+            )
+            yield self._problem(where, message)
+        if listener.client_auth is ClientAuth.REQUEST and listener.unsafe_anonymous is False:
+            message = (
+                f"{demand} does not hold for clients without a certificate, which client_auth: "
+                "request lets in: use require, or set unsafe_anonymous: true"
+            )
+            yield self._problem(where, message)
 
     def _ingress(self, path: Path, entry: IngressEntry) -> Iterator[Problem]:
         if _is_remote(entry.forward) and entry.unsafe_remote_plaintext is False:

@@ -28,7 +28,7 @@ from pqproxy.config.leaves import (
     word,
 )
 from pqproxy.config.sections import Section
-from pqproxy.config.values import ClientAuth, Policy
+from pqproxy.config.values import ClientAuth, PeerAuthentication, Policy
 
 
 def _default(written: Any, description: str | None = None) -> Any:
@@ -102,7 +102,11 @@ class ListenerEntry(Section):
         description="of the key exchange: require post-quantum, prefer it, or prefer it and "
         "observe whom require would refuse",
     )
-    authentication: Annotated[str, *word("any", later=("hybrid", "post-quantum"))] = _default("any")
+    authentication: Annotated[PeerAuthentication, *word(*PeerAuthentication)] = _default(
+        "any",
+        description="of the peer, up to and including its root: hybrid, ML-DSA and ECDSA in one "
+        "signature, both of which must verify; post-quantum, that or ML-DSA alone; or any",
+    )
     alpn: list[Alpn] = _default([], description="what the upstream speaks")
     tunnel: TunnelEntry = _section(TunnelEntry)
     groups: Groups = _default("default")

@@ -33,6 +33,17 @@ class Profile(StrEnum):
     CNSA2 = "cnsa2"  # ML-KEM-1024 with P-384, AES-256, ML-DSA-87 in every signature
 
 
+class PeerAuthentication(StrEnum):
+    """What is demanded of a peer's signatures, in the handshake and up to and including its root.
+
+    Composite: ML-DSA and a traditional algorithm together, of which both must verify.
+    """
+
+    HYBRID = "hybrid"  # every key is composite
+    POST_QUANTUM = "post-quantum"  # every key is composite or ML-DSA
+    ANY = "any"  # whatever is fit
+
+
 class ClientAuth(StrEnum):
     """Whether an ingress asks for a client certificate."""
 
@@ -156,9 +167,12 @@ class Ingress:
     policy: Policy = Policy.REQUIRE
     # Where it was said is no part of what a configuration means.
     policy_origin: PolicyOrigin = field(default=PolicyOrigin.DEFAULT, compare=False)
+    authentication: PeerAuthentication = PeerAuthentication.ANY  # of clients
     allow: tuple[str, ...] = ()
     alpn: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()  # standard names, in order of preference; policy is applied to it
+    # Kinds of composite keys, and the numbers that their signatures have here instead of the usual.
+    code_points: tuple[tuple[str, int], ...] = ()
     profile: Profile = Profile.DEFAULT
     padding: int | None = 256
     timeouts: Timeouts = Timeouts()
@@ -177,8 +191,10 @@ class Egress:
     expect: tuple[str, ...]  # never empty: the host of `connect` by default
     policy: Policy = Policy.REQUIRE
     policy_origin: PolicyOrigin = field(default=PolicyOrigin.DEFAULT, compare=False)
+    authentication: PeerAuthentication = PeerAuthentication.ANY  # of servers
     alpn: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    code_points: tuple[tuple[str, int], ...] = ()
     profile: Profile = Profile.DEFAULT
     padding: int | None = 256
     timeouts: Timeouts = Timeouts()

@@ -12,6 +12,7 @@ from pqproxy.config.groups import POST_QUANTUM, PRIVATE
 
 _COMPLETED, _REFUSED = "completed", "refused"
 _QUANTUM_SAFE = frozenset((*POST_QUANTUM, *PRIVATE))
+_ANY = "any"  # of `authentication`: nothing is demanded
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 Row = Mapping[str, Any]
@@ -107,6 +108,8 @@ def _listener(listener: Row) -> Iterator[str]:
     origin = listener.get("policy_origin")
     from_where = " (from the environment)" if origin == "environment" else ""
     yield f"  policy       {listener.get('policy', '?')}{from_where}"
+    if (demand := listener.get("authentication", _ANY)) != _ANY:
+        yield f"  peers prove  {demand}"
     active, ended = listener.get("connections_active", 0), listener.get("connections_ended", 0)
     yield f"  connections  {active} active, {ended} ended"
     yield f"  handshakes   {_handshakes(listener.get('handshakes', ()))}"

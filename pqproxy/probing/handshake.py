@@ -24,6 +24,7 @@ from pqproxy.tls import (
     CLASSICAL_GROUPS,
     HANDSHAKE_SCHEMES,
     HYBRID_GROUPS,
+    SCHEMES,
     ApplicationData,
     ChainReceived,
     CipherSuite,
@@ -36,6 +37,7 @@ from pqproxy.tls import (
     NamedGroup,
     Negotiated,
     PeerClosed,
+    SchemeTable,
     SignatureRequested,
     Truncated,
     Verdict,
@@ -89,6 +91,7 @@ class Approach:
     alpn_protocols: tuple[bytes, ...] = ()
     signature_schemes: tuple[int, ...] = HANDSHAKE_SCHEMES  # more: only to see what is there
     chain_signature_schemes: tuple[int, ...] = CHAIN_SCHEMES
+    schemes: SchemeTable = SCHEMES
     cipher_suites: tuple[CipherSuite, ...] = CIPHER_SUITES
     credentials: tuple[Credential, ...] = field(default=(), repr=False)
     judge: Judge = accept_every_chain
@@ -149,6 +152,7 @@ class _Conversation:
             key_shares=approach.key_shares,
             cipher_suites=approach.cipher_suites,
             credentials=approach.credentials,
+            schemes=approach.schemes,
             signature_schemes=approach.signature_schemes,
             chain_signature_schemes=approach.chain_signature_schemes,
             clock=time.time,  # without one no ticket is asked for

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from pqproxy.config.groups import POST_QUANTUM
 from pqproxy.config.problems import listed
-from pqproxy.config.values import Profile
+from pqproxy.config.values import PeerAuthentication, Profile
 from pqproxy.proxy.descriptor import CLIENT, UPSTREAM, Side
 from pqproxy.telemetry.reasons import ReasonCode
-from pqproxy.tls import AlertDescription
+from pqproxy.tls import AlertDescription, Failed
 
 _USUAL = POST_QUANTUM[0]
 _NOTHING_IN_COMMON = (AlertDescription.INSUFFICIENT_SECURITY, AlertDescription.HANDSHAKE_FAILURE)
@@ -26,29 +26,77 @@ _CNSA2_CERTIFICATE_FIX = (
     "groups: cnsa2 takes ML-DSA-87 certificates only: give the client one (pqproxy certs init"
     " --algorithm mldsa87, then certs issue --algorithm mldsa87)"
 )
+_TAKES = {
+    PeerAuthentication.HYBRID: "authentication: hybrid takes composite certificates only, up to"
+    " the root",
+    PeerAuthentication.POST_QUANTUM: "authentication: post-quantum takes ML-DSA and composite"
+    " certificates only, up to the root",
+    PeerAuthentication.ANY: "what we ask for we verify",
+}
+_ISSUE = {
+    PeerAuthentication.HYBRID: "(pqproxy certs issue --algorithm mldsa65-ecdsa-p256)",
+    PeerAuthentication.POST_QUANTUM: "(pqproxy certs issue --algorithm mldsa65)",
+    PeerAuthentication.ANY: "of such a kind",
+}
+_TAKES_NONE_OF_OURS = (
+    "give this listener one more identity, of a kind that the client verifies (standard clients:"
+    " pqproxy certs issue --algorithm ecdsa-p256), or put `pqproxy connect` beside the client; if"
+    " it is a sidecar, compare code_points"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Demands:
-    """The profile of a listener, and its groups by name; none: those of its policy."""
+    """The profile of a listener, its groups by name (none: those of its policy), and what it
+    demands of the peer's signatures."""
 
     profile: Profile = Profile.DEFAULT
     groups: tuple[str, ...] = ()
+    authentication: PeerAuthentication = PeerAuthentication.ANY
 
-    def refusal(self, alert: int, side: Side) -> tuple[ReasonCode, str] | None:
-        """(reason, fix) where we sent this alert to the peer on `side` for one of our demands."""
+    def refusal(self, failed: Failed, side: Side) -> tuple[ReasonCode, str] | None:
+        """(reason, fix) where we refused the peer on `side` for one of our demands."""
+        alert = failed.alert
         if self.profile is Profile.CNSA2:
             if alert == AlertDescription.CERTIFICATE_REQUIRED:
                 return ReasonCode.NO_CLIENT_CERTIFICATE, _CNSA2_CERTIFICATE_FIX
-            return (ReasonCode.PROFILE, _CNSA2_FIXES[side]) if alert in _NOTHING_IN_COMMON else None
+            unfit = failed.weak_authentication or alert in _NOTHING_IN_COMMON
+            return (ReasonCode.PROFILE, _CNSA2_FIXES[side]) if unfit else None
+        if failed.weak_authentication:
+            # It verifies nothing of ours, or signed with what it was not asked for.
+            helpless = alert == AlertDescription.HANDSHAKE_FAILURE
+            fix = _TAKES_NONE_OF_OURS if helpless else self._certificate_fix(side)
+            return ReasonCode.WEAK_AUTHENTICATION, fix
+        demanding = self.authentication is not PeerAuthentication.ANY
+        if demanding and alert == AlertDescription.CERTIFICATE_REQUIRED:
+            return ReasonCode.WEAK_AUTHENTICATION, self._certificate_fix(side)
         unusual = bool(self.groups) and _USUAL not in self.groups
         if unusual and alert == AlertDescription.INSUFFICIENT_SECURITY:
             fix = f"let the peer offer {listed(self.groups)}, or add what it offers to groups"
             return ReasonCode.NO_PQ_GROUP, fix
         return None
 
-    def fix_for_alert(self, alert: int, side: Side) -> str | None:
-        """What helps when a server refuses us because of our demands, as far as can be told."""
-        if side is UPSTREAM and self.profile is Profile.CNSA2 and alert in _NOTHING_IN_COMMON:
-            return _CNSA2_FIXES[side]
+    def said(
+        self, alert: int, side: Side, *, authenticated: bool = False
+    ) -> tuple[ReasonCode, str] | None:
+        """(reason, fix) where the peer on `side` refuses us because of our demands.
+
+        As far as can be told: a server that finds nothing in common does not say what it lacks.
+        """
+        if side is not UPSTREAM or authenticated or alert not in _NOTHING_IN_COMMON:
+            return None
+        if self.profile is Profile.CNSA2:
+            return ReasonCode.PROFILE, _CNSA2_FIXES[side]
+        demanding = self.authentication is not PeerAuthentication.ANY
+        if demanding and alert == AlertDescription.HANDSHAKE_FAILURE:
+            fix = f"{self._certificate_fix(side)}; if it has one, it may lack our groups"
+            return ReasonCode.WEAK_AUTHENTICATION, fix
         return None
+
+    def _certificate_fix(self, side: Side) -> str:
+        demand = self.authentication
+        if side is UPSTREAM:
+            means = f"give the server one {_ISSUE[demand]}, with `pqproxy serve` in front of it"
+            return f"{_TAKES[demand]}: {means}, or use authentication: any"
+        means = f"give the client one {_ISSUE[demand]}"
+        return f"{_TAKES[demand]}: {means}, or serve it where authentication: any holds"

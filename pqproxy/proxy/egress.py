@@ -14,10 +14,10 @@ from pqproxy.config.values import Address, TcpAddress
 from pqproxy.identity.own import Identity
 from pqproxy.identity.patterns import IdentityPatterns
 from pqproxy.identity.peer import Purpose
-from pqproxy.identity.profile import check_own, narrowed
+from pqproxy.identity.profile import accepted_keys, check_own, narrowed
 from pqproxy.identity.trust import Trust
 from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
-from pqproxy.proxy.engine_settings import ALGORITHMS, alpn, credentials, groups, key_shares
+from pqproxy.proxy.engine_settings import algorithms, alpn, credentials, groups, key_shares
 from pqproxy.proxy.peer_judge import PeerJudge
 from pqproxy.proxy.resumption import binding_of
 from pqproxy.proxy.service import Service, Worker
@@ -45,11 +45,13 @@ class Egress(Service):
         super().__init__(settings, worker, counters)
         for identity in identities:
             check_own(identity, settings.profile)
-        believed = narrowed(trust, settings.profile)
+        demand = settings.authentication
+        believed = narrowed(trust, settings.profile, demand)
         expect = IdentityPatterns.parse(settings.expect)
-        self._judge = PeerJudge(Purpose.SERVER, believed, expect, worker.now)
-        offered = groups(settings.groups, settings.policy)
-        own, algorithms = credentials(identities), ALGORITHMS[settings.profile]
+        keys = accepted_keys(settings.profile, demand)
+        self._judge = PeerJudge(Purpose.SERVER, believed, expect, worker.now, keys)
+        own, offered = credentials(identities), algorithms(settings)
+        offered_groups = groups(settings.groups, settings.policy)
         # One config an endpoint: they differ in the name that is asked for.
         self._endpoints: list[tuple[Address, ClientConfig]] = [
             (
@@ -57,12 +59,13 @@ class Egress(Service):
                 ClientConfig(
                     provider=worker.provider,
                     server_name=server_name(address),
-                    groups=offered,
-                    key_shares=key_shares(offered),
-                    cipher_suites=algorithms.cipher_suites,
+                    groups=offered_groups,
+                    key_shares=key_shares(offered_groups),
+                    cipher_suites=offered.cipher_suites,
                     credentials=own,
-                    signature_schemes=algorithms.signature_schemes,
-                    chain_signature_schemes=algorithms.chain_signature_schemes,
+                    schemes=offered.schemes,
+                    signature_schemes=offered.signature_schemes,
+                    chain_signature_schemes=offered.chain_signature_schemes,
                     alpn_protocols=alpn(settings.alpn),
                     padding=settings.padding or 0,
                     clock=worker.clock,
@@ -115,6 +118,8 @@ class Egress(Service):
     ) -> TlsDuplex:
         """TLS over a fresh connection. Raises Ended."""
         ticket = self._sessions.take(key, self._worker.clock())
+        if ticket is not None and not self._judge.permits(ticket.session.authentication):
+            ticket = None
         connection = ClientConnection(config, key_log=self._worker.key_log, ticket=ticket)
 
         judge = functools.partial(self._judge.judge, visit=visit)

@@ -1,40 +1,52 @@
-"""From names in the configuration to what the TLS engine wants."""
+"""From what the configuration says of a listener to what the TLS engine wants.
+
+Code points of what a listener does not accept are not offered, so that a peer without anything else
+finds out at once; who judges a peer looks again.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pqproxy.config.groups import default_groups
-from pqproxy.config.values import Policy, Profile
+from pqproxy.config.values import Egress, Ingress, Policy, Profile
 from pqproxy.identity.own import Identity
+from pqproxy.identity.profile import accepted_keys
 from pqproxy.tls import (
-    CHAIN_SCHEMES,
     CIPHER_SUITES,
-    HANDSHAKE_SCHEMES,
+    SCHEMES,
     CipherSuite,
     Credential,
     NamedGroup,
-    SignatureScheme,
+    SchemeTable,
     is_post_quantum,
 )
+
+_CIPHER_SUITES = {
+    Profile.DEFAULT: CIPHER_SUITES,
+    Profile.CNSA2: (CipherSuite.TLS_AES_256_GCM_SHA384,),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Algorithms:
-    """What a profile leaves of the rest, beside the groups."""
+    """What a listener's demands leave, beside the groups."""
 
     cipher_suites: tuple[CipherSuite, ...]
-    signature_schemes: tuple[int, ...]
-    chain_signature_schemes: tuple[int, ...]
+    schemes: SchemeTable
+    signature_schemes: tuple[int, ...]  # of a peer's CertificateVerify
+    chain_signature_schemes: tuple[int, ...]  # of its certificates
 
 
-ALGORITHMS = {
-    Profile.DEFAULT: Algorithms(CIPHER_SUITES, HANDSHAKE_SCHEMES, CHAIN_SCHEMES),
-    Profile.CNSA2: Algorithms(
-        (CipherSuite.TLS_AES_256_GCM_SHA384,),
-        (SignatureScheme.mldsa87,),
-        (SignatureScheme.mldsa87,),
-    ),
-}
+def algorithms(listener: Ingress | Egress) -> Algorithms:
+    """What is offered to the peers of a listener."""
+    schemes = SCHEMES.with_code_points(dict(listener.code_points))
+    keys = accepted_keys(listener.profile, listener.authentication)
+    return Algorithms(
+        _CIPHER_SUITES[listener.profile],
+        schemes,
+        schemes.handshake_schemes(keys),
+        schemes.chain_schemes(keys),
+    )
 
 
 def groups(names: Sequence[str], policy: Policy) -> tuple[int, ...]:

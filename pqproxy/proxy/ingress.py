@@ -12,10 +12,10 @@ from pqproxy.config import values
 from pqproxy.identity.own import Identity
 from pqproxy.identity.patterns import IdentityPatterns
 from pqproxy.identity.peer import Purpose
-from pqproxy.identity.profile import check_own, narrowed
+from pqproxy.identity.profile import accepted_keys, check_own, narrowed
 from pqproxy.identity.trust import Trust
 from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
-from pqproxy.proxy.engine_settings import ALGORITHMS, alpn, credentials, groups
+from pqproxy.proxy.engine_settings import algorithms, alpn, credentials, groups
 from pqproxy.proxy.peer_judge import PeerJudge
 from pqproxy.proxy.resumption import binding_of
 from pqproxy.proxy.service import Service, Worker
@@ -47,17 +47,20 @@ class Ingress(Service):
         self._forward = settings.forward
         for identity in identities:
             check_own(identity, settings.profile)
-        believed = None if trust is None else narrowed(trust, settings.profile)
+        demand = settings.authentication
+        believed = None if trust is None else narrowed(trust, settings.profile, demand)
         allow = IdentityPatterns.parse(settings.allow) if settings.allow else None
-        self._judge = PeerJudge(Purpose.CLIENT, believed, allow, worker.now)
-        algorithms = ALGORITHMS[settings.profile]
+        keys = accepted_keys(settings.profile, demand)
+        self._judge = PeerJudge(Purpose.CLIENT, believed, allow, worker.now, keys)
+        offered = algorithms(settings)
         self._config = ServerConfig(
             credentials=credentials(identities),
             provider=worker.provider,
             groups=groups(settings.groups, settings.policy),
-            cipher_suites=algorithms.cipher_suites,
-            signature_schemes=algorithms.signature_schemes,
-            chain_signature_schemes=algorithms.chain_signature_schemes,
+            cipher_suites=offered.cipher_suites,
+            schemes=offered.schemes,
+            signature_schemes=offered.signature_schemes,
+            chain_signature_schemes=offered.chain_signature_schemes,
             client_authentication=ClientAuthentication[settings.client_auth.name],
             alpn_protocols=alpn(settings.alpn),
             padding=settings.padding or 0,

@@ -4,13 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from pqproxy.identity.errors import Refused
+from pqproxy.config.problems import listed
+from pqproxy.identity.errors import UNSUPPORTED_CERTIFICATE, Refused
 from pqproxy.identity.patterns import IdentityPatterns
 from pqproxy.identity.peer import Purpose
 from pqproxy.identity.trust import Trust
 from pqproxy.proxy.resumption import remembered_identity
 from pqproxy.proxy.visit import Visit
-from pqproxy.tls import AlertDescription, Authentication, Verdict
+from pqproxy.telemetry.reasons import ReasonCode
+from pqproxy.tls import AlertDescription, Authentication, ChainReceived, Verdict
 
 
 @dataclass(slots=True)
@@ -21,13 +23,15 @@ class PeerJudge:
     trust: Trust | None  # None: no certificate is believed
     names: IdentityPatterns | None  # None: whoever the trust set vouches for
     now: Callable[[], datetime]
+    keys: frozenset[str] | None = None  # the kinds that may prove who it is; None: all that are fit
 
-    def judge(self, chain: tuple[bytes, ...], visit: Visit) -> Verdict:
+    def judge(self, received: ChainReceived, visit: Visit) -> Verdict:
         """Judge a chain whose holder proved to have the key, and note what came of it."""
         if self.trust is None:
             return Verdict.reject(AlertDescription.UNKNOWN_CA, "no trust set to judge it by")
         try:
-            visit.identity = self.trust.verify(chain, self.purpose, self.now())
+            self._check_proof(received.key_algorithm)
+            visit.identity = self.trust.verify(received.chain, self.purpose, self.now())
             if self.names is not None:
                 self.names.check(visit.identity)
         except Refused as refusal:
@@ -38,6 +42,8 @@ class PeerJudge:
     def permits(self, proof: Authentication) -> bool:
         """Whether who comes with a ticket may come in; if not, the full handshake says why."""
         identity = remembered_identity(proof)
+        if self.keys is not None and identity is not None and proof.key_algorithm not in self.keys:
+            return False
         if identity is None or self.names is None:
             return True
         try:
@@ -45,3 +51,15 @@ class PeerJudge:
         except Refused:
             return False
         return True
+
+    def _check_proof(self, key_algorithm: str) -> None:
+        """Nothing else was offered; should that ever fail, this does not. Raises Refused."""
+        if self.keys is not None and key_algorithm not in self.keys:
+            raise Refused(
+                ReasonCode.WEAK_AUTHENTICATION,
+                UNSUPPORTED_CERTIFICATE,
+                f"the {self.purpose} proved itself with a key of type {key_algorithm}, and only"
+                f" {listed(sorted(self.keys))} is accepted here",
+                f"give the {self.purpose} a certificate of that kind (pqproxy certs issue"
+                " --algorithm)",
+            )

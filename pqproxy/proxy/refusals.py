@@ -59,13 +59,15 @@ def why_it_failed(
         return Ended(EndReason.INTERNAL_ERROR, failed.reason)
     if failed.by_peer:
         said = _SAID_BY_SERVER.get(failed.alert) if side is UPSTREAM else None
-        help_with = demands.fix_for_alert(failed.alert, side) or fix_for_alert(failed.alert, side)
-        return Ended(side.alert, failed.reason, said, help_with)
+        usual_words = said, fix_for_alert(failed.alert, side)
+        ours = demands.said(failed.alert, side, authenticated=failed.authenticated)
+        return Ended(side.alert, failed.reason, *(ours or usual_words))
     usual = _REASONS.get(failed.alert, (ReasonCode.PROTOCOL_ERROR, _OTHER_FIX))
-    reason, fix = demands.refusal(failed.alert, side) or usual
+    demanded = demands.refusal(failed, side)
+    reason, fix = demanded or usual
     if failed.plaintext:
         reason, fix = ReasonCode.PLAINTEXT, _PLAINTEXT_FIX
-    if side is UPSTREAM:
+    if side is UPSTREAM and demanded is None:
         fix = _SERVER_FIXES.get(reason, fix)
     return Ended(EndReason.REFUSED, failed.reason, reason, fix)
 

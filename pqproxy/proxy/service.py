@@ -65,7 +65,7 @@ class Service:
     ) -> None:
         self.counters = counters
         self._name, self._timeouts, self._limits = settings.name, settings.timeouts, settings.limits
-        self._demands = Demands(settings.profile, settings.groups)
+        self._demands = Demands(settings.profile, settings.groups, settings.authentication)
         self._worker, self._poller = worker, worker.engine.poller
         self._loop = worker.engine.poller.loop
         self.admission = Admission(settings.limits, worker.workers)

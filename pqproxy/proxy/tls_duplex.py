@@ -45,7 +45,7 @@ from pqproxy.tls import (
     Verdict,
 )
 
-Judge = Callable[[tuple[bytes, ...]], Verdict]
+Judge = Callable[[ChainReceived], Verdict]
 
 # While many bytes wait for slow readers a read brings no more than about one record.
 _PRESSED_READ = 16_384
@@ -279,7 +279,7 @@ class TlsDuplex(Descriptor):
 
     def _answer_to(self, event: SignatureRequested | ChainReceived) -> None:
         if isinstance(event, ChainReceived):
-            self._conn.provide(event.token, self._judge(event.chain))
+            self._conn.provide(event.token, self._judge(event))
         elif event.algorithm.slow:
             self._sign_on_a_thread(event)
         else:

@@ -11,7 +11,7 @@ from pqproxy.proxy.splice import Splice
 from pqproxy.proxy.tls_duplex import TlsDuplex
 from pqproxy.telemetry.log import ConnectionLine, RefusalLine
 from pqproxy.telemetry.reasons import EndReason, ReasonCode
-from pqproxy.tls import Negotiated
+from pqproxy.tls import Negotiated, Offer
 
 
 class Ended(Exception):
@@ -96,9 +96,15 @@ class Visit:
             fix=ended.fix,
             identity=None if self.identity is None else self.identity.name,
             server_name=None if offer is None else offer.server_name,
-            offered=None if offer is None else offer.describe_groups(),
+            offered=None if offer is None else _offered(offer, reason),
             upstream=self.upstream,
         )
+
+
+def _offered(offer: Offer, reason: ReasonCode) -> str:
+    """Of what the client offered, that which the refusal is about."""
+    weak = reason is ReasonCode.WEAK_AUTHENTICATION
+    return offer.describe_signatures() if weak else offer.describe_groups()
 
 
 def _text(protocol: bytes | None) -> str | None:

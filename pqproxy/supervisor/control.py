@@ -87,6 +87,7 @@ class Report:
             "listen": [] if removed else self.bound.addresses(counters.name),
             "policy": listener.policy,
             "policy_origin": listener.policy_origin,
+            "authentication": listener.authentication,
             "identities": listener.identities,
             "connections_active": sum(counters.active.values()),
             "connections_ended": sum(counters.connections.counts.values()),

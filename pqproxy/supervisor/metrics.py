@@ -91,8 +91,8 @@ def _listener_info(settings: Settings) -> Metric:
     )
     for role, listeners in (("ingress", settings.ingress), ("egress", settings.egress)):
         for listener in listeners:
-            origin = listener.policy_origin
-            info.add_metric([listener.name, role, listener.policy, origin, "any"], 1)
+            origin, demand = listener.policy_origin, listener.authentication
+            info.add_metric([listener.name, role, listener.policy, origin, demand], 1)
     return info
 
 

@@ -63,6 +63,10 @@ SIGNATURES = frozenset(
         "mldsa44",
         "mldsa65",
         "mldsa87",
+        "mldsa65_ecdsa_p256",
+        "mldsa87_ecdsa_p384",
+        "mldsa65_ed25519",
+        "mldsa44_ecdsa_p256",
     }
 )
 

@@ -129,8 +129,15 @@ class WaitCertificate:
         if chain:
             return Step(WaitCertificateVerify(self.context, wait_finished, chain))
         if self.context.config.client_authentication is ClientAuthentication.REQUIRE:
-            raise FatalAlert(AlertDescription.CERTIFICATE_REQUIRED, "the client has no certificate")
+            raise _no_certificate(self.context.config)
         return Step(wait_finished)
+
+
+def _no_certificate(config: ServerConfig) -> FatalAlert:
+    reason = "the client has no certificate"
+    if len(config.signature_schemes) < len(config.schemes.handshake_schemes()):
+        reason += f" that signs with {config.schemes.names(config.signature_schemes)}"
+    return FatalAlert(AlertDescription.CERTIFICATE_REQUIRED, reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ Either side ends the handshake: nothing weaker is ever agreed on.
 
 import pytest
 
-from pqproxy.config.values import Profile
-from pqproxy.proxy.engine_settings import ALGORITHMS
+from pqproxy.config.values import Ingress, Profile, TcpAddress
+from pqproxy.proxy.engine_settings import algorithms
 from tests.interop.matrix import assert_both_ways, client_leaf, code_points, server_leaf
 from tests.support import pki
 from tests.support.loopback import Endpoint, pump
@@ -15,11 +15,13 @@ from tests.support.openssl_peer import OpenSslEndpoint
 pytestmark = [pytest.mark.interop, pytest.mark.peer("openssl")]
 
 GROUP = "SecP384r1MLKEM1024"
+ADDRESS = TcpAddress("127.0.0.1", 0)
+OFFERED = algorithms(Ingress("llm", ADDRESS, ADDRESS, ("own",), None, profile=Profile.CNSA2))
 STRICT = {
     "groups": code_points(GROUP),
-    "cipher_suites": ALGORITHMS[Profile.CNSA2].cipher_suites,
-    "signature_schemes": ALGORITHMS[Profile.CNSA2].signature_schemes,
-    "chain_signature_schemes": ALGORITHMS[Profile.CNSA2].chain_signature_schemes,
+    "cipher_suites": OFFERED.cipher_suites,
+    "signature_schemes": OFFERED.signature_schemes,
+    "chain_signature_schemes": OFFERED.chain_signature_schemes,
 }
 FITS = {
     "leaf": server_leaf("mldsa87"),

@@ -45,6 +45,23 @@ def test_a_wrong_pattern_is_said_of_its_option(supervised, root, capsys):
     assert capsys.readouterr().err.startswith("pqproxy: error: --expect: the trust domain is")
 
 
+def test_what_is_demanded_of_the_server_is_an_option(supervised, root, tmp_path):
+    strong = str(pki.root("mldsa65").write(tmp_path))
+    arguments = ["connect", "h:1", "--listen", "127.0.0.1:9000", "--trust", strong]
+
+    assert main([*arguments, "--authentication", "post-quantum"]) == 0
+    assert supervised[0].egress[0].authentication == "post-quantum"
+
+
+def test_a_demand_that_no_root_could_satisfy_is_said_of_its_option(supervised, root, capsys):
+    arguments = ["connect", "h:1", "--listen", "127.0.0.1:9000", "--trust", root]
+
+    assert main([*arguments, "--authentication", "hybrid"]) == 2
+    assert capsys.readouterr().err.startswith(
+        "pqproxy: error: --authentication: holds no root with a key of type mldsa44-ecdsa-p256"
+    )
+
+
 def test_listen_is_needed(capsys):
     assert main(["connect", "h:1"]) == 2
     assert "--listen" in capsys.readouterr().err

@@ -119,6 +119,40 @@ def test_certificates_that_fit_the_profile_give_settings(directory):
     )
 
 
+@pytest.mark.parametrize(
+    ("demand", "root", "missing"),
+    [
+        ("hybrid", "mldsa65", "certs init makes one"),
+        ("post-quantum", "ecdsa-p256", "certs init --algorithm mldsa65 makes one"),
+    ],
+)
+def test_roots_that_no_peer_could_satisfy_the_demand_with_are_named(
+    directory, demand, root, missing
+):
+    """Our own identity may be of any kind: the demand is for the peer."""
+    pki.root(root).write(directory)
+    (directory / "proxy.yaml").write_text(
+        TEXT.replace("trust: mesh}", f"trust: mesh, authentication: {demand}}}")
+    )
+    (line,) = lines(directory)
+
+    assert line.startswith("proxy.yaml:7:82: egress.0.trust: holds no root with a key of type")
+    assert f"authentication: {demand} takes no other" in line
+    assert missing in line
+
+
+def test_a_root_of_the_demanded_kind_among_others_is_enough(directory):
+    both = pki.root("mldsa65").certificate_pem + pki.root().certificate_pem
+    (directory / "ca.crt").write_bytes(both)
+    (directory / "proxy.yaml").write_text(
+        TEXT.replace("trust: mesh}", "trust: mesh, authentication: post-quantum}")
+    )
+
+    assert load_config(directory / "proxy.yaml").settings().egress[0].authentication == (
+        "post-quantum"
+    )
+
+
 def test_a_broken_identity_is_not_held_against_the_profile_too(directory):
     strict(directory, "mldsa87")
     (directory / "leaf.key").write_bytes(b"no key")

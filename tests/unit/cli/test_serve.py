@@ -103,6 +103,7 @@ def test_a_mistake_in_the_environment_is_said_of_its_variable(
         ([*TO, "--client-auth", "none"], "--client-auth: anyone who reaches :8443"),
         ([*TO, "--client-auth", "reqire"], "--client-auth: reqire is not require, request or none"),
         ([*TO, "--policy", "obsrve"], "--policy: obsrve is not require, prefer or observe, did"),
+        ([*TO, "--authentication", "both"], "--authentication: both is not hybrid, post-quantum"),
         ([*TO, "--preset", "vllm"], "--preset is not yet available"),
         (["--to", "10.0.0.1:8000"], "--to: plaintext would leave this machine"),
         (["8443", *TO], 'LISTEN: 8443 is only a number, did you mean ":8443"'),

@@ -81,6 +81,19 @@ def test_a_file_with_nothing_to_do_is_a_mistake():
             "policy: prefer accepts classical peers, and groups: cnsa2 accepts none",
         ),
         (
+            {"groups": "cnsa2", "authentication": "hybrid"},
+            "authentication: hybrid takes composite keys only, and groups: cnsa2 takes ML-DSA-87",
+        ),
+        (
+            {"authentication": "hybrid", "client_auth": "none", "allow": [], "listen": "[::1]:1"},
+            "authentication: hybrid has no effect with client_auth: none",
+        ),
+        (
+            {"authentication": "post-quantum", "client_auth": "request", "allow": []}
+            | {"listen": "127.0.0.1:1"},
+            "authentication: post-quantum does not hold for clients without a certificate",
+        ),
+        (
             {"groups": ["x25519", "secp256r1"]},
             "groups: names no post-quantum group: policy: prefer would accept that",
         ),
@@ -109,6 +122,9 @@ def test_an_unsafe_or_senseless_ingress_is_refused(changes, said):
         {"groups": ["X25519MLKEM768", "x25519"], "policy": "observe"},
         {"groups": "cnsa2"},
         {"groups": "cnsa2", "policy": "require"},
+        {"groups": "cnsa2", "authentication": "post-quantum"},
+        {"authentication": "hybrid"},
+        {"authentication": "hybrid", "client_auth": "request", "unsafe_anonymous": True},
         {"groups": ["X25519MLKEM768", "x25519"], "policy": "prefer"},
         {"groups": ["x25519"], "policy": "prefer"},  # a test, or a migration, may want just that
     ],

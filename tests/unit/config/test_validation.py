@@ -33,8 +33,9 @@ def test_a_good_file_has_no_problems():
         ),
         ({"htpt": {}}, "ingress.0.htpt: unknown key, did you mean http"),
         (
-            {"authentication": "hybrid"},
-            "ingress.0.authentication: hybrid is not yet available, use any",
+            {"authentication": "hybird"},
+            "ingress.0.authentication: hybird is not hybrid, post-quantum or any, did you mean"
+            " hybrid",
         ),
         (
             {"tunnel": {"mode": "auto"}},

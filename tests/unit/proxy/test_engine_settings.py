@@ -1,5 +1,5 @@
-from pqproxy.config.values import Policy, Profile
-from pqproxy.proxy.engine_settings import ALGORITHMS, alpn, credentials, groups, key_shares
+from pqproxy.config.values import Ingress, PeerAuthentication, Policy, Profile, TcpAddress
+from pqproxy.proxy.engine_settings import algorithms, alpn, credentials, groups, key_shares
 from pqproxy.tls import (
     CLASSICAL_GROUPS,
     HYBRID_GROUPS,
@@ -10,6 +10,12 @@ from pqproxy.tls import (
 )
 
 from .sidecars import CLIENT, PROVIDER, SERVER, identity
+
+ADDRESS = TcpAddress("127.0.0.1", 0)
+
+
+def of(**settings):
+    return algorithms(Ingress("llm", ADDRESS, ADDRESS, ("own",), None, **settings))
 
 
 def test_without_a_list_the_policy_says_which_groups():
@@ -44,18 +50,39 @@ def test_a_client_shares_its_first_group_and_x25519_where_it_offers_that():
 
 
 def test_cnsa2_leaves_one_of_each_kind():
-    left = ALGORITHMS[Profile.CNSA2]
+    left = of(profile=Profile.CNSA2)
 
     assert left.cipher_suites == (CipherSuite.TLS_AES_256_GCM_SHA384,)
     assert left.signature_schemes == left.chain_signature_schemes == (SignatureScheme.mldsa87,)
 
 
 def test_without_a_profile_the_engine_keeps_its_own():
-    left, config = ALGORITHMS[Profile.DEFAULT], ServerConfig((), PROVIDER)
+    left, config = of(), ServerConfig((), PROVIDER)
 
     assert left.cipher_suites == config.cipher_suites
     assert left.signature_schemes == config.signature_schemes
     assert left.chain_signature_schemes == config.chain_signature_schemes
+
+
+def test_a_demand_on_signatures_leaves_the_others_out_of_every_offer():
+    """Of chains too: a peer that has nothing else must find out at once."""
+    hybrid = of(authentication=PeerAuthentication.HYBRID)
+    post_quantum = of(authentication=PeerAuthentication.POST_QUANTUM)
+
+    composite = (0xFE45, 0xFE49, 0xFE48, 0xFE40)
+    assert hybrid.signature_schemes == hybrid.chain_signature_schemes == composite
+    assert post_quantum.signature_schemes == (*composite, 0x0905, 0x0906, 0x0904)
+    assert hybrid.cipher_suites == of().cipher_suites
+
+
+def test_code_points_of_our_own_are_offered_instead_of_the_usual_ones():
+    own = of(
+        authentication=PeerAuthentication.HYBRID, code_points=(("mldsa65-ecdsa-p256", 0xFE90),)
+    )
+
+    assert own.signature_schemes[0] == own.chain_signature_schemes[0] == 0xFE90
+    assert 0xFE45 not in own.signature_schemes
+    assert own.schemes.name(0xFE90) == "mldsa65_ecdsa_p256"
 
 
 def test_credentials_keep_the_order_of_identities():

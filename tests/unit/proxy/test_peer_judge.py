@@ -4,6 +4,7 @@ from pqproxy import tls
 from pqproxy.config.values import ConnectionLimits
 from pqproxy.identity.patterns import IdentityPatterns
 from pqproxy.identity.peer import Purpose
+from pqproxy.identity.profile import COMPOSITE_KEYS
 from pqproxy.proxy.admission import Admission
 from pqproxy.proxy.peer_judge import PeerJudge
 from pqproxy.proxy.visit import Visit
@@ -21,12 +22,16 @@ def visit():
     return Visit("llm", "10.0.0.1:7", place, 0.0)
 
 
-def judge(trust=MESH, names=APPS, purpose=Purpose.CLIENT):
-    return PeerJudge(purpose, trust, names, lambda: pki.NOW)
+def judge(trust=MESH, names=APPS, purpose=Purpose.CLIENT, keys=None):
+    return PeerJudge(purpose, trust, names, lambda: pki.NOW, keys)
+
+
+def shown(leaf, key_algorithm="ecdsa-p256"):
+    return tls.ChainReceived(1, leaf.chain_der, key_algorithm)
 
 
 def test_a_peer_that_may_come_in_is_known_from_then_on(visit):
-    verdict = judge().judge(CLIENT.chain_der, visit)
+    verdict = judge().judge(shown(CLIENT), visit)
 
     assert verdict.alert is None
     assert visit.identity.name == "spiffe://corp/ns/apps/sa/app"
@@ -34,7 +39,7 @@ def test_a_peer_that_may_come_in_is_known_from_then_on(visit):
 
 
 def test_one_that_may_not_is_known_too_and_so_is_the_reason(visit):
-    verdict = judge().judge(STRANGER.chain_der, visit)
+    verdict = judge().judge(shown(STRANGER), visit)
 
     assert verdict.alert is tls.AlertDescription.ACCESS_DENIED
     assert visit.identity.name == "spiffe://corp/ns/other/sa/app"
@@ -42,11 +47,11 @@ def test_one_that_may_not_is_known_too_and_so_is_the_reason(visit):
 
 
 def test_without_a_list_whoever_is_trusted_may_come_in(visit):
-    assert judge(names=None).judge(STRANGER.chain_der, visit).alert is None
+    assert judge(names=None).judge(shown(STRANGER), visit).alert is None
 
 
 def test_without_trust_nobody_is_believed(visit):
-    verdict = judge(trust=None).judge(CLIENT.chain_der, visit)
+    verdict = judge(trust=None).judge(shown(CLIENT), visit)
 
     assert verdict.alert is tls.AlertDescription.UNKNOWN_CA
     assert visit.identity is None
@@ -57,7 +62,7 @@ def test_without_trust_nobody_is_believed(visit):
     [(CLIENT, APPS, True), (STRANGER, APPS, False), (STRANGER, None, True)],
 )
 def test_who_comes_with_a_ticket_is_held_against_the_list_again(visit, leaf, names, permitted):
-    verdict = judge(names=None).judge(leaf.chain_der, visit)
+    verdict = judge(names=None).judge(shown(leaf), visit)
     proof = verdict.authentication(leaf.chain_der, pki.NOW.timestamp())
 
     assert judge(names=names).permits(proof) is permitted
@@ -67,4 +72,26 @@ def test_a_ticket_of_nobody_is_judged_by_no_list():
     """Whoever showed no certificate was let in without one."""
     proof = tls.Verdict.accept().authentication((), 0.0)
 
+    assert judge().permits(proof)
+
+
+def test_what_proved_it_is_looked_at_again_whatever_was_offered(visit):
+    """Nothing else was asked for; a bug there must not let a weaker proof pass here."""
+    verdict = judge(keys=COMPOSITE_KEYS).judge(shown(CLIENT), visit)
+
+    assert verdict.alert is tls.AlertDescription.UNSUPPORTED_CERTIFICATE
+    assert visit.refusal.reason is ReasonCode.WEAK_AUTHENTICATION
+    assert "a key of type ecdsa-p256" in visit.refusal.detail
+    assert visit.identity is None
+
+
+@pytest.mark.parametrize(
+    ("proved_by", "permitted"), [("mldsa65-ecdsa-p256", True), ("ecdsa-p256", False), ("", False)]
+)
+def test_a_ticket_of_a_weaker_proof_opens_nothing(visit, proved_by, permitted):
+    """The binding of a ticket holds it back already; what it remembers does so once more."""
+    verdict = judge().judge(shown(CLIENT), visit)
+    proof = verdict.authentication(CLIENT.chain_der, pki.NOW.timestamp(), proved_by)
+
+    assert judge(keys=COMPOSITE_KEYS).permits(proof) is permitted
     assert judge().permits(proof)

@@ -37,6 +37,9 @@ def test_the_same_settings_make_the_same_binding_in_every_worker():
         {"allow": ()},
         {"groups": ("x25519",)},
         {"client_auth": values.ClientAuth.REQUEST},
+        {"authentication": values.PeerAuthentication.HYBRID},
+        {"authentication": values.PeerAuthentication.POST_QUANTUM},
+        {"code_points": (("mldsa65-ecdsa-p256", 0xFE90),)},
     ],
     ids=lambda change: next(iter(change)),
 )

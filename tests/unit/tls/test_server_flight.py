@@ -77,7 +77,7 @@ def test_the_whole_chain_is_sent_and_signed_with_the_chosen_scheme():
     assert len(CHAIN.chain_der) == 2
     request = step.actions[-1]
     assert isinstance(request, Sign)
-    assert request.scheme == tls.SignatureScheme.mldsa65
+    assert request.algorithm == "ML-DSA-65"
     assert request.content.startswith(b" " * 64 + b"TLS 1.3, server CertificateVerify\0")
 
 
