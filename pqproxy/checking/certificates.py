@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 from pqproxy.checking.findings import Finding, failure, good, warning
 from pqproxy.checking.subject import Subject
+from pqproxy.config.files import UnreadableFile
+from pqproxy.config.layouts import key_path
 from pqproxy.control.summary import lasting
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.own import Identity
@@ -47,10 +48,12 @@ def _identity(identity: Identity, now: datetime) -> Finding:
 
 
 def _key_file(subject: Subject, name: str) -> Iterator[Finding]:
-    path = subject.parsed.base / Path(subject.parsed.file.identities[name].key)
+    entry, base = subject.parsed.file.identities[name], subject.parsed.base
+    key = None if entry.key is None else base / entry.key
     try:
+        path = key_path(base / entry.certificate, key)
         mode = path.stat().st_mode
-    except OSError:  # it was read a moment ago: somebody exchanges it just now
+    except (OSError, UnreadableFile):  # read a moment ago: somebody exchanges it just now
         return
     if mode & _OTHERS:
         message = f"identity {name}: every user of this machine may read the key {path}"

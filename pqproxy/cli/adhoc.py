@@ -8,6 +8,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,11 +22,13 @@ from pqproxy.config.build import build_settings
 from pqproxy.config.checks import check
 from pqproxy.config.document import Document
 from pqproxy.config.environment import read_environment
-from pqproxy.config.files import UnreadableFile, read_file, read_roots
+from pqproxy.config.files import UnreadableFile, read_file
+from pqproxy.config.layouts import Pair, key_beside, read_pair, read_roots
 from pqproxy.config.validation import validate
 from pqproxy.config.values import IdentityFiles, PolicyOrigin, Settings, TrustFiles
 from pqproxy.identity.errors import IdentityError
-from pqproxy.identity.pem import encode, holds_private_key, is_self_issued, read_certificates
+from pqproxy.identity.own import unlock
+from pqproxy.identity.pem import encode, holds_private_key, read_certificates, without_roots
 
 # The names of the one identity and the one trust set.
 OWN, PEERS = "own", "peers"
@@ -40,14 +43,16 @@ class Credentials:
     files: tuple[str, ...] = ()  # that they were read from
 
 
-def read_credentials(identity: Path | None, trust: Path | None) -> Credentials:
-    """Read `--identity` (key and chain, perhaps roots, in one PEM) and `--trust`.
+def read_credentials(
+    identity: Path | None, trust: Path | None, passphrase: bytes | None = None
+) -> Credentials:
+    """Read `--identity` (key and chain, perhaps roots, in one PEM or directory) and `--trust`.
 
-    A bundle's own roots are believed where `--trust` says nothing.
+    A bundle's own roots are believed where `--trust` says nothing. The passphrase is that of the
+    identity's key, which is returned without it. Raises CommandError.
     """
-    own, roots = _read_identity(identity) if identity else (None, ())
-    # The key may stand beside: where it does not, nothing ever changes there.
-    files = [identity, identity.with_suffix(".key")] if identity else []
+    own, roots = _read_identity(identity, passphrase) if identity else (None, ())
+    files = [identity, key_beside(identity) or identity] if identity else []
     files += [trust] if trust else []
     named = tuple(str(file.absolute()) for file in files)
     if trust:
@@ -112,18 +117,33 @@ def _hint(message: str) -> str | None:
     return "unsafe_… is said in a configuration file only" if "unsafe_" in message else None
 
 
-def _read_identity(path: Path) -> tuple[IdentityFiles, tuple[bytes, ...]]:
-    pem = _read("--identity", path)
-    key, source = pem, str(path)
-    if not holds_private_key(pem):
-        beside = path.with_suffix(".key")
-        if not beside.exists():
-            hint = f"put the key into the same file, or into {beside}"
-            raise CommandError(f"--identity: {path} holds no private key", hint)
-        key, source = _read("--identity", beside), f"{path} with {beside}"
-    certificates = _certificates("--identity", pem, path)
-    chain = [certificates[0], *(c for c in certificates[1:] if not is_self_issued(c))]
-    return IdentityFiles(OWN, encode(*chain), key, source), _roots(certificates)
+def _read_identity(path: Path, passphrase: bytes | None) -> tuple[IdentityFiles, tuple[bytes, ...]]:
+    pair = _read_pair(path)
+    certificates = _certificates("--identity", pair.certificate, path)
+    chain = encode(*without_roots(certificates))
+    files = IdentityFiles(OWN, chain, pair.key, f"{path}{pair.source}", passphrase)
+    try:
+        files = unlock(files)
+    except IdentityError as error:
+        raise CommandError(f"--identity: {str(error).removeprefix(f'identity {OWN}: ')}") from None
+    return files, (*_roots(certificates), *_roots_beside(path))
+
+
+def _read_pair(path: Path) -> Pair:
+    try:
+        # A key beside it is meant where the certificate comes without one.
+        if path.is_file() and not holds_private_key(read_file(path)) and (key := key_beside(path)):
+            return Pair(read_file(path), read_file(key), f" with {key}")
+        return read_pair(path)
+    except UnreadableFile as error:
+        raise CommandError(f"--identity: {error}") from None
+
+
+def _roots_beside(path: Path) -> tuple[bytes, ...]:
+    """The roots that lie in the directory of an identity: some have none, or an empty file."""
+    with suppress(UnreadableFile):
+        return read_roots(path) if path.is_dir() else ()
+    return ()
 
 
 def _read_trust(path: Path) -> tuple[bytes, ...]:
@@ -144,12 +164,6 @@ def _certificates(option: str, pem: bytes, path: Path) -> tuple[x509.Certificate
 
 
 def _roots(certificates: tuple[x509.Certificate, ...]) -> tuple[bytes, ...]:
-    """The roots of a bundle follow its leaf."""
-    return tuple(encode(root) for root in certificates[1:] if is_self_issued(root))
-
-
-def _read(option: str, path: Path) -> bytes:
-    try:
-        return read_file(path)
-    except UnreadableFile as error:
-        raise CommandError(f"{option}: {error}") from None
+    """The roots of a bundle, wherever they stand."""
+    own = without_roots(certificates)
+    return tuple(encode(one) for one in certificates if one not in own)

@@ -3,7 +3,11 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from pqproxy.cli.credential_options import add_authentication_option, add_credential_options
+from pqproxy.cli.credential_options import (
+    add_authentication_option,
+    add_credential_options,
+    given_passphrase,
+)
 from pqproxy.cli.errors import CommandError
 from pqproxy.cli.run import add_landlock_option
 
@@ -51,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _settings(arguments: argparse.Namespace) -> "Settings":
     from pqproxy.cli.adhoc import adhoc_settings, read_credentials
 
-    credentials = read_credentials(arguments.identity, arguments.trust)
+    credentials = read_credentials(arguments.identity, arguments.trust, given_passphrase(arguments))
     if credentials.trust is None:
         message = "nothing says who signs the server's certificate"
         raise CommandError(message, "give --trust FILE, or an --identity bundle that holds roots")

@@ -19,7 +19,7 @@ from pqproxy.config.schema import EgressEntry, File, IngressEntry
 from pqproxy.config.values import IdentityFiles, Profile, TrustFiles
 from pqproxy.crypto import ProviderUnavailable, load_provider
 from pqproxy.identity.errors import IdentityError
-from pqproxy.identity.own import Identity
+from pqproxy.identity.own import Identity, unlock
 from pqproxy.identity.profile import accepted_keys, check_own, narrowed
 from pqproxy.identity.revocation_lists import UnusableRevocationList
 from pqproxy.identity.trust import Trust
@@ -31,6 +31,7 @@ def load_config(path: Path, text: str | None = None) -> Parsed:
     Where there is `text`, that is what stood in the file, and only what it names is read.
     """
     parsed = load(path, os.environ, text)
+    _unlock(parsed)
     now = datetime.fromtimestamp(time.time(), UTC)
     for where, message in certificate_problems(parsed.identities, parsed.trust, now):
         parsed.complain(where, message)
@@ -42,6 +43,19 @@ def load_config(path: Path, text: str | None = None) -> Parsed:
         if chosen is not BROKEN and (reason := provider_problem(chosen)):
             parsed.complain(("crypto", "provider"), reason)
     return parsed
+
+
+def _unlock(parsed: Parsed) -> None:
+    """Open the keys under passphrases, once for all who use them."""
+    unlocked = []
+    for files in parsed.identities:
+        try:
+            unlocked.append(unlock(files))
+        except IdentityError as error:
+            parsed.complain(
+                ("identities", files.name), _sentence(error, f"identity {files.name}: ")
+            )
+    parsed.identities = unlocked
 
 
 def certificate_problems(

@@ -9,7 +9,11 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pqproxy.cli.credential_options import add_authentication_option, add_credential_options
+from pqproxy.cli.credential_options import (
+    add_authentication_option,
+    add_credential_options,
+    given_passphrase,
+)
 from pqproxy.cli.errors import CommandError
 from pqproxy.cli.machine import require_linux
 from pqproxy.cli.run import add_landlock_option
@@ -138,4 +142,5 @@ def _settings(arguments: argparse.Namespace, state: "State | None") -> "Settings
     # Our own authority signed one client: that one is meant where nothing else is said.
     if state and not arguments.trust and arguments.client_auth == "require":
         entry["allow"] = arguments.allow or [state.client_id]
-    return adhoc_settings("ingress", entry, read_credentials(identity, trust), _OPTIONS)
+    credentials = read_credentials(identity, trust, given_passphrase(arguments))
+    return adhoc_settings("ingress", entry, credentials, _OPTIONS)

@@ -10,7 +10,7 @@ from pqproxy.config import groups as group_names
 from pqproxy.config.addresses import is_loopback, overlaps
 from pqproxy.config.document import Document
 from pqproxy.config.environment import PolicySource
-from pqproxy.config.leaves import parse_name
+from pqproxy.config.leaves import PassphraseVariable, parse_name
 from pqproxy.config.problems import BROKEN, Path, Problem, did_you_mean
 from pqproxy.config.schema import EgressEntry, File, IngressEntry, ListenerEntry
 from pqproxy.config.values import ClientAuth, PeerAuthentication, Policy, Profile, UnixAddress
@@ -41,6 +41,7 @@ class _Checks:
 
     def run(self) -> Iterator[Problem]:
         yield from self._sets()
+        yield from self._passphrases()
         yield from self._health()
         yield from self._unique_names()
         yield from self._unique_addresses()
@@ -77,6 +78,19 @@ class _Checks:
         if _whole(file.control) and file.control and _is_remote(file.control.listen):
             message = f"{file.control.listen} is open to other machines: use unix:… or loopback"
             yield self._problem(("control", "listen"), message)
+
+    def _passphrases(self) -> Iterator[Problem]:
+        """Whoever reads a configuration must not read a passphrase, nor take none for one."""
+        for name, entry in self._file.identities.items() if _whole(self._file.identities) else ():
+            path = ("identities", name, "passphrase")
+            expansion = self._document.expansions.get(path)
+            if expansion and not expansion.text:
+                yield self._problem(path, f"{expansion.template} is empty")
+                continue
+            written = _whole(entry) and isinstance(entry.passphrase, PassphraseVariable)
+            if written and not (expansion and expansion.is_one_variable):
+                message = "stands in the file itself: use {file: PATH} or ${VARIABLE}"
+                yield self._problem(path, message)
 
     def _health(self) -> Iterator[Problem]:
         """A probe names no listener, so it must be clear whose upstream is meant."""

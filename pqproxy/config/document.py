@@ -28,6 +28,20 @@ _IMPLICIT_TAGS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """A scalar with variables: as it was written, and what became of it, before YAML reads that."""
+
+    template: str
+    text: str = field(repr=False)  # a passphrase may be in it
+
+    @property
+    def is_one_variable(self) -> bool:
+        """Whether nothing of it stands in the file."""
+        match = _VARIABLE.fullmatch(self.template)
+        return match is not None and match["default"] is None
+
+
 @dataclass(slots=True)
 class Document:
     """Plain data, and where each part of it stands."""
@@ -36,6 +50,7 @@ class Document:
     values: dict[Path, Position] = field(default_factory=dict)
     keys: dict[Path, Position] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    expansions: dict[Path, Expansion] = field(default_factory=dict)
 
     def value_position(self, path: Path) -> Position:
         """Return where the value stands, or the nearest thing around it that was written."""
@@ -90,6 +105,8 @@ def _syntax_problem(error: yaml.YAMLError, text: str) -> Problem:
         message = "holds a control character"
     if "\\t" in message:
         message += " (YAML is indented with spaces, never with tabs)"
+    if message.endswith("but got '{'"):
+        message += ' (between { and } a variable stands in quotes: "${NAME}")'
     return Problem(position, (), f"not YAML: {message}")
 
 
@@ -151,7 +168,10 @@ class _Builder:
                 hint = f"${{{name}:-default}} gives a default"
                 self._complain(node, path, f"the environment has no {name} ({hint})")
                 return BROKEN
-        text = _VARIABLE.sub(lambda match: self._variable(match) or "", text)
+        if "${" in text:
+            template = text
+            text = _VARIABLE.sub(lambda match: self._variable(match) or "", template)
+            self._document.expansions[path] = Expansion(template, text)
         return resolve(text) if node.style is None else text
 
     def _variable(self, match: re.Match[str]) -> str | None:

@@ -68,6 +68,8 @@ class _Explanation:
         role, index, name = path if len(path) == 3 else ("", 0, "")
         if role == "egress" and name == "expect" and not value:
             return f"{flow(list(self._settings.egress[int(index)].expect))}  # default: the host"
+        if name == "passphrase" and (variable := self._parsed.document.expansions.get(path)):
+            value = variable.template
         if is_written:
             line = self._parsed.document.key_position(path).line
             auto = (*path, value) == ("workers", "auto")

@@ -12,8 +12,9 @@ SIZE_LIMIT = 4 * 1024 * 1024
 # A list of 100 000 revoked certificates takes 4 MB.
 REVOCATION_SIZE_LIMIT = 64 * 1024 * 1024
 
-_ROOT_SUFFIXES = frozenset({".pem", ".crt", ".cer"})
-_REVOCATION_SUFFIXES = _ROOT_SUFFIXES | {".crl", ".der"}
+ROOT_SUFFIXES = frozenset({".pem", ".crt", ".cer"})
+_REVOCATION_SUFFIXES = ROOT_SUFFIXES | {".crl", ".der"}
+_LONGEST_PASSPHRASE = 1023  # bytes, as in OpenSSL
 
 
 class UnreadableFile(Exception):
@@ -37,21 +38,16 @@ def read_file(path: Path, limit: int = SIZE_LIMIT) -> bytes:
     return content
 
 
-def read_roots(path: Path) -> tuple[bytes, ...]:
-    """Read a file of roots, or each such file in a directory. Raises UnreadableFile."""
-    return tuple(read_file(item) for item in _files(path, _ROOT_SUFFIXES))
-
-
 def read_revocation_files(path: Path) -> tuple[RevocationFile, ...]:
     """Read a file of revocation lists, or each such file in a directory. Raises UnreadableFile."""
     return tuple(
         RevocationFile(str(item), read_file(item, REVOCATION_SIZE_LIMIT))
-        for item in _files(path, _REVOCATION_SUFFIXES)
+        for item in files_in(path, _REVOCATION_SUFFIXES)
     )
 
 
-def _files(path: Path, suffixes: frozenset[str]) -> list[Path]:
-    """Return a file itself, or those of a directory that are meant."""
+def files_in(path: Path, suffixes: frozenset[str]) -> list[Path]:
+    """Return a file itself, or those of a directory that are meant. Raises UnreadableFile."""
     if not path.is_dir():
         return [path]
     try:
@@ -61,6 +57,16 @@ def _files(path: Path, suffixes: frozenset[str]) -> list[Path]:
     if not found:
         raise UnreadableFile(f"{path} holds no {listed(sorted(suffixes))} file")
     return found
+
+
+def read_passphrase(path: Path) -> bytes:
+    """Return the one line of a file, without its line break. Raises UnreadableFile."""
+    passphrase = read_file(path).removesuffix(b"\n").removesuffix(b"\r")
+    if b"\n" in passphrase:
+        raise UnreadableFile(f"{path} holds more than one line, so it is no passphrase")
+    if len(passphrase) > _LONGEST_PASSPHRASE:
+        raise UnreadableFile(f"{path} is too long for a passphrase: at most {_LONGEST_PASSPHRASE}")
+    return passphrase
 
 
 def _sibling(path: Path) -> str:

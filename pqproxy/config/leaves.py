@@ -5,6 +5,7 @@ What reads one raises ValueError with words for whoever wrote the file.
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import WithJsonSchema
@@ -82,6 +83,26 @@ def _path(value: object) -> str:
     if isinstance(value, dict) and set(value) == {"file"}:
         value = value["file"]
     return parse_text(value)
+
+
+@dataclass(frozen=True, slots=True)
+class PassphraseFile:
+    """The file that a passphrase is read from."""
+
+    path: str
+
+
+class PassphraseVariable:
+    """A passphrase out of the environment: `Document.expansions` has it, no model does."""
+
+
+def _passphrase(value: object) -> PassphraseFile | PassphraseVariable:
+    if isinstance(value, dict) and set(value) == {"file"}:
+        return PassphraseFile(parse_text(value["file"]))
+    if isinstance(value, dict | list):
+        raise ValueError("is neither {file: PATH} nor ${VARIABLE}")
+    # Whatever YAML takes the content of a variable for; no message may show it.
+    return PassphraseVariable()
 
 
 def _url_path(value: object) -> str:
@@ -169,6 +190,23 @@ FilePath = Annotated[
         {
             "anyOf": [
                 {"type": "string", "examples": ["certs/server.crt"]},
+                {
+                    "type": "object",
+                    "properties": {"file": {"type": "string"}},
+                    "required": ["file"],
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    ),
+]
+Passphrase = Annotated[
+    PassphraseFile | PassphraseVariable,
+    leaf(_passphrase),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$"},
                 {
                     "type": "object",
                     "properties": {"file": {"type": "string"}},

@@ -13,10 +13,12 @@ from pqproxy.config.build import build_settings
 from pqproxy.config.checks import check
 from pqproxy.config.document import Document, read_document, read_text
 from pqproxy.config.environment import PolicySource, read_environment
-from pqproxy.config.files import UnreadableFile, read_file, read_revocation_files, read_roots
+from pqproxy.config.files import UnreadableFile, read_passphrase, read_revocation_files
+from pqproxy.config.layouts import Pair, read_named, read_pair, read_roots
+from pqproxy.config.leaves import PassphraseFile, PassphraseVariable
 from pqproxy.config.problems import BROKEN, ConfigError, Problem
 from pqproxy.config.problems import Path as ConfigPath
-from pqproxy.config.schema import File
+from pqproxy.config.schema import File, IdentityEntry
 from pqproxy.config.validation import validate
 from pqproxy.config.values import IdentityFiles, Settings, TrustFiles
 
@@ -79,12 +81,7 @@ def load(path: Path, environ: Mapping[str, str], text: str | None = None) -> Par
 def _read_files(parsed: Parsed) -> None:
     file = parsed.file
     for name, entry in _whole_items(file.identities):
-        path = ("identities", name)
-        certificate = _read(parsed, (*path, "certificate"), entry.certificate, read_file)
-        key = _read(parsed, (*path, "key"), entry.key, read_file)
-        if certificate is not None and key is not None:
-            source = f"{entry.certificate} with {entry.key}"
-            parsed.identities.append(IdentityFiles(name, certificate, key, source))
+        _read_identity(parsed, name, entry)
     for name, entry in _whole_items(file.trust):
         roots = entry.roots if entry.roots is not BROKEN else []
         found = [
@@ -105,6 +102,39 @@ def _read_files(parsed: Parsed) -> None:
 
 def _joined(parts: list[tuple[Content, ...] | None]) -> tuple[Content, ...]:
     return tuple(content for part in parts if part for content in part)
+
+
+def _read_identity(parsed: Parsed, name: str, entry: IdentityEntry) -> None:
+    path = ("identities", name)
+    pair = _read_pair(parsed, path, entry)
+    passphrase = _read_passphrase(parsed, (*path, "passphrase"), entry.passphrase)
+    if pair is not None and passphrase is not BROKEN:
+        source = f"{entry.certificate}{pair.source}"
+        files = IdentityFiles(name, pair.certificate, pair.key, source, passphrase)
+        parsed.identities.append(files)
+
+
+def _read_pair(parsed: Parsed, path: ConfigPath, entry: IdentityEntry) -> Pair | None:
+    if entry.key is None:
+        return _read(parsed, (*path, "certificate"), entry.certificate, read_pair)
+    certificate = _read(parsed, (*path, "certificate"), entry.certificate, read_named)
+    key = _read(parsed, (*path, "key"), entry.key, read_named)
+    if certificate is None or key is None:
+        return None
+    return Pair(certificate, key, f" with {entry.key}")
+
+
+def _read_passphrase(
+    parsed: Parsed, path: ConfigPath, written: PassphraseFile | PassphraseVariable | None
+) -> Any:
+    """Return bytes, None where there is none to be, or BROKEN where that was reported."""
+    expansion = parsed.document.expansions.get(path)
+    if isinstance(written, PassphraseFile):
+        found = _read(parsed, path, written.path, read_passphrase)
+        return BROKEN if found is None else found
+    if expansion is None or not expansion.text:
+        return None if written is None and expansion is None else BROKEN
+    return expansion.text.encode(errors="surrogateescape")
 
 
 def _whole_items(section: Any) -> list[tuple[str, Any]]:

@@ -19,6 +19,7 @@ from pqproxy.config.leaves import (
     Listen,
     Name,
     Padding,
+    Passphrase,
     Pattern,
     Target,
     Timeout,
@@ -44,14 +45,23 @@ def _section(kind: type[Section]) -> Any:
 class IdentityEntry(Section):
     """One certificate chain and its key."""
 
-    certificate: FilePath = Field(description="PEM, the leaf first, without the root")
-    key: FilePath = Field(description="PEM, the private key of the leaf")
+    certificate: FilePath = Field(
+        description="PEM, the leaf first; without key also a PEM with both, or a directory with "
+        "tls.crt and tls.key, or with svid.pem and svid_key.pem"
+    )
+    key: FilePath | None = _default(None, description="PEM, the private key of the leaf")
+    passphrase: Passphrase | None = _default(
+        None, description="of an encrypted key: {file: PATH} or ${VARIABLE}"
+    )
 
 
 class TrustEntry(Section):
     """A named set of roots, and whom it believes no more."""
 
-    roots: list[FilePath] = Field(min_length=1, description="PEM files, or directories of them")
+    roots: list[FilePath] = Field(
+        min_length=1,
+        description="PEM files, or directories: ca.crt where tls.crt is, else all in it",
+    )
     crl: list[FilePath] = _default(
         [], description="revocation lists, PEM or DER, or directories of them"
     )

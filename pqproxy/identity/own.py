@@ -18,7 +18,7 @@ from pqproxy.crypto.keys import encode_private_key, key_algorithm, load_private_
 from pqproxy.crypto.spki import certificate_key
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.names import MALFORMED, CertificateNames, read_names, subject_of
-from pqproxy.identity.pem import is_self_issued, read_certificates
+from pqproxy.identity.pem import read_certificates, without_roots
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,9 @@ class Identity:
         certificates = read_certificates(files.certificate, where)
         private_key = _private_key(files, checked)
         try:
-            _check_match(certificates, private_key, where)
-            chain = _chain(certificates, where)
+            chain = without_roots(certificates)
+            _check_match(certificates, chain, private_key, where)
+            _check_order(chain, where)
             _check_leaf(chain[0], where)
             for certificate in chain:
                 _check_dates(certificate, now, where)
@@ -81,28 +82,27 @@ def _private_key(files: IdentityFiles, checked: bool) -> PrivateKey:
 
 
 def _check_match(
-    certificates: tuple[x509.Certificate, ...], private_key: PrivateKey, where: str
+    certificates: tuple[x509.Certificate, ...],
+    chain: tuple[x509.Certificate, ...],
+    private_key: PrivateKey,
+    where: str,
 ) -> None:
     wanted = private_key.public_key()
-    for position, certificate in enumerate(certificates, 1):
+    if _certified_key(chain[0]) == wanted:
+        return
+    for number, certificate in enumerate(certificates, 1):
         if _certified_key(certificate) == wanted:
-            if position == 1:
-                return
             raise IdentityError(
-                f"{where}: the certificate of the private key is number {position} in the file",
+                f"{where}: the certificate of the private key is number {number} in the file",
                 "put it first, then the intermediates in the order in which they signed",
             )
     raise IdentityError(
-        f"{where}: the private key does not belong to the certificate"
-        f" ({subject_of(certificates[0])})",
+        f"{where}: the private key does not belong to the certificate ({subject_of(chain[0])})",
         "use the key that the certificate was issued for, or issue the certificate again",
     )
 
 
-def _chain(certificates: tuple[x509.Certificate, ...], where: str) -> tuple[x509.Certificate, ...]:
-    """Return the chain without roots: peers have those, or do not believe them."""
-    leaf, *issuers = certificates
-    chain = (leaf, *(c for c in issuers if not is_self_issued(c)))
+def _check_order(chain: tuple[x509.Certificate, ...], where: str) -> None:
     for below, above in pairwise(chain):
         if below.issuer != above.subject:
             raise IdentityError(
@@ -110,7 +110,6 @@ def _chain(certificates: tuple[x509.Certificate, ...], where: str) -> tuple[x509
                 f" {subject_of(below)}, which it did not sign",
                 "put the leaf first, then each certificate's issuer after it",
             )
-    return chain
 
 
 def _check_leaf(leaf: x509.Certificate, where: str) -> None:

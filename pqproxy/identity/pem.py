@@ -48,6 +48,14 @@ def is_self_issued(certificate: x509.Certificate) -> bool:
     return certificate.subject == certificate.issuer
 
 
+def without_roots(certificates: tuple[x509.Certificate, ...]) -> tuple[x509.Certificate, ...]:
+    """Return what a peer is shown: it has roots of its own, or does not believe ours.
+
+    A leaf that signed itself stays where nothing else is left.
+    """
+    return tuple(c for c in certificates if not is_self_issued(c)) or certificates[:1]
+
+
 def encode(*certificates: x509.Certificate) -> bytes:
     """Write certificates as PEM."""
     return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from cryptography import x509
 
 from pqproxy.config.values import Settings
+from pqproxy.identity.pem import without_roots
 
 SOON = timedelta(days=7)
 
@@ -39,7 +40,7 @@ def ending_soon(ends: Iterable[CertificateEnd], now: datetime) -> Iterator[str]:
 
 def _ends(settings: Settings) -> Iterator[CertificateEnd]:
     for identity in settings.identities:
-        chain = x509.load_pem_x509_certificates(identity.certificate)
+        chain = without_roots(tuple(x509.load_pem_x509_certificates(identity.certificate)))
         yield CertificateEnd(identity.name, "leaf", _earliest(chain[:1]))
         if chain[1:]:
             yield CertificateEnd(identity.name, "intermediate", _earliest(chain[1:]))

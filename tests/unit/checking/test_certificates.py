@@ -4,6 +4,7 @@ import pytest
 
 from pqproxy.checking.certificates import check_certificates
 from pqproxy.checking.findings import Level
+from pqproxy.crypto.keys import encode_private_key
 from tests.support import pki
 from tests.unit.checking.subjects import SERVER, levels, only
 
@@ -42,6 +43,36 @@ def test_a_key_that_every_user_may_read_is_a_warning(place, mode, told):
     (place.directory / "server.key").chmod(mode)
 
     assert ("key-file" in levels(found(place.subject()))) is told
+
+
+@pytest.mark.parametrize("form", ["directory", "file"])
+def test_the_key_is_found_where_only_the_certificate_is_named(place, form):
+    leaf = place.root.issue(uris=(SERVER,), dns=("localhost",))
+    (place.directory / "tls").mkdir()
+    named = "tls" if form == "directory" else "both.pem"
+    place.write("tls/tls.crt", leaf.certificate_pem)
+    place.write("tls/tls.key", leaf.key_pem, 0o644)
+    place.write("both.pem", leaf.key_pem + leaf.certificate_pem, 0o644)
+
+    findings = found(place.whole(identities={"server": {"certificate": named}}))
+
+    assert only(findings, "identity").level is Level.GOOD
+    path = place.directory / ("tls/tls.key" if form == "directory" else "both.pem")
+    assert only(findings, "key-file").hint.startswith(f"chmod o= {path}")
+
+
+def test_an_encrypted_key_is_opened_or_named(place, monkeypatch):
+    monkeypatch.setenv("PASS", "correct horse")
+    leaf = place.root.issue(uris=(SERVER,), dns=("localhost",))
+    place.write("server.key", encode_private_key(leaf.key, b"correct horse"))
+    entry = {"certificate": "server.crt", "key": "server.key"}
+
+    opened = found(place.whole(identities={"server": {**entry, "passphrase": "${PASS}"}}))
+    closed = found(place.whole(identities={"server": entry}))
+
+    assert only(opened, "identity").level is Level.GOOD
+    assert only(closed, "identity").level is Level.FAILURE
+    assert "no passphrase is given" in only(closed, "identity").message
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 from pqproxy.cli.adhoc import adhoc_settings, read_credentials
 from pqproxy.cli.errors import CommandError
 from pqproxy.config.values import TcpAddress, UnixAddress
+from pqproxy.crypto.keys import encode_private_key
 from tests.support import pki
 
 ENTRY = {"name": "x", "listen": "127.0.0.1:1", "connect": ["llm.corp:2"]}
@@ -66,7 +67,52 @@ def test_a_certificate_without_a_key_is_refused(separate):
     with pytest.raises(CommandError, match=r"--identity: .* holds no private key") as refused:
         read_credentials(separate, None)
 
-    assert "leaf.key" in refused.value.hint
+    assert refused.value.hint is None
+
+
+def test_the_blocks_of_a_bundle_stand_in_any_order(tmp_path):
+    path = tmp_path / "bundle.pem"
+    path.write_bytes(pki.root().certificate_pem + leaf().certificate_pem + leaf().key_pem)
+
+    credentials = read_credentials(path, None)
+
+    assert credentials.identity.certificate == leaf().certificate_pem
+    assert credentials.trust.roots == (pki.root().certificate_pem,)
+
+
+@pytest.mark.parametrize("roots", [True, False])
+def test_a_directory_of_a_secret_is_an_identity_with_its_roots(tmp_path, roots):
+    (tmp_path / "tls.crt").write_bytes(leaf().certificate_pem)
+    (tmp_path / "tls.key").write_bytes(leaf().key_pem)
+    (tmp_path / "ca.crt").write_bytes(pki.root().certificate_pem if roots else b"")
+
+    credentials = read_credentials(tmp_path, None)
+
+    assert credentials.identity.key == leaf().key_pem
+    assert (credentials.trust is not None) is roots
+
+
+def test_an_encrypted_bundle_is_opened_once(tmp_path):
+    path = tmp_path / "bundle.pem"
+    key = encode_private_key(leaf().key, b"correct horse")
+    path.write_bytes(key + leaf().certificate_pem)
+
+    identity = read_credentials(path, None, b"correct horse").identity
+
+    assert identity.passphrase is None
+    assert identity.key == encode_private_key(leaf().key)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [(None, "no passphrase is given"), (b"wrong", "does not open")]
+)
+def test_a_passphrase_that_does_not_fit_is_named(tmp_path, given, said):
+    path = tmp_path / "bundle.pem"
+    key = encode_private_key(leaf().key, b"correct horse")
+    path.write_bytes(key + leaf().certificate_pem + pki.root().certificate_pem)
+
+    with pytest.raises(CommandError, match=rf"^--identity: {path}: .*{said}"):
+        adhoc_settings("egress", ENTRY, read_credentials(path, None, given), OPTIONS)
 
 
 @pytest.mark.parametrize(

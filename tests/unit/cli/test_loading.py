@@ -4,6 +4,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pqproxy.cli.loading import load_config, provider_problem
 from pqproxy.config.problems import ConfigError
 from pqproxy.crypto import ProviderUnavailable
+from pqproxy.crypto.keys import encode_private_key
 from tests.support import pki
 
 TEXT = """\
@@ -33,6 +34,30 @@ def lines(directory):
 
 def test_sound_certificates_give_settings(directory):
     assert load_config(directory / "proxy.yaml").settings().identities[0].name == "llm"
+
+
+def test_workers_are_given_an_encrypted_key_without_its_passphrase(directory, monkeypatch):
+    """They have no use for one, and streams would stand still while a key is derived."""
+    monkeypatch.setenv("PASS", "correct horse")
+    key = pki.root().issue(uris=("spiffe://corp/llm",)).key
+    (directory / "leaf.key").write_bytes(encode_private_key(key, b"correct horse"))
+    (directory / "proxy.yaml").write_text(
+        TEXT.replace("key: leaf.key", "key: leaf.key, passphrase: '${PASS}'")
+    )
+
+    (files,) = load_config(directory / "proxy.yaml").settings().identities
+
+    assert files.passphrase is None
+    assert files.key == encode_private_key(key)
+
+
+def test_an_encrypted_key_without_a_passphrase_makes_one_line(directory):
+    key = pki.root().issue(uris=("spiffe://corp/llm",)).key
+    (directory / "leaf.key").write_bytes(encode_private_key(key, b"correct horse"))
+
+    (line,) = lines(directory)
+
+    assert "identities.llm: leaf.crt with leaf.key: private key is encrypted" in line
 
 
 def test_a_key_of_another_certificate_is_named_with_its_line(directory):

@@ -119,3 +119,22 @@ def test_any_text_is_read_or_refused(text):
     document = read_document(text, {})
 
     assert document.problems or document.data is not BROKEN
+
+
+@pytest.mark.parametrize(
+    ("written", "text", "is_one"),
+    [
+        ("${V}", "1e5", True),
+        ('"${V}"', "1e5", True),
+        ("${V:-x}", "1e5", False),
+        ("${V}${V}", "1e51e5", False),
+        ("a ${V}", "a 1e5", False),
+    ],
+)
+def test_what_variables_became_is_known_before_yaml_reads_it(written, text, is_one):
+    document = read_document(f"a: {written}", {"V": "1e5"})
+
+    (expansion,) = document.expansions.values()
+    assert expansion.text == text
+    assert expansion.is_one_variable is is_one
+    assert text not in repr(expansion)

@@ -88,6 +88,17 @@ def test_what_cnsa2_makes_of_the_policy_says_so(read):
     assert read(explain(parsed), FALLBACK_CRYPTO="enabled").settings() == parsed.settings()
 
 
+def test_a_passphrase_is_shown_by_where_it_comes_from(read):
+    text = TEXT.replace('"${KEY}"}}', '"${KEY}"}, passphrase: "${PASS}"}')
+    parsed = read(text, PASS="hunter2")
+
+    explanation = explain(parsed)
+
+    assert 'passphrase: "${PASS}"  # proxy.yaml:2' in explanation
+    assert "hunter2" not in explanation
+    assert read(explanation, PASS="hunter2").settings() == parsed.settings()
+
+
 def test_a_file_with_problems_cannot_be_explained(read):
     with pytest.raises(ConfigError):
         explain(read("version: 2"))

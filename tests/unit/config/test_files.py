@@ -4,8 +4,8 @@ from pqproxy.config.files import (
     SIZE_LIMIT,
     UnreadableFile,
     read_file,
+    read_passphrase,
     read_revocation_files,
-    read_roots,
 )
 
 
@@ -60,16 +60,12 @@ def test_a_file_has_a_size_limit(tmp_path, size, is_refused):
         assert len(read_file(tmp_path / "a")) == size
 
 
-def test_roots_may_be_a_directory(tmp_path):
-    for name in ("b.pem", "a.crt", "README", "c.cer"):
-        (tmp_path / name).write_bytes(name.encode())
+@pytest.mark.parametrize("content", [b"correct horse", b"correct horse\n", b"correct horse\r\n"])
+def test_a_passphrase_is_a_line_without_its_break(tmp_path, content):
+    """Editors add one, secrets of Kubernetes have none."""
+    (tmp_path / "p").write_bytes(content)
 
-    assert read_roots(tmp_path) == (b"a.crt", b"b.pem", b"c.cer")
-
-
-def test_a_directory_without_roots_is_refused(tmp_path):
-    with pytest.raises(UnreadableFile, match=r"holds no \.cer, \.crt or \.pem file"):
-        read_roots(tmp_path)
+    assert read_passphrase(tmp_path / "p") == b"correct horse"
 
 
 def test_revocation_files_may_be_a_directory(tmp_path):
@@ -95,3 +91,23 @@ def test_a_revocation_list_may_be_longer_than_a_certificate(tmp_path):
     (file,) = read_revocation_files(tmp_path / "a.crl")
 
     assert len(file.content) == SIZE_LIMIT + 1
+
+
+def test_blanks_belong_to_a_passphrase(tmp_path):
+    (tmp_path / "p").write_bytes(b" a b \n")
+
+    assert read_passphrase(tmp_path / "p") == b" a b "
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"two\nlines\n", "more than one line"), (b"x" * 1024, "too long"), (b"\n", "is empty")],
+)
+def test_what_is_no_passphrase_is_refused_without_showing_it(tmp_path, content, said):
+    (tmp_path / "p").write_bytes(content)
+
+    with pytest.raises(UnreadableFile, match=said) as refusal:
+        read_passphrase(tmp_path / "p")
+
+    assert "lines\n" not in str(refusal.value)
+    assert "xx" not in str(refusal.value)

@@ -132,3 +132,97 @@ def test_the_examples_are_good(example, tmp_path):
 
 def test_there_are_examples():
     assert len(list(EXAMPLES.glob("*.yaml"))) >= 3
+
+
+IDENTITY = """\
+version: 1
+identities:
+  a: IDENTITY
+egress: [{name: x, listen: 'unix:x', connect: ['h:1'], identities: [a], trust: m}]
+trust: {m: {roots: [a.pem]}}
+"""
+BLOCK = "\n    certificate: a.pem\n    key: a.pem\n    passphrase: PASSPHRASE\n"
+BOTH = b"-----BEGIN PRIVATE KEY-----"
+
+
+def identity(base, written, **environ):
+    text = IDENTITY.replace("IDENTITY", written)
+    return parse(text, "proxy.yaml", base, environ).settings().identities[0]
+
+
+def test_a_directory_stands_for_certificate_and_key(base):
+    (base / "tls").mkdir()
+    (base / "tls/tls.crt").write_bytes(b"certificate")
+    (base / "tls/tls.key").write_bytes(b"key")
+
+    files = identity(base, "{certificate: tls/}")
+
+    assert (files.certificate, files.key) == (b"certificate", b"key")
+    assert files.source == "tls/: tls.crt with tls.key"
+
+
+def test_one_file_stands_for_certificate_and_key(base):
+    (base / "both.pem").write_bytes(BOTH)
+
+    files = identity(base, "{certificate: both.pem}")
+
+    assert (files.certificate, files.key, files.source) == (BOTH, BOTH, "both.pem")
+
+
+@pytest.mark.parametrize("passphrase", ["0123", "true", "1e5", "null", "a: b", "é", "${X}", " x "])
+@pytest.mark.parametrize("quote", ["", '"', "'"])
+def test_a_passphrase_of_the_environment_is_taken_as_it_is(base, passphrase, quote):
+    """To YAML some are a number, a boolean or nothing."""
+    written = BLOCK.replace("PASSPHRASE", f"{quote}${{PASS}}{quote}")
+
+    assert identity(base, written, PASS=passphrase).passphrase == passphrase.encode()
+
+
+def test_a_passphrase_is_read_from_a_file(base):
+    (base / "pass").write_bytes(b"correct horse\n")
+
+    files = identity(base, "{certificate: a.pem, key: a.pem, passphrase: {file: pass}}")
+
+    assert files.passphrase == b"correct horse"
+    assert "correct" not in repr(files)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("{certificate: a.pem}", "3:20: identities.a.certificate: BASE/a.pem holds no private key"),
+        ("{certificate: ., key: a.pem}", "identities.a.certificate: BASE is a directory"),
+        ("{certificate: a.pem, key: .}", "identities.a.key: BASE is a directory"),
+        ("{certificate: .}", "identities.a.certificate: BASE holds neither tls.crt"),
+        ("{certificate: a.pem, key: a.pem, passphrase: {file: no}}",
+         "identities.a.passphrase: there is no BASE/no"),
+        ("{certificate: a.pem, key: a.pem, passphrase: hunter2}",
+         "identities.a.passphrase: stands in the file itself"),
+        ("{certificate: a.pem, key: a.pem, passphrase: 1234}",
+         "identities.a.passphrase: stands in the file itself"),
+        ("{certificate: a.pem, key: a.pem, passphrase: '${NONE:-hunter2}'}",
+         "identities.a.passphrase: stands in the file itself"),
+        ("{certificate: a.pem, key: a.pem, passphrase: 'hunter2${SET}'}",
+         "identities.a.passphrase: stands in the file itself"),
+        ("{certificate: a.pem, key: a.pem, passphrase: [hunter2]}",
+         "identities.a.passphrase: is neither {file: PATH} nor ${VARIABLE}"),
+        ("{certificate: a.pem, key: a.pem, passphrase: {value: hunter2}}",
+         "identities.a.passphrase: is neither {file: PATH} nor ${VARIABLE}"),
+        ("{certificate: a.pem, key: a.pem, passphrase: '${EMPTY}'}",
+         "identities.a.passphrase: ${EMPTY} is empty"),
+        (BLOCK.replace("PASSPHRASE", "${EMPTY}"),
+         "identities.a.passphrase: ${EMPTY} is empty"),
+        ("{certificate: a.pem, key: a.pem, passphrase: ${EMPTY}}",
+         'between { and } a variable stands in quotes: "${NAME}"'),
+        (BLOCK.replace("PASSPHRASE", "${UNSET}"),
+         "identities.a.passphrase: the environment has no UNSET"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_an_identity_makes_one_line_that_shows_no_passphrase(base, written, said):
+    text = IDENTITY.replace("IDENTITY", written)
+
+    (line,) = lines(text, base, EMPTY="", SET="s3cret")
+
+    assert said.replace("BASE", str(base)) in line
+    assert "hunter2" not in line
+    assert "s3cret" not in line

@@ -1,5 +1,6 @@
 import dataclasses
 from datetime import UTC, datetime
+from itertools import permutations
 
 import pytest
 from cryptography.hazmat.primitives.serialization import (
@@ -61,9 +62,10 @@ def test_the_root_is_not_sent():
 
 
 def test_a_file_with_key_and_certificates_serves_as_both():
-    bundle = LEAF.key_pem + LEAF.certificate_pem + ROOT.certificate_pem
+    parts = (LEAF.key_pem, LEAF.certificate_pem, ROOT.certificate_pem)
 
-    assert Identity.load(files(bundle, bundle), pki.NOW).chain == LEAF.chain_der
+    for bundle in map(b"".join, permutations(parts)):
+        assert Identity.load(files(bundle, bundle), pki.NOW).chain == LEAF.chain_der
 
 
 def test_an_identity_does_not_print_its_key():

@@ -6,6 +6,7 @@ from pqproxy.identity.pem import (
     holds_private_key,
     is_self_issued,
     read_certificates,
+    without_roots,
 )
 from tests.support import pki
 
@@ -64,3 +65,16 @@ def test_certificates_are_written_as_they_were_read():
 
     assert pem == LEAF.certificate_pem
     assert read_certificates(pem, "a.pem") == LEAF.certificates
+
+
+def test_roots_are_left_out_wherever_they_stand():
+    leaf, issuer = LEAF.certificates
+
+    assert without_roots((ROOT.certificate, leaf, issuer)) == (leaf, issuer)
+    assert without_roots((leaf, ROOT.certificate, issuer)) == (leaf, issuer)
+
+
+def test_a_certificate_that_signed_itself_stays_where_it_is_the_only_one():
+    alone = pki.self_signed().certificate
+
+    assert without_roots((alone,)) == (alone,)

@@ -1,7 +1,7 @@
 import dataclasses
 from datetime import UTC, datetime, timedelta
 
-from pqproxy.config.values import TrustFiles
+from pqproxy.config.values import IdentityFiles, TrustFiles
 from pqproxy.supervisor.certificates import CertificateEnd, certificate_ends, ending_soon
 from tests.support import pki
 from tests.unit.supervisor.harness import settings
@@ -21,6 +21,15 @@ def test_the_earliest_end_of_each_role_is_reported():
         CertificateEnd("hybrid", "intermediate", pki.NOT_AFTER),
         CertificateEnd("mesh", "root", pki.NOT_AFTER),
     )
+
+
+def test_a_root_in_the_file_of_an_identity_is_none_of_its_certificates():
+    root = pki.root("ecdsa-p256", not_after=pki.PAST)
+    files = IdentityFiles("own", root.certificate_pem + root.issue().certificate_pem, b"", "own")
+
+    ends = certificate_ends(dataclasses.replace(settings(), identities=(files,), trust=()))
+
+    assert ends == (CertificateEnd("own", "leaf", pki.NOT_AFTER),)
 
 
 def test_what_ends_soon_is_said_and_what_does_not_is_not():

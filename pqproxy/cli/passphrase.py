@@ -1,0 +1,37 @@
+"""The passphrase of a private key, for commands without a configuration: from a file or the
+environment, never from the command line, where every user of the machine could read it.
+"""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+from pqproxy.cli.errors import CommandError
+from pqproxy.config.files import UnreadableFile
+from pqproxy.config.files import read_passphrase as read_passphrase_file
+
+VARIABLE = "PQPROXY_PASSPHRASE"
+
+
+def add_passphrase_option(parser: argparse.ArgumentParser, key: str) -> None:
+    """Add `--passphrase-file`; `key` says which key it opens."""
+    parser.add_argument(
+        "--passphrase-file",
+        metavar="FILE",
+        type=Path,
+        help=f"holds the passphrase of {key} in one line (default: what {VARIABLE} in the "
+        "environment says)",
+    )
+
+
+def read_passphrase(file: Path | None, environ: Mapping[str, str]) -> bytes | None:
+    """Return the passphrase that was given, or None. Raises CommandError."""
+    if file is not None:
+        try:
+            return read_passphrase_file(file)
+        except UnreadableFile as error:
+            raise CommandError(f"--passphrase-file: {error}") from None
+    given = environ.get(VARIABLE)
+    if given == "":
+        raise CommandError(f"{VARIABLE} is empty", "unset it, or set it to the passphrase")
+    return None if given is None else given.encode(errors="surrogateescape")
