@@ -9,6 +9,7 @@ What this package exports is stable within a major version, and so is the format
 from pqproxy.signing.content import Content
 from pqproxy.signing.envelope import SIZE_LIMIT
 from pqproxy.signing.errors import ContentChanged, SigningError
+from pqproxy.signing.examination import examine, verify
 from pqproxy.signing.kinds import Authentication
 from pqproxy.signing.making import sign
 from pqproxy.signing.statement import Statement
@@ -25,5 +26,7 @@ __all__ = [
     "SigningError",
     "Statement",
     "Verdict",
+    "examine",
     "sign",
+    "verify",
 ]
