@@ -29,7 +29,7 @@ class Exporter:
             raise ValueError(f"an exporter gives no {length} bytes")
         if len(label) > _LONGEST_LABEL:
             raise ValueError(f"an exporter's label has at most {_LONGEST_LABEL} bytes")
-        of_label = derive_secret(self.suite, self.secret, label, self.suite.digest(b""))
+        of_label = derive_secret(self.suite, self.secret, label, self.suite.empty_hash)
         info = hkdf_label(b"exporter", self.suite.digest(context), length)
         return self._expand(of_label, info, length)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from pqproxy.tls.codepoints import CipherSuite
 from pqproxy.tls.secrets import Secret
@@ -26,6 +27,13 @@ class SuiteParameters:
     hash_name: str
     hash_length: int
     key_length: int
+    empty_hash: bytes  # Transcript-Hash of no messages
+
+    @classmethod
+    def of(cls, suite: CipherSuite, hash_name: str, key_length: int) -> SuiteParameters:
+        """Work out what follows from the name of the hash."""
+        empty = hashlib.new(hash_name)
+        return cls(suite, hash_name, empty.digest_size, key_length, empty.digest())
 
     def digest(self, data: bytes) -> bytes:
         """Hash `data` with the suite's hash."""
@@ -33,12 +41,11 @@ class SuiteParameters:
 
 
 SUITES = {
-    CipherSuite.TLS_AES_256_GCM_SHA384: SuiteParameters(
-        CipherSuite.TLS_AES_256_GCM_SHA384, "sha384", 48, 32
-    ),
-    CipherSuite.TLS_AES_128_GCM_SHA256: SuiteParameters(
-        CipherSuite.TLS_AES_128_GCM_SHA256, "sha256", 32, 16
-    ),
+    suite: SuiteParameters.of(suite, hash_name, key_length)
+    for suite, hash_name, key_length in (
+        (CipherSuite.TLS_AES_256_GCM_SHA384, "sha384", 32),
+        (CipherSuite.TLS_AES_128_GCM_SHA256, "sha256", 16),
+    )
 }
 
 
@@ -71,14 +78,13 @@ def hkdf_expand_label(
 
 def hkdf_label(label: bytes, context: bytes, length: int) -> bytes:
     """HkdfLabel (§7.1): length, "tls13 " + label, and context."""
+    return b"%b%c%b" % (_label_start(label, length), len(context), context)
+
+
+@lru_cache(maxsize=64)  # of the schedule's own labels there are fifteen
+def _label_start(label: bytes, length: int) -> bytes:
     full_label = b"tls13 " + label
-    return b"%b%c%b%c%b" % (
-        length.to_bytes(2, "big"),
-        len(full_label),
-        full_label,
-        len(context),
-        context,
-    )
+    return b"%b%c%b" % (length.to_bytes(2, "big"), len(full_label), full_label)
 
 
 def derive_secret(
@@ -155,7 +161,7 @@ class HandshakeSecret:
 
     def main_secret(self) -> MainSecret:
         """Go on to the last stage."""
-        salt = derive_secret(self.suite, self.secret, b"derived", self.suite.digest(b""))
+        salt = derive_secret(self.suite, self.secret, b"derived", self.suite.empty_hash)
         zeros = bytes(self.suite.hash_length)
         return MainSecret(self.suite, hkdf_extract(self.suite, salt.expose(), zeros))
 
@@ -170,8 +176,7 @@ class EarlySecret:
     @classmethod
     def without_psk(cls, suite: SuiteParameters) -> EarlySecret:
         """A full handshake: the pre-shared key is a string of zeros."""
-        zeros = bytes(suite.hash_length)
-        return cls(suite, hkdf_extract(suite, zeros, zeros))
+        return cls(suite, _WITHOUT_PSK[suite.suite])
 
     @classmethod
     def with_psk(cls, suite: SuiteParameters, psk: Secret) -> EarlySecret:
@@ -180,11 +185,18 @@ class EarlySecret:
 
     def binder_key(self) -> Secret:
         """What the binder of a key from a ticket is made with (§4.3.11.2)."""
-        return derive_secret(self.suite, self.secret, b"res binder", self.suite.digest(b""))
+        return derive_secret(self.suite, self.secret, b"res binder", self.suite.empty_hash)
 
     def handshake_secret(self, shared_secret: Secret) -> HandshakeSecret:
         """Mix in the key exchange: for a hybrid group both secrets, concatenated."""
-        salt = derive_secret(self.suite, self.secret, b"derived", self.suite.digest(b""))
+        salt = derive_secret(self.suite, self.secret, b"derived", self.suite.empty_hash)
         return HandshakeSecret(
             self.suite, hkdf_extract(self.suite, salt.expose(), shared_secret.expose())
         )
+
+
+# No secret at all: it is the same in every full handshake.
+_WITHOUT_PSK = {
+    suite.suite: hkdf_extract(suite, bytes(suite.hash_length), bytes(suite.hash_length))
+    for suite in SUITES.values()
+}
