@@ -102,11 +102,12 @@ class Writer:
 
     def opaque(self, value: bytes, prefix: int) -> Writer:
         """Write a byte vector behind its length in `prefix` bytes."""
-        return self.uint(len(value), prefix).raw(value)
+        self._parts += (len(value).to_bytes(prefix, "big"), value)
+        return self
 
     def vector_of_uint16(self, values: tuple[int, ...], prefix: int) -> Writer:
         """Write a vector of uint16 behind its length."""
-        return self.opaque(b"".join(value.to_bytes(2, "big") for value in values), prefix)
+        return self.opaque(struct.pack(f">{len(values)}H", *values), prefix)
 
     def finish(self) -> bytes:
         """Return everything written."""
