@@ -7,7 +7,7 @@ WaitEncryptedExtensions -> WaitCertificateOrRequest -> (WaitCertificate ->)
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 from pqproxy.tls.alerts import AlertDescription, FatalAlert, decode_error, illegal_parameter
@@ -54,6 +54,7 @@ from pqproxy.tls.signatures import (
     CertificateVerifyCheck,
     certificate_verify_content,
 )
+from pqproxy.tls.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,6 @@ only: that is for the owner to see to, who keeps them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pqproxy.tls.alerts import illegal_parameter
 from pqproxy.tls.codepoints import CipherSuite, ExtensionType
 from pqproxy.tls.events import Negotiated
@@ -25,6 +23,7 @@ from pqproxy.tls.messages import ClientHello, NewSessionTicket
 from pqproxy.tls.pre_shared_key import PskIdentity, with_pre_shared_key
 from pqproxy.tls.secrets import Secret
 from pqproxy.tls.session import Authentication, Clock, Session, SessionTicket
+from pqproxy.tls.values import dataclass
 
 
 def offer_ticket(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
 
 from pqproxy.tls.key_schedule import SuiteParameters, derive_secret, hkdf_label
 from pqproxy.tls.secrets import Secret
+from pqproxy.tls.values import dataclass
 
 _LONGEST_LABEL = 255 - len(b"tls13 ")
 _BLOCKS = 255  # as many as HKDF-Expand can number (RFC 5869 §2.3)

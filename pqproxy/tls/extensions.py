@@ -8,13 +8,13 @@ raises FatalAlert: decode_error for the wrong shape, illegal_parameter for a wro
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
 from struct import Struct
 
 from pqproxy.tls.alerts import AlertDescription, FatalAlert, decode_error, illegal_parameter
 from pqproxy.tls.codec import Reader, Writer
 from pqproxy.tls.codepoints import ExtensionType, name_of
+from pqproxy.tls.values import dataclass
 
 _HEADER_LENGTH = 4
 _extension_header = Struct(">HH").unpack_from

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from pqproxy.tls.alerts import AlertDescription, FatalAlert, decode_error
@@ -19,6 +19,7 @@ from pqproxy.tls.exporter import Exporter
 from pqproxy.tls.key_schedule import SuiteParameters, finished_verify_data
 from pqproxy.tls.messages import HandshakeMessage
 from pqproxy.tls.secrets import Secret
+from pqproxy.tls.values import dataclass
 
 if TYPE_CHECKING:
     from pqproxy.tls.config import Credential
@@ -257,7 +258,7 @@ class WaitVerdict(_NoMessages):
         raise NotImplementedError
 
 
-@dataclass
+@dataclass(slots=True)
 class Flight:
     """Messages that leave together: the only way to send a handshake message.
 

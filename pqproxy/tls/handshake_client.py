@@ -8,7 +8,6 @@ Sends nothing and knows no connection: see `handshake.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from pqproxy.tls.alerts import AlertDescription, FatalAlert, illegal_parameter, unexpected_message
@@ -44,6 +43,7 @@ from pqproxy.tls.handshake import (
 )
 from pqproxy.tls.key_schedule import SUITES, EarlySecret
 from pqproxy.tls.messages import HandshakeMessage, ServerHello
+from pqproxy.tls.values import dataclass
 
 # How the random of a ServerHello ends when a server that speaks TLS 1.3 was made to answer with
 # less (§4.2.3).

@@ -8,7 +8,6 @@ nothing of messages: bytes of key_exchange in, bytes and a `Secret` out.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -20,6 +19,7 @@ from pqproxy.crypto.mlkem import SEED_LENGTH
 from pqproxy.tls.alerts import illegal_parameter
 from pqproxy.tls.codepoints import NamedGroup, name_of
 from pqproxy.tls.secrets import Secret
+from pqproxy.tls.values import dataclass
 
 Entropy = Callable[[int], bytes]
 

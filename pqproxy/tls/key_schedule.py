@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 
 from pqproxy.tls.codepoints import CipherSuite
 from pqproxy.tls.secrets import Secret
+from pqproxy.tls.values import dataclass
 
 IV_LENGTH = 12
 

@@ -7,7 +7,6 @@ decode_error for the wrong shape, another alert where the standard names one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from pqproxy.tls.alerts import (
@@ -26,6 +25,7 @@ from pqproxy.tls.extensions import (
     read_extensions,
     write_extensions,
 )
+from pqproxy.tls.values import dataclass
 
 MAX_CERTIFICATES = 6
 HELLO_RETRY_REQUEST_RANDOM: Final = bytes.fromhex(  # SHA-256 of "HelloRetryRequest" (§4.2.3)
@@ -42,7 +42,7 @@ class HandshakeMessage:
 
     def encode(self) -> bytes:
         """The message as it stands in the transcript."""
-        return Writer().uint(self.type, 1).opaque(self.body, 3).finish()
+        return b"%c%b%b" % (self.type, len(self.body).to_bytes(3, "big"), self.body)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ the alert that the standard names, with a reason that tells the operator what wa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from pqproxy.tls.alerts import (
     AlertDescription,
@@ -37,6 +36,7 @@ from pqproxy.tls.extensions import (
 from pqproxy.tls.key_exchange import is_post_quantum
 from pqproxy.tls.messages import ClientHello
 from pqproxy.tls.schemes import SCHEMES, SchemeRow, SchemeTable
+from pqproxy.tls.values import dataclass
 
 
 def read_offer(hello: ClientHello, schemes: SchemeTable = SCHEMES) -> Offer:

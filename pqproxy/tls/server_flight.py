@@ -5,8 +5,6 @@ Given what was selected, agrees on keys and queues the messages in the one right
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pqproxy.tls.codepoints import TLS_1_3, CipherSuite, ExtensionType
 from pqproxy.tls.config import ClientAuthentication
 from pqproxy.tls.events import Negotiated, Offer
@@ -44,6 +42,7 @@ from pqproxy.tls.record import MAX_FRAGMENT
 from pqproxy.tls.server_authentication import ServerContext, ServerFinish, WaitServerSignature
 from pqproxy.tls.server_resumption import Resumption
 from pqproxy.tls.signatures import SERVER_CONTEXT, certificate_verify_content
+from pqproxy.tls.values import dataclass
 
 SELECTED_VERSION = TLS_1_3.to_bytes(2, "big")
 OUR_RECORD_SIZE_LIMIT = (MAX_FRAGMENT + 1).to_bytes(2, "big")

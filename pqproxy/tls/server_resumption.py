@@ -11,7 +11,6 @@ none. When a ticket ends is written in the ticket.
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
 
 from pqproxy.tls.alerts import AlertDescription, FatalAlert
 from pqproxy.tls.codepoints import ExtensionType
@@ -30,6 +29,7 @@ from pqproxy.tls.messages import ClientHello, HandshakeMessage, NewSessionTicket
 from pqproxy.tls.pre_shared_key import OfferedPsks, psk_binder, takes_tickets
 from pqproxy.tls.session import Authentication, Session
 from pqproxy.tls.tickets import TICKET_LIFETIME, Tickets
+from pqproxy.tls.values import dataclass
 
 MAX_IDENTITIES = 4  # of a hello that are looked at; clients offer one or two
 

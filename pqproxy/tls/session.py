@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pqproxy.tls.codepoints import CipherSuite
 from pqproxy.tls.secrets import Secret
+from pqproxy.tls.values import dataclass
 
 AUTHENTICATION_LIFETIME = 24 * 3600  # seconds that a proof may be inherited, at most
 

@@ -5,8 +5,6 @@ Which schemes there are is data of `schemes.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
@@ -20,6 +18,7 @@ from pqproxy.tls.alerts import (
     illegal_parameter,
 )
 from pqproxy.tls.schemes import SCHEMES, SchemeRow, SchemeTable
+from pqproxy.tls.values import dataclass
 
 SERVER_CONTEXT = b"TLS 1.3, server CertificateVerify"
 CLIENT_CONTEXT = b"TLS 1.3, client CertificateVerify"

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -22,6 +21,7 @@ from pqproxy.tls.codepoints import CipherSuite
 from pqproxy.tls.key_exchange import Entropy
 from pqproxy.tls.secrets import Secret
 from pqproxy.tls.session import Authentication, Clock, Session
+from pqproxy.tls.values import dataclass
 
 TICKET_KEY_LENGTH = 32
 TICKET_LIFETIME = 8 * 3600  # seconds: no longer than a key that was replaced is kept
