@@ -28,6 +28,7 @@ def manual() -> str:
 def _lines() -> Iterator[str]:
     root = tree()
     yield f'.TH PQPROXY 1 "" "pqproxy {VERSION}" "User Commands"'
+    yield ".ad l"  # what does not fit a line is not stretched to fill it
     yield ".SH NAME"
     yield r"pqproxy \- post\-quantum TLS for model servers that nobody can change"
     yield ".SH SYNOPSIS"

@@ -1,6 +1,7 @@
 """A checked model into the values that the rest of pqproxy is told (`values.py`)."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,12 @@ def build_settings(
     policies: PolicySource,
 ) -> Settings:
     """Make the settings of one run. Relative paths are below `base`."""
+    shared = _Shared(base, policies, tuple(sorted(file.code_points.items())))
     return Settings(
         identities=tuple(identities),
         trust=tuple(trust),
-        ingress=tuple(_ingress(entry, base, policies) for entry in file.ingress),
-        egress=tuple(_egress(entry, base, policies) for entry in file.egress),
+        ingress=tuple(_ingress(entry, shared) for entry in file.ingress),
+        egress=tuple(_egress(entry, shared) for entry in file.egress),
         workers=file.workers,
         provider=file.crypto.provider,
         drain=Drain(file.drain.timeout, file.drain.delay),
@@ -62,33 +64,40 @@ def expected_hosts(connect: Iterable[Address]) -> tuple[str, ...]:
     return tuple(peer.host for peer in connect if isinstance(peer, TcpAddress))
 
 
-def _ingress(entry: IngressEntry, base: Path, policies: PolicySource) -> Ingress:
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What the file says for all listeners, and what it is read by."""
+
+    base: Path
+    policies: PolicySource
+    code_points: tuple[tuple[str, int], ...]
+
+
+def _ingress(entry: IngressEntry, shared: _Shared) -> Ingress:
     return Ingress(
-        forward=rebase(entry.forward, base),
+        forward=rebase(entry.forward, shared.base),
         trust=entry.trust,
         client_auth=entry.client_auth,
         allow=tuple(entry.allow),
-        **_shared(entry, base, policies),
+        **_both(entry, shared),
     )
 
 
-def _egress(entry: EgressEntry, base: Path, policies: PolicySource) -> Egress:
+def _egress(entry: EgressEntry, shared: _Shared) -> Egress:
     return Egress(
-        connect=tuple(rebase(peer, base) for peer in entry.connect),
+        connect=tuple(rebase(peer, shared.base) for peer in entry.connect),
         trust=entry.trust,
         expect=tuple(entry.expect) or expected_hosts(entry.connect),
-        **_shared(entry, base, policies),
+        **_both(entry, shared),
     )
 
 
-def _shared(
-    entry: IngressEntry | EgressEntry, base: Path, policies: PolicySource
-) -> dict[str, Any]:
-    policy, origin = policies.of(entry)
+def _both(entry: IngressEntry | EgressEntry, shared: _Shared) -> dict[str, Any]:
+    policy, origin = shared.policies.of(entry)
     timeouts, limits = entry.timeouts, entry.limits
     return {
         "name": entry.name,
-        "listen": rebase(entry.listen, base),
+        "listen": rebase(entry.listen, shared.base),
         "identities": tuple(entry.identities),
         "policy": policy,
         "policy_origin": origin,
@@ -96,6 +105,7 @@ def _shared(
         "alpn": tuple(entry.alpn),
         "profile": Profile.CNSA2 if entry.groups is Profile.CNSA2 else Profile.DEFAULT,
         "groups": effective_groups(entry.groups, policy),
+        "code_points": shared.code_points,
         "padding": entry.padding,
         "timeouts": Timeouts(
             timeouts.connect, timeouts.handshake, timeouts.idle, timeouts.half_close

@@ -8,6 +8,7 @@ from typing import Any
 
 from pqproxy.config import groups as group_names
 from pqproxy.config.addresses import is_loopback, overlaps
+from pqproxy.config.code_points import wrong_code_points
 from pqproxy.config.document import Document
 from pqproxy.config.environment import PolicySource
 from pqproxy.config.leaves import PassphraseVariable, parse_name
@@ -42,6 +43,7 @@ class _Checks:
     def run(self) -> Iterator[Problem]:
         yield from self._sets()
         yield from self._passphrases()
+        yield from self._code_points()
         yield from self._health()
         yield from self._unique_names()
         yield from self._unique_addresses()
@@ -91,6 +93,14 @@ class _Checks:
             if written and not (expansion and expansion.is_one_variable):
                 message = "stands in the file itself: use {file: PATH} or ${VARIABLE}"
                 yield self._problem(path, message)
+
+    def _code_points(self) -> Iterator[Problem]:
+        given = self._file.code_points
+        if not _whole(given, *(given.values() if _whole(given) else ())):
+            return
+        for kind, message in wrong_code_points(given):
+            path = ("code_points", kind)
+            yield Problem(self._document.key_position(path), path, message)
 
     def _health(self) -> Iterator[Problem]:
         """A probe names no listener, so it must be clear whose upstream is meant."""

@@ -12,6 +12,7 @@ from pydantic import WithJsonSchema
 
 from pqproxy.config import groups as group_names
 from pqproxy.config.addresses import parse_listen, parse_target
+from pqproxy.config.code_points import FIRST, LAST, parse_code_point
 from pqproxy.config.cores import usable_cores
 from pqproxy.config.patterns import parse_denied, parse_pattern
 from pqproxy.config.problems import did_you_mean, listed
@@ -243,6 +244,18 @@ Workers = Annotated[
 ]
 Timeout = Annotated[float | None, leaf(_timeout), _text_schema("10s", "250ms", "never")]
 Duration = Annotated[float, leaf(_bounded_duration), _text_schema("5s", "1m")]
+CodePoint = Annotated[
+    int,
+    leaf(parse_code_point),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": "^0[xX][fF][eEfF][0-9a-fA-F]{2}$"},
+                {"type": "integer", "minimum": FIRST, "maximum": LAST},
+            ]
+        }
+    ),
+]
 Alpn = Annotated[str, leaf(_alpn), _text_schema("http/1.1", "h2")]
 Padding = Annotated[
     int | None,

@@ -11,6 +11,7 @@ from pydantic import Field
 from pqproxy.config.leaves import (
     Alpn,
     Boolean,
+    CodePoint,
     Count,
     Denied,
     Duration,
@@ -215,6 +216,11 @@ class File(Section):
     trust: dict[str, TrustEntry] = _default({}, description="named sets of roots")
     ingress: list[IngressEntry] = _default([])
     egress: list[EgressEntry] = _default([])
+    code_points: dict[str, CodePoint] = _default(
+        {},
+        description="SignatureScheme numbers of composite keys, of private use, by kind of key: "
+        "only where both ends must have others than the usual ones",
+    )
     crypto: CryptoEntry = _section(CryptoEntry)
     drain: DrainEntry = _section(DrainEntry)
     control: ControlEntry | None = _default(None)

@@ -12,6 +12,7 @@ from pqproxy.config.values import (
     Egress,
     Ingress,
     Log,
+    PeerAuthentication,
     Policy,
     PolicyOrigin,
     Profile,
@@ -71,6 +72,25 @@ def test_cnsa2_is_a_profile_and_a_group():
 
     assert egress.profile is Profile.CNSA2
     assert egress.groups == ("SecP384r1MLKEM1024",)
+
+
+def test_what_is_said_for_all_listeners_reaches_each():
+    moved = {"mldsa87-ecdsa-p384": "0xFE91", "mldsa65-ecdsa-p256": 0xFE90}
+    built = build(ingress=[INGRESS], egress=[EGRESS], code_points=moved)
+
+    for listener in (*built.ingress, *built.egress):
+        assert listener.code_points == (
+            ("mldsa65-ecdsa-p256", 0xFE90),
+            ("mldsa87-ecdsa-p384", 0xFE91),
+        )
+
+
+def test_what_is_demanded_of_peers_arrives():
+    ingress = build(ingress=[INGRESS | {"authentication": "hybrid"}]).ingress[0]
+    egress = build(egress=[EGRESS | {"authentication": "post-quantum"}]).egress[0]
+
+    assert ingress.authentication is PeerAuthentication.HYBRID
+    assert egress.authentication is PeerAuthentication.POST_QUANTUM
 
 
 def test_what_is_written_arrives():

@@ -134,6 +134,20 @@ def test_what_is_safe_or_said_to_be_wanted_passes(changes):
 
 
 @pytest.mark.parametrize(
+    ("code_points", "said"),
+    [
+        ({"mldsa65-ecdsa-p256": "0x0905"}, None),  # said by the leaf, and not once more
+        ({"mldsa65-p256": 0xFE90}, "mldsa65-p256: mldsa65-p256 is no composite kind of key, did"),
+        ({"mldsa65-ecdsa-p256": 0xFE49}, "mldsa65-ecdsa-p256: 0xFE49 stands for mldsa87-ecdsa"),
+    ],
+)
+def test_a_code_point_that_would_mislead_is_refused(code_points, said):
+    found = problems(ingress=[INGRESS], code_points=code_points)
+
+    assert [one.startswith(f"code_points.{said}") for one in found] == ([True] if said else [])
+
+
+@pytest.mark.parametrize(
     ("changes", "said"),
     [
         ({"listen": ":9000"}, "listen: other machines could send plaintext here"),

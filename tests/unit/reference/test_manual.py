@@ -14,7 +14,7 @@ def test_every_command_has_its_part():
 
 
 def test_no_line_of_text_is_taken_for_a_request():
-    requests = {".TH", ".SH", ".SS", ".TP", ".B", ".br"}
+    requests = {".TH", ".SH", ".SS", ".TP", ".B", ".br", ".ad"}
 
     for line in manual().splitlines():
         assert not line.startswith("'")
