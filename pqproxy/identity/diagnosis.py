@@ -6,6 +6,7 @@ useful thing to say. The order of `_FINDINGS` is from the most to the least tell
 """
 
 from collections.abc import Callable, Iterator, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -26,13 +27,14 @@ from pqproxy.identity.errors import (
 )
 from pqproxy.identity.names import MALFORMED, issuer_of, printable, subject_of
 from pqproxy.identity.path_rules import (
+    CRITICAL_EXTENSIONS,
     DEPTH,
     ISSUER,
     KEY_IDENTIFIER,
     LOOP,
-    MAX_INTERMEDIATES,
     SIGNATURE,
     RuleBroken,
+    unknown_critical,
 )
 from pqproxy.identity.peer import Purpose
 from pqproxy.identity.roots import Root
@@ -103,10 +105,11 @@ def explain_rule(evidence: Evidence, broken: RuleBroken) -> Refused:
 
     In the words of `explain` wherever that has some: an operator need not know who verified.
     """
-    try:
-        return _finding_of(evidence, broken) or _words_of(evidence, broken)
-    except MALFORMED:
-        return malformed("an extension in the chain does not parse", "issue the chain again")
+    for words in (_finding_of, _words_of):
+        with suppress(*MALFORMED):
+            if (refused := words(evidence, broken)) is not None:
+                return refused
+    return malformed("an extension in the chain does not parse", "issue the chain again")
 
 
 def _finding_of(evidence: Evidence, broken: RuleBroken) -> Refused | None:
@@ -122,19 +125,23 @@ def _finding_of(evidence: Evidence, broken: RuleBroken) -> Refused | None:
     )
 
 
-def _words_of(evidence: Evidence, broken: RuleBroken) -> Refused:
+def _words_of(evidence: Evidence, broken: RuleBroken) -> Refused | None:
     subject = subject_of(broken.certificate)
     if broken.rule is DEPTH:
         return malformed(
-            f"the path to the root is longer than {MAX_INTERMEDIATES} intermediates",
+            "the path to the root is longer than three intermediates",
             "use fewer intermediates",
         )
     if broken.rule is KEY_IDENTIFIER:
         return _made_anew(evidence, broken.certificate)
     if broken.rule is SIGNATURE:
         return _untrusted(f"{subject} {broken}", "issue the certificate again")
+    found = ""
+    if broken.rule is CRITICAL_EXTENSIONS:
+        found = f": {', '.join(unknown_critical(broken.certificate))}"
     return malformed(
-        f"{subject} {broken}", "issue the certificate again, for instance with pqproxy certs issue"
+        f"{subject} {broken}{found}",
+        "issue the certificate again, for instance with pqproxy certs issue",
     )
 
 

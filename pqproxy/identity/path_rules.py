@@ -137,10 +137,6 @@ def _same_key(place: Place) -> bool:
     return place.issuer is None or names_key_of(place.certificate, place.issuer)
 
 
-def _no_unknown_critical(place: Place) -> bool:
-    return all(not each.critical or each.oid in _PROCESSED for each in place.certificate.extensions)
-
-
 def _signature_algorithm(place: Place) -> bool:
     """The algorithm is that of the issuer's key. A root's own signature proves nothing."""
     if place.issuer is None:
@@ -153,6 +149,12 @@ def _signature_algorithm(place: Place) -> bool:
 
 
 PARSES = Rule("parses", "§4.1", "does not parse")
+CRITICAL_EXTENSIONS = Rule(
+    "critical-extensions",
+    "§4.2",
+    "has a critical extension that is not understood or may not be critical",
+    lambda place: not unknown_critical(place.certificate),
+)
 ISSUER = Rule("issuer", "§6.1.3 (a)(4)", "has an issuer that is neither a root nor in the chain")
 LOOP = Rule("loop", "§6.1", "is, indirectly, its own issuer")
 DEPTH = Rule("depth", "§6.1", f"is more than {MAX_INTERMEDIATES} intermediates below its root")
@@ -192,7 +194,7 @@ RULES = (
     Rule(
         "distinguished-names",
         "§4.1.2.4",
-        "has an issuer or, as an authority, a subject without a name",
+        "names no issuer or, as an authority, no subject",
         lambda place: (
             bool(list(place.certificate.issuer))
             and (place.height == 0 or bool(list(place.certificate.subject)))
@@ -201,8 +203,7 @@ RULES = (
     Rule(
         "basic-constraints",
         "§4.2.1.9",
-        "has not the basicConstraints of its place (critical CA:TRUE for an authority, else none"
-        " or CA:FALSE)",
+        "has wrong basicConstraints: an authority needs critical CA:TRUE, a leaf CA:FALSE or none",
         _basic_constraints,
     ),
     Rule("path-length", "§4.2.1.9", "stands above more intermediates than it allows", _path_length),
@@ -221,14 +222,14 @@ RULES = (
     Rule(
         "key-usage",
         "§4.2.1.3",
-        "has a keyUsage without digitalSignature (a leaf) or keyCertSign (an authority, and no"
-        " leaf)",
+        "has a wrong keyUsage: a leaf needs digitalSignature, an authority keyCertSign, which is"
+        " not for leaves",
         _key_usage,
     ),
     Rule(
         "signing-only",
         "RFC 9881 §5",
-        "has a keyUsage with encipherment or agreement, for which no composite key is",
+        "has a keyUsage for encipherment or key agreement, and a composite key only signs",
         _signing_only,
     ),
     Rule(
@@ -240,7 +241,8 @@ RULES = (
     Rule(
         "subject-alternative-name",
         "§4.2.1.6",
-        "has no subjectAltName, or one that is critical beside a subject or not so without",
+        "has a wrong subjectAltName: a leaf needs one, which is critical where its subject is"
+        " empty, and only there",
         _names,
     ),
     Rule(
@@ -249,16 +251,11 @@ RULES = (
         "has name constraints, which are not supported in paths with composite keys",
         lambda place: place.extension(x509.NameConstraints) is None,
     ),
-    Rule(
-        "critical-extensions",
-        "§4.2",
-        "has a critical extension that is not understood, or may not be critical",
-        _no_unknown_critical,
-    ),
+    CRITICAL_EXTENSIONS,
     Rule(
         "authority-key-identifier",
         "§4.2.1.1",
-        "has no authorityKeyIdentifier, or one that is not a key identifier alone",
+        "has no authorityKeyIdentifier, or one that holds more than a key identifier",
         _authority_key,
     ),
     Rule(
@@ -287,6 +284,12 @@ def names_key_of(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
     except MALFORMED:
         return False  # the rules will say so
     return named is not None and held is not None and named.key_identifier == held.digest
+
+
+def unknown_critical(certificate: x509.Certificate) -> list[str]:
+    """The OIDs of critical extensions that nobody looks into."""
+    extensions = certificate.extensions
+    return [e.oid.dotted_string for e in extensions if e.critical and e.oid not in _PROCESSED]
 
 
 def _is_critical(place: Place, oid: x509.ObjectIdentifier) -> bool:

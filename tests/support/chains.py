@@ -5,7 +5,7 @@ of all keys is the caller's choice.
 """
 
 from cryptography import x509
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtensionOID, NameOID
 
 from tests.support import pki
 
@@ -44,6 +44,23 @@ def serial(number):
     return {"edit": edit}
 
 
+def version_1(tbs):
+    tbs.version = None
+
+
+def twice(tbs):
+    tbs.extensions = [*tbs.extensions, tbs.extensions[-1]]
+
+
+def raw(oid, content, *, critical=False):
+    """An extension with this content, whatever it ought to hold."""
+    return {"extra": ((x509.UnrecognizedExtension(oid, content), critical),)}
+
+
+def critical(extension):
+    return {"extra": ((extension, True),)}
+
+
 def drop(*kinds):
     return {"without": kinds}
 
@@ -60,9 +77,35 @@ OTHER_KEY = x509.AuthorityKeyIdentifier(bytes(20), None, None)
 BY_SERIAL = x509.AuthorityKeyIdentifier(
     None, [x509.DirectoryName(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "lower")]))], 1
 )
+WITH_SERIAL = x509.AuthorityKeyIdentifier(
+    bytes(20), BY_SERIAL.authority_cert_issuer, BY_SERIAL.authority_cert_serial_number
+)
+POLICIES = x509.CertificatePolicies(
+    [x509.PolicyInformation(x509.ObjectIdentifier("2.5.29.32.0"), None)]
+)
+NO_PATH_LENGTH_FOR_LEAVES = bytes.fromhex("3003020100")
+NO_NAMES = bytes.fromhex("3000")
 
 # What is wrong, where, and the rule that says so.
 MALFORMED_CHAINS = [
+    ("leaf", {"edit": version_1}, "version"),
+    ("upper", {"edit": version_1}, "version"),
+    ("leaf", {"edit": twice}, "parses"),
+    ("lower", {"edit": twice}, "parses"),
+    *(
+        (place, raw(oid, b"\xff"), "parses")
+        for place in ("leaf", "lower", "root")
+        for oid in (
+            ExtensionOID.BASIC_CONSTRAINTS,
+            ExtensionOID.KEY_USAGE,
+            ExtensionOID.EXTENDED_KEY_USAGE,
+            ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
+            ExtensionOID.SUBJECT_KEY_IDENTIFIER,
+            ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
+            ExtensionOID.NAME_CONSTRAINTS,
+        )
+    ),
+    ("leaf", raw(ExtensionOID.BASIC_CONSTRAINTS, NO_PATH_LENGTH_FOR_LEAVES), "parses"),
     ("leaf", serial(0), "serial-number"),
     ("lower", serial(-5), "serial-number"),
     ("root", serial(2**159), "serial-number"),
@@ -89,8 +132,15 @@ MALFORMED_CHAINS = [
     ("leaf", {"uris": ()}, "subject-alternative-name"),
     ("leaf", {"extra": ((SAN, True),)}, "subject-alternative-name"),
     ("leaf", {"edit": nameless}, "subject-alternative-name"),
+    ("leaf", raw(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, NO_NAMES), "subject-alternative-name"),
     *((place, CONSTRAINED, "name-constraints") for place in ("leaf", "lower", "root")),
     *((place, unknown(True), "critical-extensions") for place in ("leaf", "upper", "root")),
+    *((place, critical(POLICIES), "critical-extensions") for place in ("leaf", "upper")),
+    ("upper", critical(x509.InhibitAnyPolicy(0)), "critical-extensions"),
+    ("lower", critical(x509.PolicyConstraints(0, None)), "critical-extensions"),
+    ("lower", critical(x509.SubjectKeyIdentifier(bytes(20))), "critical-extensions"),
+    ("lower", critical(OTHER_KEY), "critical-extensions"),
+    ("leaf", {"extra": ((WITH_SERIAL, False),)}, "authority-key-identifier"),
     ("leaf", {"aki": False}, "authority-key-identifier"),
     ("upper", {"aki": False}, "authority-key-identifier"),
     ("leaf", {"extra": ((BY_SERIAL, False),)}, "authority-key-identifier"),

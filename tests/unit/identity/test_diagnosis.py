@@ -6,10 +6,12 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from pqproxy.identity.errors import Refused
+from pqproxy.config.values import TrustFiles
+from pqproxy.identity.errors import IdentityError, Refused
 from pqproxy.identity.peer import Purpose
 from pqproxy.identity.trust import Trust
 from tests.support import pki
+from tests.support.chains import COMPOSITE, MALFORMED_CHAINS, chain
 
 ROOT = pki.root()
 NAME = {"uris": ("spiffe://corp/a",)}
@@ -30,6 +32,7 @@ def constrained(name):
     return pki.root(name="constrained", extra=((constraint, True),))
 
 
+COMPOSITE_ROOT = pki.root(COMPOSITE)
 UNKNOWN = pki.root(name="unknown")
 URI_CONSTRAINED = constrained(x509.UniformResourceIdentifier("corp"))
 
@@ -192,3 +195,119 @@ def test_names_that_a_peer_chose_are_printed_on_one_line():
     chain = pki.root(name="x\ny").issue(**NAME).chain_der
 
     assert refusal(chain).detail == "CN=x\\x0ay, which signed CN=leaf, is not in trust mesh"
+
+
+def refusal_of(kind, place, recipe):
+    *certificates, root = chain(kind=kind, **{place: recipe})
+    ders = [certificate.public_bytes(Encoding.DER) for certificate in certificates]
+    trusted = TrustFiles("mesh", (root.public_bytes(Encoding.PEM),), "mesh.pem")
+    try:
+        Trust.load(trusted).verify(ders, Purpose.CLIENT, pki.NOW)
+    except (Refused, IdentityError) as refused:
+        return refused
+    return None
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+@pytest.mark.parametrize(
+    ("place", "recipe", "rule"),
+    MALFORMED_CHAINS,
+    ids=[f"{n} {place} {rule}" for n, (place, _, rule) in enumerate(MALFORMED_CHAINS)],
+)
+def test_a_composite_chain_is_refused_in_the_same_words_as_another(place, recipe, rule):
+    """Who asks for help does not know which of two verifiers spoke, and need not."""
+    refused, classical = (refusal_of(kind, place, recipe) for kind in (COMPOSITE, "ecdsa-p256"))
+
+    assert refused
+    assert f"{refused}".isprintable()
+    assert refused.fix
+    if isinstance(classical, Refused) and isinstance(refused, Refused):
+        assert (refused.reason, refused.alert) == (classical.reason, classical.alert)
+        # What `explain` has no words for it leaves to the library; then ours say more.
+        assert refused.detail == classical.detail or any(
+            words in classical.detail for words in ("does not verify: ", "not parse")
+        )
+
+
+@pytest.mark.parametrize(
+    ("chain", "detail"),
+    [
+        (
+            pki.self_signed(**NAME, algorithm=COMPOSITE).chain_der,
+            "CN=self-signed signed itself; no root of trust mesh did",
+        ),
+        (
+            pki.root(COMPOSITE, name="unknown").issue(**NAME).chain_der,
+            "CN=unknown, which signed CN=leaf, is not in trust mesh",
+        ),
+        (
+            COMPOSITE_ROOT.intermediate().issue(**NAME).chain_der[:1],
+            "CN=intermediate, which signed CN=leaf, is not in trust mesh",
+        ),
+        (
+            pki.root(COMPOSITE, label="made anew").issue(**NAME).chain_der,
+            "CN=leaf is signed by another key than the CN=root in trust mesh, though it has the"
+            " same name",
+        ),
+        (
+            pki.root(COMPOSITE, label="made anew").intermediate().issue(**NAME).chain_der,
+            "CN=intermediate is signed by another key than the CN=root in trust mesh, though it"
+            " has the same name",
+        ),
+        (
+            pki.root("ecdsa-p256").issue(**NAME, algorithm=COMPOSITE).chain_der,
+            "CN=leaf is signed by another key than the CN=root in trust mesh, though it has the"
+            " same name",
+        ),
+    ],
+    ids=["self-signed", "unknown", "intermediate not sent", "made anew", "made anew above",
+         "of another kind"],
+)  # fmt: skip
+def test_an_untrusted_composite_chain_is_explained(chain, detail):
+    refused = refusal(chain, COMPOSITE_ROOT)
+
+    assert (refused.reason, refused.alert, refused.detail) == ("untrusted", "unknown_ca", detail)
+
+
+def test_an_expired_chain_from_an_unknown_root_is_expired_whatever_its_keys():
+    for kind in (COMPOSITE, "ecdsa-p256"):
+        unknown = pki.root(kind, name="unknown")
+
+        refused = refusal(unknown.issue(**NAME, not_after=pki.PAST).chain_der, COMPOSITE_ROOT)
+
+        assert refused.alert == "certificate_expired"
+
+
+@pytest.mark.parametrize(("at", "bad"), [(0, "ML-DSA-65"), (-1, "ECDSA-P256-SHA256")])
+def test_the_operator_learns_which_half_of_a_signature_is_wrong(at, bad):
+    leaf = COMPOSITE_ROOT.issue(**NAME).certificate
+    signature = bytearray(leaf.signature)
+    signature[at] ^= 1
+    identifier = pki.der_of(leaf.signature_algorithm_oid)
+    forged = pki.outside(leaf.tbs_certificate_bytes, identifier, bytes(signature))
+
+    refused = refusal((forged.public_bytes(Encoding.DER),), COMPOSITE_ROOT)
+
+    assert (refused.reason, refused.alert) == ("untrusted", "unknown_ca")
+    assert f"the {bad} half does not verify" in refused.detail
+    assert refused.detail.count("does not verify") == 2  # the signature, and that half
+
+
+def test_a_path_of_composite_keys_that_is_too_long_says_so():
+    authority = COMPOSITE_ROOT
+    for level in range(4):
+        authority = authority.intermediate(name=f"level {level}")
+
+    refused = refusal(authority.issue(**NAME).chain_der, COMPOSITE_ROOT)
+
+    assert refused.detail == "the path to the root is longer than three intermediates"
+
+
+def test_a_critical_extension_that_nobody_understands_is_named():
+    unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"")
+
+    refused = refusal(
+        COMPOSITE_ROOT.issue(**NAME, extra=((unknown, True),)).chain_der, COMPOSITE_ROOT
+    )
+
+    assert refused.detail.endswith(" (RFC 5280 §4.2): 1.2.3.4")

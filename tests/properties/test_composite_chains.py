@@ -1,0 +1,125 @@
+"""Chains with composite keys under attack: whatever a peer sends, there is an answer."""
+
+import itertools
+from contextlib import suppress
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pqproxy.crypto.spki import certificate_key
+from pqproxy.identity.errors import Refused
+from pqproxy.identity.peer import Purpose
+from pqproxy.identity.trust import Trust
+from tests.support import pki
+from tests.support.chains import COMPOSITE, ID
+
+ROOT = pki.root(COMPOSITE)
+TRUST = Trust.load(ROOT.trust_files())
+LEAF = ROOT.intermediate().issue(uris=(ID,))
+HEADER = 4  # bytes of a Certificate before what is signed
+
+
+def refusal(chain, purpose=Purpose.CLIENT):
+    with pytest.raises(Refused) as refused:
+        TRUST.verify(chain, purpose, pki.NOW)
+    return refused.value
+
+
+def below(authority, levels):
+    for level in range(levels):
+        authority = authority.intermediate(name=f"level {level}")
+    return authority
+
+
+@settings(max_examples=300)
+@given(
+    which=st.integers(0, 1),
+    position=st.integers(0, len(LEAF.chain_der[0]) - 1),
+    patch=st.binary(min_size=1, max_size=4),
+    cut=st.booleans(),
+    purpose=st.sampled_from(Purpose),
+)
+def test_a_certificate_with_changed_bytes_is_refused(which, position, patch, cut, purpose):
+    chain = [bytearray(der) for der in LEAF.chain_der]
+    position %= len(chain[which])
+    chain[which][position : None if cut else position + len(patch)] = patch
+    chain = tuple(map(bytes, chain))
+
+    if chain == LEAF.chain_der:
+        assert TRUST.verify(chain, purpose, pki.NOW).name == ID
+    else:
+        refused = refusal(chain, purpose=purpose)
+        assert refused.detail.isprintable()
+        assert refused.fix
+
+
+def structure(der):
+    """Where the bytes are that are neither key nor signature: there a parser decides."""
+    certificate = x509.load_der_x509_certificate(der)
+    kept = set(range(len(der)))
+    for opaque in (certificate.signature, certificate_key(certificate).public_bytes_raw()):
+        start = der.index(opaque)
+        kept -= set(range(start + 1, start + len(opaque)))
+    return sorted(kept)
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["leaf", "intermediate"])
+def test_no_byte_of_the_structure_of_a_certificate_may_change(which):
+    """Every one, since here they are few."""
+    original = LEAF.chain_der[which]
+    for position, bits in itertools.product(structure(original), (0x01, 0xFF)):
+        chain = list(LEAF.chain_der)
+        changed = bytearray(original)
+        changed[position] ^= bits
+        chain[which] = bytes(changed)
+
+        refusal(chain)
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["leaf", "intermediate"])
+def test_every_prefix_of_a_certificate_is_refused(which):
+    original = LEAF.chain_der[which]
+    for length in range(len(original)):
+        chain = list(LEAF.chain_der)
+        chain[which] = original[:length]
+
+        refusal(chain)
+
+
+@settings(max_examples=300)
+@given(
+    which=st.sampled_from(["leaf", "intermediate"]),
+    position=st.integers(0, 10_000),
+    patch=st.binary(min_size=1, max_size=3),
+    narrow=st.booleans(),
+)
+def test_whatever_an_authority_signs_is_accepted_or_refused(which, position, patch, narrow):
+    """A bad intermediate, or one that was talked into it: its signature is sound."""
+    leaf, intermediate = LEAF.certificates
+    victim = leaf if which == "leaf" else intermediate
+    signer = pki.key(COMPOSITE, "intermediate" if which == "leaf" else "root")
+    message = bytearray(victim.tbs_certificate_bytes)
+    places = [each - HEADER for each in structure(victim.public_bytes(Encoding.DER))]
+    places = [each for each in places if 0 <= each < len(message)]
+    position = places[position % len(places)]
+    message[position : position + len(patch)] = patch
+    try:
+        identifier = pki.der_of(victim.signature_algorithm_oid)
+        signature = pki.signature_of(bytes(message), signer)
+        odd = pki.outside(bytes(message), identifier, signature)
+    except ValueError:
+        return  # no certificate at all
+    chain = (odd, intermediate) if which == "leaf" else (leaf, odd)
+    trusted = TRUST.only(frozenset({COMPOSITE})) if narrow else TRUST
+    with suppress(Refused):
+        trusted.verify([each.public_bytes(Encoding.DER) for each in chain], Purpose.CLIENT, pki.NOW)
+
+
+@given(st.permutations(below(ROOT, 3).issue(uris=(ID,)).chain_der[1:]))
+def test_issuers_come_in_any_order(issuers):
+    leaf = below(ROOT, 3).issue(uris=(ID,)).chain_der[0]
+
+    assert TRUST.verify((leaf, *issuers), Purpose.CLIENT, pki.NOW).name == ID
