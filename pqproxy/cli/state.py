@@ -13,14 +13,14 @@ from pqproxy.cli.errors import CommandError
 from pqproxy.identity.authority import (
     Authority,
     create_authority,
-    export,
     issue,
-    leaf_files,
     open_authority,
     root_path,
 )
-from pqproxy.identity.certificates import DEFAULT_ALGORITHM, LeafNames
+from pqproxy.identity.certificates import STANDARD, LeafNames
 from pqproxy.identity.errors import IdentityError
+from pqproxy.identity.exporting import export
+from pqproxy.identity.leaves import leaf_files
 
 TRUST_DOMAIN = "pqproxy.internal"
 
@@ -40,13 +40,13 @@ class State:
 def open_state(directory: Path) -> State:
     """Return the state in a directory; what is missing is made. Raises CommandError."""
     directory = directory.absolute()
-    is_new = not root_path(directory, DEFAULT_ALGORITHM).exists()
+    is_new = not root_path(directory, STANDARD).exists()
     try:
         now = datetime.fromtimestamp(time.time(), UTC)
         if is_new:
-            authority = create_authority(directory, now=now, trust_domain=TRUST_DOMAIN)
+            authority = create_authority(directory, STANDARD, now=now, trust_domain=TRUST_DOMAIN)
         else:
-            authority = open_authority(directory)
+            authority = open_authority(directory, STANDARD)
         return _complete(authority, is_new, now)
     except IdentityError as error:
         raise CommandError(str(error), error.fix or None) from None
@@ -61,7 +61,7 @@ def _complete(authority: Authority, is_new: bool, now: datetime) -> State:
     if not leaf_files(directory, "client", authority.algorithm).certificate.exists():
         issue(authority, "client", LeafNames.parse(spiffe=(state.client_id,)), now=now)
     if not state.client.exists():
-        export(directory, "client", authority.algorithm, state.client)
+        export(directory, "client", state.client, authority.algorithm)
     return state
 
 

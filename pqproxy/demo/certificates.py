@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pqproxy.identity.authority import create_authority, issue, leaf_files
+from pqproxy.identity.authority import create_authority, issue
 from pqproxy.identity.certificates import LeafNames
+from pqproxy.identity.leaves import leaf_files
 
 TRUST_DOMAIN = "demo.internal"
 SERVER = f"spiffe://{TRUST_DOMAIN}/model-server"

@@ -1,35 +1,33 @@
-"""An authority of our own: makes roots and leaves, and knows where they lie.
+"""An authority of our own: makes roots and leaves, and knows where the roots lie.
 
     DIR/ca/<algorithm>/ca.{crt,key}
-    DIR/leaf/<name>/<algorithm>.{crt,key}
 
-Enough for a pair of machines or a lab. It signs leaves directly, keeps no database and revokes
-nothing; an organisation that has an authority uses that one.
+Enough for a fleet of machines: it signs leaves directly and keeps no database; what it revoked
+stands in its revocation list (`revoking`). An organisation that has an authority uses that one.
 """
 
-import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
 
-from pqproxy.crypto.algorithms import PrivateKey
+from pqproxy.crypto.algorithms import PrivateKey, PublicKey
 from pqproxy.crypto.errors import CryptoError
 from pqproxy.crypto.keys import encode_private_key, load_private_key
 from pqproxy.crypto.spki import certificate_key
 from pqproxy.identity import certificates
-from pqproxy.identity.certificates import ALGORITHMS, DEFAULT_ALGORITHM, LeafNames, Validity
+from pqproxy.identity.certificates import ALGORITHMS, LeafNames, Validity, preference
 from pqproxy.identity.errors import IdentityError
-from pqproxy.identity.files import KEY_MODE, make_directory, read, write_new, write_pair
-from pqproxy.identity.names import SpiffeId
+from pqproxy.identity.files import already_exists, make_directory, read, write_pair
+from pqproxy.identity.leaves import LeafFiles, leaf_files
+from pqproxy.identity.names import SpiffeId, issuer_of
 from pqproxy.identity.pem import encode, read_certificates
 from pqproxy.identity.roots import declared_domain
 
 ROOT_DAYS = 3650
 LEAF_DAYS = 365
-
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,39 +50,27 @@ class Authority:
         return declared_domain(self.certificate, str(self.path))
 
 
-@dataclass(frozen=True, slots=True)
-class LeafFiles:
-    """Where a leaf and its key lie."""
-
-    certificate: Path
-    key: Path
-
-
 def root_path(directory: Path, algorithm: str) -> Path:
     """Return the place of a root's certificate."""
     return directory / "ca" / algorithm / "ca.crt"
 
 
-def leaf_files(directory: Path, name: str, algorithm: str) -> LeafFiles:
-    """Return the place of a leaf. Raises IdentityError for a name that is no file name."""
-    if not _NAME.fullmatch(name):
-        raise IdentityError(
-            f"{name!r} cannot name a certificate", "use letters, digits, dots, - and _"
-        )
-    base = directory / "leaf" / name
-    return LeafFiles(base / f"{algorithm}.crt", base / f"{algorithm}.key")
+def roots(directory: Path) -> tuple[Path, ...]:
+    """Return the certificate of every authority of a directory, hybrid ones first."""
+    found = directory.glob("ca/*/ca.crt")
+    return tuple(sorted(found, key=lambda path: preference(path.parent.name)))
 
 
 def create_authority(
     directory: Path,
-    algorithm: str = DEFAULT_ALGORITHM,
+    algorithm: str,
     *,
     now: datetime,
     trust_domain: str | None = None,
     days: int = ROOT_DAYS,
 ) -> Authority:
     """Make a root. Raises IdentityError when one of that algorithm is there already."""
-    _check_algorithm(algorithm)
+    check_algorithm(algorithm)
     validity = Validity.starting(now, days)
     private_key = ALGORITHMS[algorithm]()
     certificate = certificates.build_root(private_key, algorithm, validity, trust_domain)
@@ -97,9 +83,9 @@ def create_authority(
     return authority
 
 
-def open_authority(directory: Path, algorithm: str = DEFAULT_ALGORITHM) -> Authority:
+def open_authority(directory: Path, algorithm: str) -> Authority:
     """Load a root and its key. Raises IdentityError when it is not there or not readable."""
-    _check_algorithm(algorithm)
+    check_algorithm(algorithm)
     path = root_path(directory, algorithm)
     if not path.exists():
         raise IdentityError(
@@ -119,6 +105,30 @@ def open_authority(directory: Path, algorithm: str = DEFAULT_ALGORITHM) -> Autho
     return Authority(directory, algorithm, certificate, private_key)
 
 
+def open_authorities(directory: Path, algorithm: str | None = None) -> tuple[Authority, ...]:
+    """Load every authority of a directory, or the one of an algorithm. Raises IdentityError."""
+    if algorithm is not None:
+        return (open_authority(directory, algorithm),)
+    found = tuple(open_authority(directory, path.parent.name) for path in roots(directory))
+    if not found:
+        raise IdentityError(
+            f"there is no authority in {directory}",
+            f"make one: pqproxy certs init --dir {directory}",
+        )
+    return found
+
+
+def open_issuer(directory: Path, certificate: x509.Certificate, where: Path) -> Authority:
+    """Load the authority that signed a certificate. Raises IdentityError when it is not here."""
+    for path in roots(directory):
+        if read_certificates(read(path), str(path))[0].subject == certificate.issuer:
+            return open_authority(directory, path.parent.name)
+    raise IdentityError(
+        f"{where} was not signed by an authority of {directory}, but by {issuer_of(certificate)}",
+        "say where that is: --dir DIR",
+    )
+
+
 def issue(
     authority: Authority, name: str, names: LeafNames, *, now: datetime, days: int = LEAF_DAYS
 ) -> LeafFiles:
@@ -126,40 +136,53 @@ def issue(
 
     Raises IdentityError for names that cannot be issued and for files that exist.
     """
-    files = leaf_files(authority.directory, name, authority.algorithm)
+    (files,) = issue_from([authority], name, names, now=now, days=days)
+    return files
+
+
+def issue_from(
+    authorities: Iterable[Authority],
+    name: str,
+    names: LeafNames,
+    *,
+    now: datetime,
+    days: int = LEAF_DAYS,
+) -> tuple[LeafFiles, ...]:
+    """Make a leaf and its key from each authority: all of them, or none is written."""
+    made = []
+    for authority in authorities:
+        files = leaf_files(authority.directory, name, authority.algorithm)
+        for path in (files.key, files.certificate):
+            if path.exists() or path.is_symlink():
+                raise already_exists(path)
+        key = ALGORITHMS[authority.algorithm]()
+        leaf = certify(authority, key.public_key(), name, names, Validity.starting(now, days))
+        made.append((files, key, leaf))
+    for files, key, leaf in made:
+        make_directory(files.certificate.parent)
+        write_pair((files.key, encode_private_key(key)), (files.certificate, encode(leaf)))
+    return tuple(files for files, _, _ in made)
+
+
+def certify(
+    authority: Authority, key: PublicKey, name: str, names: LeafNames, validity: Validity
+) -> x509.Certificate:
+    """Sign a leaf. Raises IdentityError for names that it may not have, and by an expired root."""
     _check_domain(authority, names)
-    validity = Validity.starting(now, days)
-    if authority.certificate.not_valid_after_utc <= now:
+    if authority.certificate.not_valid_after_utc <= validity.made:
         raise IdentityError(
             f"the authority {authority.path} has expired",
             "move its directory away and make a new one with pqproxy certs init",
         )
-    private_key = ALGORITHMS[authority.algorithm]()
     issuer = certificates.Issuer(authority.certificate, authority.private_key)
-    leaf = certificates.build_leaf(private_key.public_key(), name, names, validity, issuer)
-    make_directory(files.certificate.parent)
-    write_pair((files.key, encode_private_key(private_key)), (files.certificate, encode(leaf)))
-    return files
+    try:
+        return certificates.build_leaf(key, name, names, validity, issuer)
+    except CryptoError as error:
+        raise IdentityError(f"{authority.path}: {error}") from None
 
 
-def export(directory: Path, name: str, algorithm: str, target: Path) -> None:
-    """Write a leaf's key, its chain and every root of the directory to one new file, mode 0600.
-
-    Raises IdentityError when there is no such leaf, and when the file exists.
-    """
-    files = leaf_files(directory, name, algorithm)
-    if not files.certificate.exists():
-        raise IdentityError(
-            f"there is no {algorithm} certificate of {name} in {directory}",
-            f"issue it: pqproxy certs issue {name} --dir {directory} --algorithm {algorithm}",
-        )
-    parts = [read(files.key), read(files.certificate)]
-    # The roots of other algorithms too: a peer may have been issued from any of them.
-    parts += [read(path) for path in _roots(directory)]
-    write_new(target, b"".join(parts), KEY_MODE)
-
-
-def _check_algorithm(algorithm: str) -> None:
+def check_algorithm(algorithm: str) -> None:
+    """Raise IdentityError for what is no algorithm of certificates."""
     if algorithm not in ALGORITHMS:
         raise IdentityError(
             f"{algorithm!r} is not an algorithm for certificates",
@@ -189,10 +212,6 @@ def _check_domain(authority: Authority, names: LeafNames) -> None:
 def _declared_domains(directory: Path) -> set[str | None]:
     return {
         declared_domain(certificate, str(path))
-        for path in _roots(directory)
+        for path in roots(directory)
         for certificate in read_certificates(read(path), str(path))
     }
-
-
-def _roots(directory: Path) -> list[Path]:
-    return sorted(directory.glob("ca/*/ca.crt"))

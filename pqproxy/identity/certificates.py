@@ -24,20 +24,28 @@ from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.names import SpiffeId, dns_name
 
 # A certificate made a moment ago is valid on a machine whose clock is behind.
-_CLOCK_SKEW = timedelta(hours=1)
+CLOCK_SKEW = timedelta(hours=1)
 _MAX_DAYS = 36_500
 
 
-DEFAULT_ALGORITHM = "ecdsa-p256"
 # How keys of each kind are made, by what people call it.
 ALGORITHMS: dict[str, Callable[[], PrivateKey]] = {
-    DEFAULT_ALGORITHM: lambda: ec.generate_private_key(ec.SECP256R1()),
+    **{each.key_algorithm: each.generate for each in COMPOSITES},
+    "ecdsa-p256": lambda: ec.generate_private_key(ec.SECP256R1()),
     "ecdsa-p384": lambda: ec.generate_private_key(ec.SECP384R1()),
     "rsa-2048": lambda: rsa.generate_private_key(65537, 2048),
     "mldsa65": mldsa.MLDSA65PrivateKey.generate,
     "mldsa87": mldsa.MLDSA87PrivateKey.generate,
-    **{each.key_algorithm: each.generate for each in COMPOSITES},
 }
+HYBRID, STANDARD = "mldsa65-ecdsa-p256", "ecdsa-p256"
+# What is made where nobody chose: for our own sidecars, and beside it for everybody else.
+DEFAULT_ALGORITHMS = (HYBRID, STANDARD)
+
+
+def preference(algorithm: str) -> tuple[int, str]:
+    """Sort algorithms by it: hybrid ones first, as a listener offers them."""
+    known = tuple(ALGORITHMS)
+    return (known.index(algorithm) if algorithm in known else len(known), algorithm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +60,17 @@ class Validity:
         """Return the validity of something made now. Raises IdentityError for odd numbers."""
         if not 1 <= days <= _MAX_DAYS:
             raise IdentityError(f"{days} days is not a validity", f"choose 1 to {_MAX_DAYS} days")
-        return cls(now - _CLOCK_SKEW, now + timedelta(days=days))
+        return cls.lasting(now, timedelta(days=days))
+
+    @classmethod
+    def lasting(cls, now: datetime, lifetime: timedelta) -> "Validity":
+        """Return the validity of something made now that has that long to live."""
+        return cls(now - CLOCK_SKEW, now + lifetime)
+
+    @property
+    def made(self) -> datetime:
+        """The moment at which what has it was made."""
+        return self.not_before + CLOCK_SKEW
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +110,21 @@ class LeafNames:
                 )
         return cls(tuple(map(str, ids)), names, addresses)
 
+    @property
+    def every(self) -> tuple[str, ...]:
+        """All of them."""
+        return (*self.spiffe, *self.dns, *self.ip)
+
+    def general_names(self) -> x509.SubjectAlternativeName:
+        """Return them as certificates and requests hold them."""
+        return x509.SubjectAlternativeName(
+            [
+                *map(x509.UniformResourceIdentifier, self.spiffe),
+                *map(x509.DNSName, self.dns),
+                *(x509.IPAddress(ipaddress.ip_address(address)) for address in self.ip),
+            ]
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
@@ -109,7 +142,7 @@ def build_root(
     Its name ends in random letters: two roots of one name but different keys, on two machines,
     make errors that nobody understands.
     """
-    name = _common_name(f"pqproxy {algorithm} root {secrets.token_hex(3)}")
+    name = common_name(f"pqproxy {algorithm} root {secrets.token_hex(3)}")
     public_key = private_key.public_key()
     builder = _builder(public_key, name, validity).issuer_name(name)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -127,7 +160,7 @@ def build_leaf(
     """Build a leaf for both roles. It ends with its issuer at the latest."""
     not_after = min(validity.not_after, issuer.certificate.not_valid_after_utc)
     builder = (
-        _builder(public_key, _common_name(name), Validity(validity.not_before, not_after))
+        _builder(public_key, common_name(name), Validity(validity.not_before, not_after))
         .issuer_name(issuer.certificate.subject)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(authority=False), critical=True)
@@ -138,7 +171,7 @@ def build_leaf(
             ),
             critical=False,
         )
-        .add_extension(x509.SubjectAlternativeName(_general_names(names)), critical=False)
+        .add_extension(names.general_names(), critical=False)
     )
     return sign_certificate(builder, public_key, issuer.private_key)
 
@@ -178,15 +211,8 @@ def _ip_address(text: str) -> str:
         raise ValueError(f"{text} is not an IP address") from None
 
 
-def _general_names(names: LeafNames) -> list[x509.GeneralName]:
-    return [
-        *map(x509.UniformResourceIdentifier, names.spiffe),
-        *map(x509.DNSName, names.dns),
-        *(x509.IPAddress(ipaddress.ip_address(address)) for address in names.ip),
-    ]
-
-
-def _common_name(text: str) -> x509.Name:
+def common_name(text: str) -> x509.Name:
+    """A subject that says what people call it; peers look at other names."""
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 

@@ -1,7 +1,10 @@
-"""Files that are made once: never overwritten, never half-written, keys for their owner only."""
+"""Files that are never half-written, nor overwritten unasked; keys are for their owner only."""
 
+import fcntl
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pqproxy.identity.errors import IdentityError
@@ -32,21 +35,51 @@ def write_new(path: Path, content: bytes, mode: int) -> None:
     The content goes to a new file beside it, which then gets the name by a hard link: unlike a
     rename that fails where the name is taken, and no reader ever sees half a key.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+        with _temporary(path, content, mode) as temporary:
             os.link(temporary, path)
-        finally:
-            temporary.unlink()
     except FileExistsError:
         raise already_exists(path) from None
     except OSError as error:
         raise IdentityError(f"cannot write {path}: {error.strerror}") from None
+
+
+def replace(path: Path, content: bytes, mode: int = CERTIFICATE_MODE) -> None:
+    """Write a file in the place of one that may be there: readers see the one or the other.
+
+    Raises IdentityError when it cannot be written.
+    """
+    try:
+        with _temporary(path, content, mode) as temporary:
+            temporary.replace(path)
+    except OSError as error:
+        raise IdentityError(f"cannot write {path}: {error.strerror}") from None
+
+
+@contextmanager
+def _temporary(path: Path, content: bytes, mode: int) -> Iterator[Path]:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield temporary
+    finally:
+        with suppress(FileNotFoundError):  # it has got its name
+            temporary.unlink()
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Wait until nobody else changes what is in a directory, and keep others waiting."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_pair(key: tuple[Path, bytes], certificate: tuple[Path, bytes]) -> None:

@@ -6,13 +6,12 @@ from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from pqproxy.crypto.keys import key_algorithm
 from pqproxy.crypto.spki import certificate_key
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.files import read
+from pqproxy.identity.leaves import file_algorithm
 from pqproxy.identity.names import MALFORMED, issuer_of, printable, read_names, subject_of
 from pqproxy.identity.pem import read_certificates
 
@@ -67,7 +66,7 @@ def _describe(path: Path, certificate: x509.Certificate, bundled: bool, now: dat
     return Listed(
         file=str(path),
         kind="authority" if is_authority else "leaf",
-        algorithm=_algorithm(certificate),
+        algorithm=file_algorithm(certificate_key(certificate)),
         subject=subject_of(certificate),
         issuer=issuer_of(certificate),
         names=tuple(map(printable, every_name)),
@@ -85,11 +84,6 @@ def _is_authority(certificate: x509.Certificate) -> bool:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:
         return False
-
-
-def _algorithm(certificate: x509.Certificate) -> str:
-    key = certificate_key(certificate)
-    return f"rsa-{key.key_size}" if isinstance(key, rsa.RSAPublicKey) else key_algorithm(key)
 
 
 def _key_state(path: Path) -> str:

@@ -14,8 +14,9 @@ import urllib.request
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pqproxy.identity.authority import create_authority, issue, leaf_files
+from pqproxy.identity.authority import create_authority, issue
 from pqproxy.identity.certificates import LeafNames
+from pqproxy.identity.leaves import leaf_files
 from tests.support.processes import CLOSE_WAIT, family, resident, tcp_sockets
 from tests.support.waiting import wait_until
 

@@ -46,7 +46,7 @@ def completed(path, *words):
         (("check", "--output", "=", "j"), ["json"]),
         (("check", "--output", "="), ["text", "json"]),
         (("check", "-c", "proxy.yaml", "--off"), ["--offline"]),
-        (("certs", "issue", "--algorithm", "mldsa8"), ["mldsa87"]),
+        (("certs", "issue", "--algorithm", "rsa"), ["rsa-2048"]),
         (("check", "--wait", ""), [""]),
         (("completion", "z"), ["zsh"]),
         (("-c", "proxy.yaml", "--no"), ["--no-landlock"]),

@@ -4,11 +4,20 @@ import subprocess
 from datetime import timedelta
 
 import pytest
+from cryptography import x509
 
 from pqproxy.config.values import IdentityFiles, TrustFiles
 from pqproxy.identity import Identity, IdentityError, Purpose, Trust
-from pqproxy.identity.authority import create_authority, export, issue, leaf_files, open_authority
+from pqproxy.identity.authority import (
+    create_authority,
+    issue,
+    issue_from,
+    open_authorities,
+    open_authority,
+    open_issuer,
+)
 from pqproxy.identity.certificates import ALGORITHMS, LeafNames
+from pqproxy.identity.leaves import leaf_files
 from tests.support import pki
 
 NAMES = LeafNames.parse(("spiffe://corp/llm",), ("llm.test",), ("10.0.0.7",))
@@ -66,7 +75,7 @@ def test_an_authority_is_never_overwritten(tmp_path):
     with pytest.raises(IdentityError, match=r"ca\.key exists and is never overwritten"):
         make(tmp_path)
 
-    assert open_authority(tmp_path).path.read_bytes() == before
+    assert open_authority(tmp_path, "ecdsa-p256").path.read_bytes() == before
 
 
 def test_a_leaf_is_never_overwritten(tmp_path):
@@ -104,7 +113,7 @@ def test_an_authority_with_the_key_of_another_is_refused(tmp_path):
     key.write_bytes(other.path.with_suffix(".key").read_bytes())
 
     with pytest.raises(IdentityError, match=r"ca\.key does not belong to .*ca\.crt"):
-        open_authority(tmp_path)
+        open_authority(tmp_path, "ecdsa-p256")
 
 
 @pytest.mark.parametrize("damage", ["missing", "garbage"])
@@ -113,7 +122,7 @@ def test_an_authority_without_a_readable_key_is_named(tmp_path, damage):
     key.unlink() if damage == "missing" else key.write_bytes(b"garbage")
 
     with pytest.raises(IdentityError, match=r"ca\.key"):
-        open_authority(tmp_path)
+        open_authority(tmp_path, "ecdsa-p256")
 
 
 def test_an_unknown_algorithm_is_an_error(tmp_path):
@@ -121,6 +130,52 @@ def test_an_unknown_algorithm_is_an_error(tmp_path):
         make(tmp_path, "ed25519")
 
     assert "mldsa65" in error.value.fix
+
+
+def test_every_authority_of_a_directory_is_opened_hybrid_first(tmp_path):
+    """A listener offers its identities in this order, and so do we list them."""
+    for algorithm in ("ecdsa-p256", "mldsa65-ecdsa-p256", "mldsa65"):
+        make(tmp_path, algorithm)
+
+    opened = [authority.algorithm for authority in open_authorities(tmp_path)]
+
+    assert opened == ["mldsa65-ecdsa-p256", "ecdsa-p256", "mldsa65"]
+    assert [one.algorithm for one in open_authorities(tmp_path, "mldsa65")] == ["mldsa65"]
+
+
+def test_a_directory_without_authority_says_how_to_make_one(tmp_path):
+    with pytest.raises(IdentityError, match="there is no authority") as error:
+        open_authorities(tmp_path)
+
+    assert error.value.fix == f"make one: pqproxy certs init --dir {tmp_path}"
+
+
+def test_leaves_of_all_authorities_are_made_or_none(tmp_path):
+    """Half of what was asked for would be taken for the whole."""
+    roots = [make(tmp_path, algorithm) for algorithm in ("mldsa65-ecdsa-p256", "ecdsa-p256")]
+    issue(roots[1], "llm", NAMES, now=pki.NOW)
+
+    with pytest.raises(IdentityError, match=r"ecdsa-p256\.key exists"):
+        issue_from(roots, "llm", NAMES, now=pki.NOW)
+
+    assert not leaf_files(tmp_path, "llm", "mldsa65-ecdsa-p256").key.exists()
+
+
+def test_the_issuer_of_a_certificate_is_found_among_several(tmp_path):
+    for algorithm in ("mldsa65", "ecdsa-p256"):
+        root = make(tmp_path, algorithm)
+    files = issue(root, "llm", NAMES, now=pki.NOW)
+    leaf = x509.load_pem_x509_certificate(files.certificate.read_bytes())
+
+    assert open_issuer(tmp_path, leaf, files.certificate).algorithm == "ecdsa-p256"
+
+
+def test_a_stranger_has_no_issuer_here(tmp_path):
+    make(tmp_path)
+    stranger = pki.root().issue(dns=("a.test",)).certificate
+
+    with pytest.raises(IdentityError, match=r"leaf\.crt was not signed .* but by CN=root"):
+        open_issuer(tmp_path, stranger, tmp_path / "leaf.crt")
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../llm", "a/b", "-a", "a b", "a\n", "a" * 65])
@@ -152,39 +207,6 @@ def test_an_expired_authority_issues_nothing(tmp_path):
 
     with pytest.raises(IdentityError, match="has expired"):
         issue(root, "llm", NAMES, now=pki.NOW + timedelta(days=1))
-
-
-def test_an_export_is_one_private_file_with_all_that_another_machine_needs(tmp_path):
-    root = make(tmp_path)
-    other = make(tmp_path, "mldsa65")
-    files = issue(root, "llm", NAMES, now=pki.NOW)
-    target = tmp_path / "llm.pem"
-
-    export(tmp_path, "llm", "ecdsa-p256", target)
-
-    parts = (files.key, files.certificate, root.path, other.path)
-    assert target.read_bytes() == b"".join(path.read_bytes() for path in parts)
-    assert mode(target) == 0o600
-
-
-def test_an_export_overwrites_nothing(tmp_path):
-    issue(make(tmp_path), "llm", NAMES, now=pki.NOW)
-    target = tmp_path / "llm.pem"
-    target.write_text("mine")
-
-    with pytest.raises(IdentityError, match="exists"):
-        export(tmp_path, "llm", "ecdsa-p256", target)
-
-    assert target.read_text() == "mine"
-
-
-def test_what_was_not_issued_cannot_be_exported(tmp_path):
-    make(tmp_path)
-
-    with pytest.raises(IdentityError, match="there is no ecdsa-p256 certificate of llm") as error:
-        export(tmp_path, "llm", "ecdsa-p256", tmp_path / "llm.pem")
-
-    assert error.value.fix.startswith("issue it: pqproxy certs issue llm")
 
 
 def test_an_authority_does_not_print_its_key(tmp_path):

@@ -128,15 +128,15 @@ def test_names_that_no_peer_would_accept_are_refused(names, message):
 
 def test_the_algorithms_are_those_people_are_told_of():
     assert tuple(ALGORITHMS) == (
+        "mldsa65-ecdsa-p256",
+        "mldsa87-ecdsa-p384",
+        "mldsa65-ed25519",
+        "mldsa44-ecdsa-p256",
         "ecdsa-p256",
         "ecdsa-p384",
         "rsa-2048",
         "mldsa65",
         "mldsa87",
-        "mldsa65-ecdsa-p256",
-        "mldsa87-ecdsa-p384",
-        "mldsa65-ed25519",
-        "mldsa44-ecdsa-p256",
     )
 
 

@@ -1,10 +1,19 @@
 import os
 import stat
+import threading
 
 import pytest
 
 from pqproxy.identity.errors import IdentityError
-from pqproxy.identity.files import KEY_MODE, make_directory, read, write_new, write_pair
+from pqproxy.identity.files import (
+    KEY_MODE,
+    locked,
+    make_directory,
+    read,
+    replace,
+    write_new,
+    write_pair,
+)
 
 
 def mode(path):
@@ -96,3 +105,44 @@ def test_a_key_whose_certificate_cannot_be_written_does_not_stay(tmp_path):
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(IdentityError, match=r"cannot read .*a\.crt: No such file"):
         read(tmp_path / "a.crt")
+
+
+def test_a_file_is_replaced_as_a_whole(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    before = path.stat().st_ino
+
+    replace(path, b"new")
+
+    assert (path.read_bytes(), list(tmp_path.iterdir())) == (b"new", [path])
+    assert path.stat().st_ino != before  # another file, under the same name
+
+
+def test_what_cannot_be_replaced_is_named_and_leaves_nothing_behind(tmp_path):
+    path = tmp_path / "file"
+    path.mkdir()
+
+    with pytest.raises(IdentityError, match=f"cannot write {path}"):
+        replace(path, b"new")
+
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_who_changes_a_directory_keeps_others_waiting(tmp_path):
+    """Two revocations at once must not lose one."""
+    order = []
+    entered = threading.Event()
+
+    def other():
+        entered.set()
+        with locked(tmp_path):
+            order.append("other")
+
+    with locked(tmp_path):
+        thread = threading.Thread(target=other)
+        thread.start()
+        entered.wait()
+        order.append("first")
+    thread.join()
+
+    assert order == ["first", "other"]

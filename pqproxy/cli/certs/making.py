@@ -1,0 +1,123 @@
+"""`pqproxy certs init|issue|export`: authorities, leaves, and what another machine needs of one."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from pqproxy.cli.certs.options import (
+    add_algorithm,
+    add_days,
+    add_names,
+    add_verb,
+    current_time,
+    given_names,
+    print_rows,
+)
+from pqproxy.identity.authority import (
+    LEAF_DAYS,
+    ROOT_DAYS,
+    create_authority,
+    issue_from,
+    open_authorities,
+    root_path,
+)
+from pqproxy.identity.certificates import DEFAULT_ALGORITHMS
+from pqproxy.identity.errors import IdentityError
+from pqproxy.identity.exporting import export as export_leaf
+from pqproxy.identity.files import already_exists
+from pqproxy.identity.leaves import find_leaves
+
+
+def add_verbs(verbs: Any) -> None:
+    """Describe the verbs."""
+    both = " and ".join(DEFAULT_ALGORITHMS)
+    parser = add_verb(
+        verbs,
+        init,
+        "make an authority",
+        "Make an authority: a hybrid one for pqproxy on both sides, and beside it one that "
+        "standard clients understand.",
+    )
+    add_algorithm(parser, both)
+    add_days(parser, ROOT_DAYS)
+    parser.add_argument(
+        "--trust-domain",
+        metavar="DOMAIN",
+        help="the SPIFFE trust domain it signs for, and no other: corp or spiffe://corp",
+    )
+    parser = add_verb(verbs, issue, "make a certificate and its key")
+    parser.add_argument("name", metavar="NAME", help="names the files; peers check the names below")
+    add_names(parser)
+    add_algorithm(parser, "one from each authority")
+    add_days(parser, LEAF_DAYS)
+    parser = add_verb(verbs, export, "key, chain and roots in one file, to carry elsewhere")
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("file", metavar="FILE", nargs="?", type=Path, help="default: NAME.pem")
+    add_algorithm(parser, "all there are; of one, peers of no other are believed")
+
+
+def init(arguments: argparse.Namespace) -> int:
+    """Make an authority of each algorithm, or of the one that was asked for."""
+    algorithms = [arguments.algorithm] if arguments.algorithm else list(DEFAULT_ALGORITHMS)
+    _check_absent(arguments.dir, algorithms)
+    for algorithm in algorithms:
+        root = create_authority(
+            arguments.dir,
+            algorithm,
+            now=current_time(),
+            trust_domain=arguments.trust_domain,
+            days=arguments.days,
+        )
+        domain = root.trust_domain
+        rows = (
+            ("authority", str(root.path)),
+            ("key", f"{root.path.with_suffix('.key')}  (whoever has it can be anyone: keep it)"),
+            ("signs for", f"spiffe://{domain}" if domain else "any SPIFFE trust domain"),
+            ("valid to", f"{root.certificate.not_valid_after_utc:%Y-%m-%d}"),
+        )
+        print_rows(rows, first=algorithm == algorithms[0])
+    return 0
+
+
+def issue(arguments: argparse.Namespace) -> int:
+    """Make leaves."""
+    names = given_names(arguments)
+    authorities = open_authorities(arguments.dir, arguments.algorithm)
+    issue_from(authorities, arguments.name, names, now=current_time(), days=arguments.days)
+    made = {leaf.algorithm: leaf for leaf in find_leaves(arguments.dir, arguments.name)}
+    for root in authorities:
+        leaf = made[root.algorithm]
+        rows = (
+            ("certificate", str(leaf.files.certificate)),
+            ("key", str(leaf.files.key)),
+            ("names", ", ".join(names.every)),
+            ("valid to", f"{leaf.certificate.not_valid_after_utc:%Y-%m-%d}"),
+            ("trusted by", str(root.path)),
+        )
+        print_rows(rows, first=root is authorities[0])
+    return 0
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Write a bundle."""
+    target = arguments.file or Path(f"{arguments.name}.pem")
+    export_leaf(arguments.dir, arguments.name, target, arguments.algorithm)
+    leaves = find_leaves(arguments.dir, arguments.name, arguments.algorithm)
+    held = ", ".join(leaf.algorithm for leaf in leaves)
+    print(f"bundle  {target}  (holds private keys: {held})")
+    return 0
+
+
+def _check_absent(directory: Path, algorithms: list[str]) -> None:
+    for algorithm in algorithms:
+        path = root_path(directory, algorithm)
+        for there in (path.with_suffix(".key"), path):
+            if not (there.exists() or there.is_symlink()):
+                continue
+            missing = [a for a in algorithms if not root_path(directory, a).exists()]
+            if not missing:
+                raise already_exists(there)
+            raise IdentityError(
+                f"{there} exists and is never overwritten",
+                f"to add the other authority: --algorithm {missing[0]}",
+            )

@@ -1,0 +1,56 @@
+"""`pqproxy certs renew`: new certificates for old ones, once or for as long as it runs."""
+
+import argparse
+from typing import Any
+
+from pqproxy.cli.certs.options import add_algorithm, add_days, add_verb, current_time, print_rows
+from pqproxy.identity.errors import IdentityError
+from pqproxy.identity.leaves import find_leaves, leaf_names
+from pqproxy.identity.renewing import RenewalOptions
+from pqproxy.identity.renewing import renew as renew_leaves
+
+
+def add_verbs(verbs: Any) -> None:
+    """Describe the verb."""
+    parser = add_verb(
+        verbs,
+        renew,
+        "replace certificates by new ones with the same names",
+        "Replace the certificates of a name, and their keys, by new ones: all at one moment. The "
+        "ones before are kept beside them until the next time. A running pqproxy takes up the "
+        "new ones with its next reload.",
+    )
+    parser.add_argument("names", metavar="NAME", nargs="*", help="default: every leaf of --dir")
+    parser.add_argument("--keep-key", action="store_true", help="certify the key that is there")
+    add_algorithm(parser, "every one of the name")
+    add_days(parser, None)
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="stay, and renew at two thirds of each lifetime; revocation lists too",
+    )
+
+
+def renew(arguments: argparse.Namespace) -> int:
+    """Renew now, or watch."""
+    options = RenewalOptions(arguments.days, arguments.keep_key)
+    if arguments.watch:
+        from pqproxy.cli.certs.watching import watch
+
+        return watch(arguments, options)
+    names = arguments.names or leaf_names(arguments.dir)
+    if not names:
+        raise IdentityError(
+            f"there are no certificates in {arguments.dir}",
+            f"issue one: pqproxy certs issue NAME --dir {arguments.dir}",
+        )
+    now = current_time()
+    for number, name in enumerate(names):
+        leaves = find_leaves(arguments.dir, name, arguments.algorithm)
+        made = renew_leaves(arguments.dir, leaves, now=now, options=options)
+        rows = [
+            (name, f"{leaf.files.certificate}  (valid to {new.not_valid_after_utc:%Y-%m-%d})")
+            for leaf, new in zip(leaves, made, strict=True)
+        ]
+        print_rows(rows, first=number == 0)
+    return 0

@@ -1,0 +1,112 @@
+import stat
+
+import pytest
+
+
+def test_an_authority_is_hybrid_and_standard_and_so_is_what_it_issues(certs, tmp_path, capsys):
+    assert certs("init", "--trust-domain", "corp") == 0
+    assert certs("issue", "llm", "--spiffe", "spiffe://corp/llm", "--dns", "llm.test") == 0
+    assert certs("export", "llm") == 0
+
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    for algorithm in ("mldsa65-ecdsa-p256", "ecdsa-p256"):
+        assert f"certs/ca/{algorithm}/ca.crt" in printed.out
+        assert f"certs/leaf/llm/{algorithm}.crt" in printed.out
+    assert "spiffe://corp/llm, llm.test" in printed.out
+    assert "llm.pem  (holds private keys: mldsa65-ecdsa-p256, ecdsa-p256)" in printed.out
+    assert stat.S_IMODE((tmp_path / "llm.pem").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("algorithm", ["mldsa87-ecdsa-p384", "ecdsa-p384", "rsa-2048", "mldsa65"])
+def test_one_algorithm_can_be_chosen(certs, tmp_path, algorithm):
+    certs("init", "--algorithm", algorithm)
+    certs("issue", "llm", "--ip", "10.0.0.7", "--days", "7")
+
+    assert [path.name for path in (tmp_path / "certs" / "ca").iterdir()] == [algorithm]
+    assert {path.stem for path in (tmp_path / "certs" / "leaf" / "llm").iterdir()} == {algorithm}
+
+
+def test_one_of_several_authorities_can_be_chosen(certs, tmp_path):
+    certs("init")
+
+    certs("issue", "llm", "--dns", "llm.test", "--algorithm", "ecdsa-p256")
+
+    made = {path.name for path in (tmp_path / "certs" / "leaf" / "llm").iterdir()}
+    assert made == {"ecdsa-p256.crt", "ecdsa-p256.key"}
+
+
+def test_an_old_directory_with_one_authority_goes_on_as_it_was(certs, tmp_path, capsys):
+    certs("init", "--algorithm", "ecdsa-p256")
+
+    assert certs("issue", "llm", "--dns", "llm.test") == 0
+    made = {path.stem for path in (tmp_path / "certs" / "leaf" / "llm").iterdir()}
+    assert made == {"ecdsa-p256"}
+    capsys.readouterr()
+    assert certs("init") == 2
+    assert "--algorithm mldsa65-ecdsa-p256" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        (
+            ("init",),
+            "certs/ca/mldsa65-ecdsa-p256/ca.key exists and is never overwritten",
+            "move it away",
+        ),
+        (("issue", "llm"), "a certificate needs a name that peers can check", "give --spiffe"),
+        (("issue", "../x", "--dns", "a"), "'../x' cannot name a certificate", "use letters"),
+        (
+            ("issue", "llm", "--spiffe", "spiffe://other/a"),
+            "certs/ca/mldsa65-ecdsa-p256/ca.crt signs for the trust domain corp",
+            "use an ID that starts with spiffe://corp/",
+        ),
+        (
+            ("issue", "llm", "--dns", "a", "--algorithm", "mldsa65"),
+            "there is no mldsa65 authority in certs",
+            "make one: pqproxy certs init",
+        ),
+        (("init", "--dir", "x", "--days", "0"), "0 days is not a validity", "choose 1 to"),
+        (("show", "--dir", "x"), "there are no certificates in x", "make an authority"),
+        (("show", "missing.crt"), "cannot read missing.crt", None),
+        (("export", "llm"), "there is no certificate of llm in certs", "issue it"),
+        (("renew", "llm"), "there is no certificate of llm in certs", "issue it"),
+        (("renew",), "there are no certificates in certs", "issue one"),
+        (("renew", "--watch"), "there are no certificates in certs", "issue one"),
+        (("csr", "llm"), "a certificate needs a name that peers can check", "give --spiffe"),
+        (("csr", "llm", "--keep-key"), "there is no key certs/leaf/llm/*.key", "make one"),
+        (("sign", "x.csr"), "cannot read x.csr", None),
+        (("sign", "certs/ca/ecdsa-p256/ca.crt"), "certs/ca/ecdsa-p256/ca.crt: holds no cert", "gi"),
+        (("revoke",), "revoke takes a NAME or FILE, or else --serial", "certs show lists them"),
+        (("revoke", "llm"), "there is no certificate of llm in certs", "issue it"),
+        (("revoke", "--serial", "7"), "--serial needs the --algorithm of the authority", None),
+        (
+            ("revoke", "--serial", "x", "--algorithm", "ecdsa-p256"),
+            "--serial x is no serial number",
+            "in hex",
+        ),
+        (
+            ("revoke", "certs/ca/ecdsa-p256/ca.crt"),
+            "certs/ca/ecdsa-p256/ca.crt is a root, which no list can revoke",
+            "certs bundle FILE --retire",
+        ),
+        (("crl", "--dir", "x"), "there is no authority in x", "make one"),
+        (("bundle", "x.pem", "--dir", "x"), "x.pem would hold no root", "--add FILE"),
+        (("init", "--algorithm", "ed25519"), "argument --algorithm: invalid choice", "--help"),
+    ],
+)
+def test_a_mistake_is_said_in_one_line_with_a_hint_and_exit_code_2(
+    certs, capsys, arguments, message, hint
+):
+    certs("init", "--trust-domain", "corp")
+    capsys.readouterr()
+
+    assert certs(*arguments) == 2
+
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    error, *hints = printed.err.splitlines()
+    assert error.startswith(f"pqproxy: error: {message}")
+    assert len(hints) == (0 if hint is None else 1)
+    assert all(line.startswith("hint: ") and hint in line for line in hints)

@@ -1,0 +1,35 @@
+import argparse
+from datetime import UTC, timedelta
+
+import pytest
+
+from pqproxy.cli.certs.options import add_verb, current_time, print_rows
+from pqproxy.cli.errors import CommandError
+from pqproxy.identity.errors import IdentityError
+
+
+def test_what_is_wrong_with_a_file_becomes_what_a_command_reports():
+    def frown(_):
+        raise IdentityError("a.crt is missing", "make one")
+
+    verbs = argparse.ArgumentParser().add_subparsers()
+    arguments = add_verb(verbs, frown, "frown").parse_args([])
+
+    with pytest.raises(CommandError) as error:
+        arguments.run(arguments)
+
+    assert (error.value.message, error.value.hint) == ("a.crt is missing", "make one")
+
+
+def test_rows_are_aligned_and_blocks_are_apart(capsys):
+    print_rows([("key", "a.key"), ("certificate", "a.crt")])
+    print_rows([("key", "b.key")], first=False)
+
+    assert capsys.readouterr().out == (
+        "key          a.key\ncertificate  a.crt\n\nkey          b.key\n"
+    )
+
+
+def test_the_time_is_in_utc():
+    assert current_time().tzinfo is UTC
+    assert abs(current_time() - current_time()) < timedelta(minutes=1)

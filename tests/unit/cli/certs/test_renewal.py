@@ -1,0 +1,43 @@
+import pytest
+
+
+def files(tmp_path, name="llm"):
+    return {path.name: path.read_bytes() for path in (tmp_path / "certs/leaf" / name).glob("*.*t")}
+
+
+@pytest.fixture
+def issued(certs, capsys):
+    certs("init")
+    for name in ("llm", "app"):
+        certs("issue", name, "--dns", f"{name}.test", "--days", "30")
+    capsys.readouterr()
+
+
+@pytest.mark.usefixtures("issued")
+def test_one_name_is_renewed(certs, tmp_path, capsys):
+    llm, app = files(tmp_path), files(tmp_path, "app")
+
+    assert certs("renew", "llm") == 0
+
+    assert set(files(tmp_path)) == set(llm)
+    assert all(files(tmp_path)[name] != before for name, before in llm.items())
+    assert files(tmp_path, "app") == app
+    assert "certs/leaf/llm/mldsa65-ecdsa-p256.crt  (valid to" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("issued")
+def test_without_a_name_all_are(certs, tmp_path):
+    before = files(tmp_path, "app")
+
+    assert certs("renew") == 0
+    assert files(tmp_path, "app") != before
+
+
+@pytest.mark.usefixtures("issued")
+def test_one_algorithm_can_be_chosen(certs, tmp_path):
+    before = files(tmp_path)
+
+    assert certs("renew", "llm", "--algorithm", "ecdsa-p256", "--days", "3") == 0
+
+    after = files(tmp_path)
+    assert {name for name in before if before[name] != after[name]} == {"ecdsa-p256.crt"}

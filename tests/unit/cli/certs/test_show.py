@@ -1,0 +1,55 @@
+import json
+
+import pytest
+
+from tests.support import pki
+
+
+@pytest.mark.parametrize("algorithm", ["mldsa65-ecdsa-p256", "mldsa65-ed25519", "rsa-2048"])
+def test_every_algorithm_is_shown_by_its_name(certs, algorithm, capsys):
+    place = ("--dir", "elsewhere")
+    certs("init", *place, "--algorithm", algorithm)
+    certs("issue", "llm", *place, "--ip", "10.0.0.7", "--ip", "::1", "--days", "7")
+    capsys.readouterr()
+
+    assert certs("show", *place, "-o", "json") == 0
+
+    root, leaf = json.loads(capsys.readouterr().out)
+    assert (root["kind"], root["algorithm"]) == ("authority", algorithm)
+    assert (leaf["kind"], leaf["algorithm"]) == ("leaf", algorithm)
+    assert leaf["names"] == ["10.0.0.7", "::1"]
+    assert leaf["days_left"] in (6, 7)  # a moment has passed since
+    assert leaf["file"] == f"elsewhere/leaf/llm/{algorithm}.crt"
+
+
+def test_a_listing_for_people_tells_names_end_and_key(certs, capsys):
+    certs("init")
+    certs("issue", "llm", "--dns", "llm.test")
+    capsys.readouterr()
+
+    assert certs("show") == 0
+
+    printed = capsys.readouterr().out
+    for expected in (
+        "authority, mldsa65-ecdsa-p256, key present",
+        "leaf, ecdsa-p256, key present",
+        "names     llm.test",
+        "days left",
+    ):
+        assert expected in printed
+    assert "PRIVATE KEY" not in printed
+
+
+def test_single_files_can_be_shown(certs, capsys):
+    certs("init")
+    capsys.readouterr()
+
+    assert certs("show", "certs/ca/ecdsa-p256/ca.crt") == 0
+    assert capsys.readouterr().out.startswith("certs/ca/ecdsa-p256/ca.crt\n  authority")
+
+
+def test_an_expired_certificate_is_shown_as_expired(certs, capsys, tmp_path):
+    path, _ = pki.root().issue(dns=("a.test",), not_after=pki.PAST).write(tmp_path)
+
+    assert certs("show", str(path)) == 0
+    assert "2021-01-01 (EXPIRED)" in capsys.readouterr().out
