@@ -12,6 +12,7 @@ from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.own import Identity
 from pqproxy.identity.trust import Trust
 from pqproxy.supervisor.certificates import SOON
+from pqproxy.supervisor.mounts import FROZEN_HINT, frozen_warning, mounted_alone
 
 _OTHERS = 0o007  # a group may read: that is how containers get their secrets
 
@@ -29,6 +30,8 @@ def check_certificates(subject: Subject) -> Iterator[Finding]:
             yield _unusable("trust", f"trust {name}: ", trust)
         else:
             yield _trust(trust, subject.now)
+    for file in mounted_alone(subject.settings.files):
+        yield warning("mount", frozen_warning(file), FROZEN_HINT)
 
 
 def _unusable(kind: str, prefix: str, error: IdentityError) -> Finding:
@@ -43,7 +46,7 @@ def _identity(identity: Identity, now: datetime) -> Finding:
         f" {_ending(ends, now)}"
     )
     if ends - now < SOON:
-        return warning("identity", message, "renew it, then restart or reload")
+        return warning("identity", message, "renew it: new files are taken as they come")
     return good("identity", message)
 
 

@@ -1,8 +1,8 @@
-"""When the certificates of this run end, for metrics and status. Never a key."""
+"""When the certificates and revocation lists of this run end, and what to say of it."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 
@@ -10,32 +10,40 @@ from pqproxy.config.values import Settings
 from pqproxy.identity.pem import without_roots
 
 SOON = timedelta(days=7)
+CRL = "crl"  # lists live for hours, some of them: only one that is overdue is worth a word
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateEnd:
     """The earliest end among the certificates that play one role under one name."""
 
-    identity: str  # of an identity, or of a trust set for roots
-    role: str  # leaf | intermediate | root
-    not_after: datetime
+    identity: str  # of an identity, or of a trust set for roots and revocation lists
+    role: str  # leaf | intermediate | root | crl
+    not_after: datetime  # of a list: when a newer one is due
+
+    @property
+    def title(self) -> str:
+        """What it is, for a sentence."""
+        if self.role == CRL:
+            return f"the revocation list of {self.identity}"
+        return f"the {self.role} certificate of {self.identity}"
 
 
 def certificate_ends(settings: Settings) -> tuple[CertificateEnd, ...]:
-    """Read the end of every configured certificate."""
+    """Read the end of every configured certificate and list."""
     return tuple(_ends(settings))
 
 
-def ending_soon(ends: Iterable[CertificateEnd], now: datetime) -> Iterator[str]:
-    """A warning for each that ends soon or has ended: files are read again by a reload only."""
-    for end in ends:
-        left = end.not_after - now
-        if left < SOON:
-            when = f"in {left // timedelta(hours=1)} hours" if left > timedelta(0) else "already"
-            yield (
-                f"the {end.role} certificate of {end.identity} ends {when}"
-                f" ({end.not_after:%Y-%m-%d %H:%M} UTC): renew, reload"
-            )
+def warning_of(end: CertificateEnd, now: datetime) -> str | None:
+    """What there is to say of one today."""
+    left, ends = end.not_after - now, f"{end.not_after:%Y-%m-%d %H:%M} UTC"
+    if end.role == CRL:
+        overdue = f"{end.title} should have been replaced ({ends}): get a newer one"
+        return overdue if left < timedelta(0) else None
+    if left >= SOON:
+        return None
+    when = f"in {left // timedelta(hours=1)} hours" if left > timedelta(0) else "already"
+    return f"{end.title} ends {when} ({ends}): renew it"
 
 
 def _ends(settings: Settings) -> Iterator[CertificateEnd]:
@@ -48,6 +56,9 @@ def _ends(settings: Settings) -> Iterator[CertificateEnd]:
         roots = [root for pem in trust.roots for root in x509.load_pem_x509_certificates(pem)]
         if roots:
             yield CertificateEnd(trust.name, "root", _earliest(roots))
+        due = [lists.next_update for lists in trust.revoked if lists.next_update is not None]
+        if due:
+            yield CertificateEnd(trust.name, CRL, datetime.fromtimestamp(min(due), UTC))
 
 
 def _earliest(certificates: Iterable[x509.Certificate]) -> datetime:

@@ -188,7 +188,7 @@ def _cumulative(histogram: Histogram) -> Iterator[tuple[str, float]]:
 def _certificates(ends: tuple[CertificateEnd, ...]) -> Metric:
     family = GaugeMetricFamily(
         "pqproxy_certificate_not_after_timestamp_seconds",
-        "When the first certificate of this name and role ends.",
+        "When the first certificate of this name and role ends, or a newer revocation list is due.",
         labels=["identity", "role"],
     )
     for end in ends:

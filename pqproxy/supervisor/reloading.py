@@ -20,7 +20,6 @@ from typing import Any
 from pqproxy.config.environment import policy_warnings
 from pqproxy.config.values import Settings
 from pqproxy.supervisor.binding import Bound
-from pqproxy.supervisor.certificates import ending_soon
 from pqproxy.supervisor.changes import Changes, changes
 from pqproxy.supervisor.crew import Crew
 from pqproxy.supervisor.errors import ReloadFailure, StartFailure
@@ -28,6 +27,7 @@ from pqproxy.supervisor.exchange import Exchange, ExchangeFailed, exchange
 from pqproxy.supervisor.notify import Notifier
 from pqproxy.supervisor.reading import Readings
 from pqproxy.supervisor.rebinding import Rebinding
+from pqproxy.supervisor.reminders import Reminders
 from pqproxy.telemetry import log
 
 logger = logging.getLogger(__name__)
@@ -121,6 +121,7 @@ class Reloader:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.history = History(clock())
+        self.reminders = Reminders(crew.in_force, clock)
         self._crew, self._bound = crew, bound
         self._readings, self._notifier, self._clock = readings, notifier, clock
         self._turn = asyncio.Lock()
@@ -161,6 +162,8 @@ class Reloader:
         if self.history.has_news(outcome):
             self.history.add(outcome)
             self._tell(outcome)
+        elif outcome.result is Result.SUCCESS:
+            self.history.last_success = outcome.at
         return outcome
 
     async def _attempt(self, kind: Kind) -> Outcome:
@@ -213,7 +216,7 @@ class Reloader:
         if outcome.result is Result.SUCCESS:
             logger.info("reloaded on %s: %s", asked, outcome.changes)
             if outcome.changes:
-                self._warn(datetime.fromtimestamp(outcome.at, UTC))
+                self._warn()
             return
         if outcome.kind is Kind.FILES:  # half-written ones are nothing special: a line says it
             why = "; ".join(outcome.problems)
@@ -224,8 +227,7 @@ class Reloader:
         for problem in outcome.problems:
             logger.error("reload: %s", problem)
 
-    def _warn(self, now: datetime) -> None:
-        in_force = self._crew.in_force
-        policy = policy_warnings(in_force.settings)
-        for warning in (*policy, *ending_soon(in_force.certificates, now)):
+    def _warn(self) -> None:
+        for warning in policy_warnings(self._crew.in_force.settings):
             logger.warning("%s", warning)
+        self.reminders.tell()

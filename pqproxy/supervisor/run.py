@@ -17,14 +17,12 @@ import resource
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 
 from pqproxy.config.environment import policy_warnings
 from pqproxy.config.values import Egress, Ingress
 from pqproxy.hardening import harden
 from pqproxy.supervisor.activation import Activation
 from pqproxy.supervisor.binding import Bound, bind_all, shown_address
-from pqproxy.supervisor.certificates import ending_soon
 from pqproxy.supervisor.confinement import confine_supervisor
 from pqproxy.supervisor.control import Report, control_server
 from pqproxy.supervisor.crew import Crew, Drained
@@ -34,6 +32,7 @@ from pqproxy.supervisor.health import health_server, why_unhealthy
 from pqproxy.supervisor.in_force import InForce
 from pqproxy.supervisor.loop import loop_factory
 from pqproxy.supervisor.metrics import Exposition
+from pqproxy.supervisor.mounts import FROZEN_HINT, frozen_warning, mounted_alone
 from pqproxy.supervisor.notify import Notifier
 from pqproxy.supervisor.reading import Reading, Readings, Reread
 from pqproxy.supervisor.reloading import Reloader
@@ -99,9 +98,10 @@ async def _serve(crew: Crew, bound: Bound, readings: Readings, notifier: Notifie
     loop.add_signal_handler(signal.SIGHUP, on_hangup)
     async with _admin(crew, bound, reloader, drain), asyncio.TaskGroup() as tasks:
         tasks.create_task(crew.run())
-        announcement = tasks.create_task(_announce(crew, bound, notifier))
+        announcement = tasks.create_task(_announce(crew, bound, reloader, notifier))
         signals = tasks.create_task(reloader.follow_signals())
         renewals = tasks.create_task(watcher.run())
+        reminders = tasks.create_task(reloader.reminders.repeat())
         with notifier.watched(lambda: why_unhealthy(crew) is None):
             await drain.accepting_ends()
             announcement.cancel()
@@ -111,6 +111,7 @@ async def _serve(crew: Crew, bound: Bound, readings: Readings, notifier: Notifie
             finally:
                 signals.cancel()  # until then a reload is refused aloud
                 renewals.cancel()
+                reminders.cancel()
 
 
 def _leave(crew: Crew, drain: Drain) -> Callable[[], None]:
@@ -142,7 +143,7 @@ async def _admin(crew: Crew, bound: Bound, reloader: Reloader, drain: Drain) -> 
         await control.close()
 
 
-async def _announce(crew: Crew, bound: Bound, notifier: Notifier) -> None:
+async def _announce(crew: Crew, bound: Bound, reloader: Reloader, notifier: Notifier) -> None:
     await crew.wait_ready()
     settings = crew.in_force.settings
     for ingress in settings.ingress:
@@ -152,9 +153,11 @@ async def _announce(crew: Crew, bound: Bound, notifier: Notifier) -> None:
     for title, sockets in (("health", bound.health), ("control", bound.control)):
         for one in sockets:
             logger.info("%s at %s", title, shown_address(one))
-    now = datetime.fromtimestamp(time.time(), UTC)
-    for warning in (*policy_warnings(settings), *ending_soon(crew.in_force.certificates, now)):
+    for warning in policy_warnings(settings):
         logger.warning("%s", warning)
+    reloader.reminders.tell()
+    for file in mounted_alone(settings.files):
+        logger.warning("%s: %s", frozen_warning(file), FROZEN_HINT)
     logger.info("pqproxy is ready")
     notifier.ready(f"serving {', '.join(settings.roles)}")
 

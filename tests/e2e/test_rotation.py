@@ -1,7 +1,11 @@
 """Certificates, keys and roots that are exchanged while connections live and new ones come."""
 
+import json
+import shutil
 import socket
 import ssl
+import subprocess
+import sys
 
 import pytest
 
@@ -108,3 +112,25 @@ def test_a_secret_of_kubernetes_is_taken_each_time_it_is_swapped(sidecars, tmp_p
         wait_until(lambda leaf=leaf: shown(front.address) == leaf.chain_der[0], "it is shown")
 
     assert "not taken" not in front.log()
+
+
+def test_a_file_that_is_mounted_by_itself_is_warned_of_with_the_fix(tmp_path, renewed):
+    """What a `subPath` is: the mount keeps the file of the start, whatever stands there later."""
+    if subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount in a namespace of his own")
+    document = ingress(renewed, f"127.0.0.1:{free_port()}", "127.0.0.1:9")
+    config = tmp_path / "proxy.yaml"
+    config.write_text(json.dumps(document))
+    certificate = renewed.entry("server")["certificate"]
+    bind = f'mount --bind {certificate} {certificate} && exec "$@"'
+    command = [sys.executable, "-P", "-m", "pqproxy", "check", "--offline", "-c", str(config)]
+    checked = subprocess.run(
+        [shutil.which("unshare"), "-rm", "sh", "-c", bind, "sh", *command],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert f"{certificate} is mounted by itself (subPath)" in checked.stdout, checked.stderr
+    assert "mount the directory that holds it" in checked.stdout
+    assert checked.stdout.count("mounted by itself") == 1

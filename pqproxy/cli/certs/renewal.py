@@ -18,7 +18,7 @@ def add_verbs(verbs: Any) -> None:
         "replace certificates by new ones with the same names",
         "Replace the certificates of a name, and their keys, by new ones: all at one moment. The "
         "ones before are kept beside them until the next time. A running pqproxy takes up the "
-        "new ones with its next reload.",
+        "new ones at once.",
     )
     parser.add_argument("names", metavar="NAME", nargs="*", help="default: every leaf of --dir")
     parser.add_argument("--keep-key", action="store_true", help="certify the key that is there")

@@ -86,6 +86,16 @@ def test_roots_that_have_ended_are_a_failure(place, ends, level):
     assert only(found(place.subject()), "trust").level is level
 
 
+def test_a_file_that_is_mounted_by_itself_is_a_warning_with_its_fix(place, monkeypatch):
+    """A `subPath` shows the certificate of the start for ever."""
+    monkeypatch.setattr("pqproxy.checking.certificates.mounted_alone", lambda files: files[:1])
+    finding = only(found(place.subject()), "mount")
+
+    assert finding.level is Level.WARNING
+    assert "server.crt is mounted by itself (subPath)" in finding.message
+    assert finding.hint == "mount the directory that holds it"
+
+
 def test_a_root_that_is_none_is_a_failure(place):
     place.write("root.crt", place.root.issue().certificate_pem)
 
