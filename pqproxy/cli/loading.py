@@ -34,10 +34,10 @@ def load_config(path: Path, text: str | None = None) -> Parsed:
     _unlock(parsed)
     now = datetime.fromtimestamp(time.time(), UTC)
     for where, message in certificate_problems(parsed.identities, parsed.trust, now):
-        parsed.complain(where, message)
+        parsed.complain_of_file(where, message)
     parsed.trust = [_settle(files) if files.crl else files for files in parsed.trust]
     for where, message in demand_problems(parsed.file, parsed.identities, parsed.trust, now):
-        parsed.complain(where, message)
+        parsed.complain_of_file(where, message)
     if parsed.file is not BROKEN and parsed.file.crypto is not BROKEN:
         chosen = parsed.file.crypto.provider
         if chosen is not BROKEN and (reason := provider_problem(chosen)):
@@ -52,7 +52,7 @@ def _unlock(parsed: Parsed) -> None:
         try:
             unlocked.append(unlock(files))
         except IdentityError as error:
-            parsed.complain(
+            parsed.complain_of_file(
                 ("identities", files.name), _sentence(error, f"identity {files.name}: ")
             )
     parsed.identities = unlocked

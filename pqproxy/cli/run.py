@@ -45,10 +45,13 @@ def add_landlock_option(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check the file, then hand over to the supervisor."""
-    from pqproxy.cli.loading import load_config
+    """Check the file, once what it names is there, then hand over to the supervisor."""
+    from pqproxy.cli.waiting import Told, load_when_there
 
-    parsed = load_config(arguments.config)
+    try:
+        parsed = load_when_there(arguments.config)
+    except Told:
+        return 0
     settings = parsed.settings()
     if arguments.keylog:
         settings = with_keylog(settings, arguments.keylog)

@@ -16,7 +16,7 @@ from pqproxy.config.environment import PolicySource, read_environment
 from pqproxy.config.files import UnreadableFile, read_passphrase, read_revocation_files
 from pqproxy.config.layouts import Pair, read_named, read_pair, read_roots
 from pqproxy.config.leaves import PassphraseFile, PassphraseVariable
-from pqproxy.config.problems import BROKEN, ConfigError, Problem
+from pqproxy.config.problems import BROKEN, ConfigError, FileProblem, Problem
 from pqproxy.config.problems import Path as ConfigPath
 from pqproxy.config.schema import File, IdentityEntry
 from pqproxy.config.validation import validate
@@ -43,6 +43,15 @@ class Parsed:
     def complain(self, path: ConfigPath, message: str) -> None:
         """Add a problem with the value at `path`."""
         self.problems.append(Problem(self.document.value_position(path), path, message))
+
+    def complain_of_file(self, path: ConfigPath, message: str) -> None:
+        """Add a problem with a file that the value at `path` names."""
+        self.problems.append(FileProblem(self.document.value_position(path), path, message))
+
+    @property
+    def lacks_files_only(self) -> bool:
+        """Whether there are problems, and other files would mend each of them."""
+        return bool(self.problems) and all(isinstance(p, FileProblem) for p in self.problems)
 
     def settings(self) -> Settings:
         """Return the settings. Raises ConfigError with every problem."""
@@ -152,5 +161,5 @@ def _read(
     try:
         return read(parsed.base / written)
     except UnreadableFile as error:
-        parsed.complain(path, str(error))
+        parsed.complain_of_file(path, str(error))
         return None

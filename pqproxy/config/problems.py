@@ -69,6 +69,11 @@ class EnvironmentProblem(Problem):
         return str(self)
 
 
+@dataclass(frozen=True, slots=True)
+class FileProblem(Problem):
+    """A problem that another content of a file mends which the configuration names."""
+
+
 class ConfigError(Exception):
     """A configuration that nothing may be started from."""
 

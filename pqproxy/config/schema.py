@@ -221,6 +221,11 @@ class File(Section):
         description="SignatureScheme numbers of composite keys, of private use, by kind of key: "
         "only where both ends must have others than the usual ones",
     )
+    wait_for_files: Duration | None = _default(
+        None,
+        description="how long a start waits for files under identities and trust that are not "
+        "there yet, half-written, or no pair",
+    )
     crypto: CryptoEntry = _section(CryptoEntry)
     drain: DrainEntry = _section(DrainEntry)
     control: ControlEntry | None = _default(None)

@@ -2,7 +2,7 @@
 
     READY=1        the workers accept            STOPPING=1     a drain has begun
     RELOADING=1    and READY=1 when it is over   WATCHDOG=1     at half of what it waits for
-    STATUS=        a line for people
+    STATUS=        a line for people             EXTEND_TIMEOUT_USEC=  this start takes longer
 
 Without NOTIFY_SOCKET nothing is sent. A message that cannot be sent is worth no more than a line in
 the log: what it is about happens anyway.
@@ -37,6 +37,10 @@ class Notifier:
         if not (meant and wait.isdecimal() and int(wait)):
             return Notifier(address)
         return Notifier(address, int(wait) / _MICROSECONDS)
+
+    def starting(self, status: str, patience: float) -> None:
+        """The start goes on, and may take so many seconds from now."""
+        self._send(f"EXTEND_TIMEOUT_USEC={int(patience * _MICROSECONDS)}", f"STATUS={status}")
 
     def ready(self, status: str) -> None:
         """Everything that was asked for is served, after a start or a reload."""

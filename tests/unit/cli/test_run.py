@@ -54,7 +54,7 @@ def test_a_key_log_that_cannot_be_written_is_an_error(tmp_path):
 
 
 def test_there_is_no_key_log_unless_asked_for(supervised, tmp_path, monkeypatch):
-    monkeypatch.setattr("pqproxy.cli.loading.load_config", lambda path: Loaded())
+    monkeypatch.setattr("pqproxy.cli.waiting.load_when_there", lambda path: Loaded())
 
     assert main(["-c", "x"]) == 0
     assert supervised == [EMPTY]
@@ -66,7 +66,7 @@ class Loaded:
 
 
 def test_landlock_is_turned_off_by_a_word(supervised, monkeypatch):
-    monkeypatch.setattr("pqproxy.cli.loading.load_config", lambda path: Loaded())
+    monkeypatch.setattr("pqproxy.cli.waiting.load_when_there", lambda path: Loaded())
 
     assert main(["-c", "x", "--no-landlock"]) == 0
     assert [settings.landlock for settings in supervised] == [False]

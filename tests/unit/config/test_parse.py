@@ -226,3 +226,19 @@ def test_a_mistake_in_an_identity_makes_one_line_that_shows_no_passphrase(base, 
     assert said.replace("BASE", str(base)) in line
     assert "hunter2" not in line
     assert "s3cret" not in line
+
+
+@pytest.mark.parametrize(
+    ("written", "only_files"),
+    [
+        ("{certificate: a.pem, key: a.pem}", False),
+        ("{certificate: no, key: a.pem}", True),
+        ("{certificate: no, key: no}", True),
+        ("{certificate: no, key: a.pem, pasphrase: x}", False),
+        ("{certificate: no, kez: a.pem}", False),
+    ],
+)
+def test_problems_that_other_files_would_mend_are_told_from_the_rest(base, written, only_files):
+    parsed = parse(IDENTITY.replace("IDENTITY", written), "proxy.yaml", base, {})
+
+    assert parsed.lacks_files_only is only_files

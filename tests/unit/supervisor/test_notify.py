@@ -114,3 +114,11 @@ def test_nobody_who_does_not_watch_gets_signs_of_life(manager, variables):
             await asyncio.sleep(0)
 
     asyncio.run(watch())
+
+
+def test_a_start_that_takes_longer_says_how_long(manager):
+    address, manager = manager
+
+    Notifier(address).starting("waiting", 1.5)
+
+    assert told(manager) == ["EXTEND_TIMEOUT_USEC=1500000", "STATUS=waiting"]
