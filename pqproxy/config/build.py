@@ -107,6 +107,7 @@ def _both(entry: IngressEntry | EgressEntry, shared: _Shared) -> dict[str, Any]:
         "groups": effective_groups(entry.groups, policy),
         "code_points": shared.code_points,
         "padding": entry.padding,
+        "on_expiry": entry.on_expiry,
         "timeouts": Timeouts(
             timeouts.connect, timeouts.handshake, timeouts.idle, timeouts.half_close
         ),

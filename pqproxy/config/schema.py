@@ -30,7 +30,7 @@ from pqproxy.config.leaves import (
     word,
 )
 from pqproxy.config.sections import Section
-from pqproxy.config.values import ClientAuth, PeerAuthentication, Policy
+from pqproxy.config.values import ClientAuth, OnExpiry, PeerAuthentication, Policy
 
 
 def _default(written: Any, description: str | None = None) -> Any:
@@ -122,6 +122,9 @@ class ListenerEntry(Section):
     tunnel: TunnelEntry = _section(TunnelEntry)
     groups: Groups = _default("default")
     padding: Padding = _default(256, description="small records are padded to a multiple; or none")
+    on_expiry: Annotated[OnExpiry, *word(*OnExpiry)] = _default(
+        "finish", description="what becomes of open connections when the peer's certificate ends"
+    )
     timeouts: TimeoutsEntry = _section(TimeoutsEntry)
     limits: LimitsEntry = _section(LimitsEntry)
     unsafe_remote_plaintext: Boolean = _default(

@@ -52,6 +52,13 @@ class ClientAuth(StrEnum):
     NONE = "none"
 
 
+class OnExpiry(StrEnum):
+    """What becomes of an open connection when the peer's certificate ends."""
+
+    FINISH = "finish"  # nothing: it was good when the peer proved to have it
+    CUT = "cut"
+
+
 @dataclass(frozen=True, slots=True)
 class TcpAddress:
     """A host and a port. `host` is a name or a literal; empty: all interfaces, v4 and v6."""
@@ -175,6 +182,7 @@ class Ingress:
     code_points: tuple[tuple[str, int], ...] = ()
     profile: Profile = Profile.DEFAULT
     padding: int | None = 256
+    on_expiry: OnExpiry = OnExpiry.FINISH
     timeouts: Timeouts = Timeouts()
     limits: ConnectionLimits = ConnectionLimits()
 
@@ -197,6 +205,7 @@ class Egress:
     code_points: tuple[tuple[str, int], ...] = ()
     profile: Profile = Profile.DEFAULT
     padding: int | None = 256
+    on_expiry: OnExpiry = OnExpiry.FINISH
     timeouts: Timeouts = Timeouts()
     limits: ConnectionLimits = ConnectionLimits()
 

@@ -1,6 +1,6 @@
 """What a peer means by an alert, and what would fix it: one word is all that TLS lets it say."""
 
-from pqproxy.proxy.descriptor import CLIENT, Side
+from pqproxy.proxy.descriptor import CLIENT, UPSTREAM, Side
 from pqproxy.telemetry.reasons import EndReason
 from pqproxy.tls import AlertDescription
 
@@ -9,12 +9,19 @@ from pqproxy.tls import AlertDescription
 # what is cut off.
 GOING = AlertDescription.GENERAL_ERROR
 
+_WITHDRAWN = {
+    EndReason.REVOKED: AlertDescription.CERTIFICATE_REVOKED,
+    EndReason.EXPIRED: AlertDescription.CERTIFICATE_EXPIRED,
+}
+
 NO_COMMON_GROUP = (
     "the server must speak X25519MLKEM768 (OpenSSL 3.5+, Go 1.24+, or `pqproxy serve` in front of"
     " it), or accept classical ones with policy: prefer"
 )
 _CERTIFICATE_UNFIT = "the server refuses our certificate; its own log says why"
 _UNTRUSTED_BY_CLIENT = "the client does not trust our certificate: give it the root that signed it"
+
+_REVOKED = "our certificate or identity is revoked there: issue a new one, or ask who revoked it"
 
 _SAID_BY_SERVER: dict[int, str] = {
     AlertDescription.ACCESS_DENIED: (
@@ -31,7 +38,7 @@ _SAID_BY_SERVER: dict[int, str] = {
     AlertDescription.CERTIFICATE_EXPIRED: "our certificate has expired, or a clock is wrong",
     AlertDescription.BAD_CERTIFICATE: _CERTIFICATE_UNFIT,
     AlertDescription.CERTIFICATE_UNKNOWN: _CERTIFICATE_UNFIT,
-    AlertDescription.CERTIFICATE_REVOKED: _CERTIFICATE_UNFIT,
+    AlertDescription.CERTIFICATE_REVOKED: _REVOKED,
     AlertDescription.UNSUPPORTED_CERTIFICATE: _CERTIFICATE_UNFIT,
     AlertDescription.HANDSHAKE_FAILURE: NO_COMMON_GROUP,
     AlertDescription.INSUFFICIENT_SECURITY: NO_COMMON_GROUP,
@@ -53,6 +60,7 @@ _SAID_BY_CLIENT: dict[int, str] = {
     AlertDescription.BAD_CERTIFICATE: _UNTRUSTED_BY_CLIENT,
     AlertDescription.CERTIFICATE_UNKNOWN: _UNTRUSTED_BY_CLIENT,
     AlertDescription.CERTIFICATE_EXPIRED: "our certificate has expired, or a clock is wrong",
+    AlertDescription.CERTIFICATE_REVOKED: _REVOKED,
     AlertDescription.ACCESS_DENIED: (
         "the client expects another server: compare its expect with the names in our certificate"
     ),
@@ -62,6 +70,15 @@ _SAID_BY_CLIENT: dict[int, str] = {
 def end_for_alert(alert: int, side: Side) -> EndReason:
     """What an alert of the peer on `side` makes of a connection that was open."""
     return side.left if side is CLIENT and alert == GOING else side.alert
+
+
+def alert_for_end(reason: EndReason, side: Side) -> AlertDescription:
+    """What the peer on `side` is told when its connection is cut."""
+    if reason in _WITHDRAWN:
+        return _WITHDRAWN[reason]
+    if side is UPSTREAM and reason is not EndReason.INTERNAL_ERROR:
+        return GOING
+    return AlertDescription.INTERNAL_ERROR
 
 
 def fix_for_alert(alert: int, side: Side) -> str:

@@ -7,7 +7,8 @@ from datetime import datetime
 from pqproxy.config.problems import listed
 from pqproxy.identity.errors import UNSUPPORTED_CERTIFICATE, Refused
 from pqproxy.identity.patterns import IdentityPatterns
-from pqproxy.identity.peer import Purpose
+from pqproxy.identity.peer import PeerIdentity, Purpose
+from pqproxy.identity.revocation import Revocations
 from pqproxy.identity.trust import Trust
 from pqproxy.proxy.resumption import remembered_identity
 from pqproxy.proxy.visit import Visit
@@ -24,6 +25,8 @@ class PeerJudge:
     names: IdentityPatterns | None  # None: whoever the trust set vouches for
     now: Callable[[], datetime]
     keys: frozenset[str] | None = None  # the kinds that may prove who it is; None: all that are fit
+    # What trust sets in force say since a reload made this judge's service an old one.
+    later: tuple[Revocations, ...] = ()
 
     def judge(self, received: ChainReceived, visit: Visit) -> Verdict:
         """Judge a chain whose holder proved to have the key, and note what came of it."""
@@ -34,6 +37,7 @@ class PeerJudge:
             visit.identity = self.trust.verify(received.chain, self.purpose, self.now())
             if self.names is not None:
                 self.names.check(visit.identity)
+            self.recheck(visit.identity)
         except Refused as refusal:
             visit.refusal = refusal
             return Verdict.reject(AlertDescription[refusal.alert.upper()], refusal.detail)
@@ -42,15 +46,24 @@ class PeerJudge:
     def permits(self, proof: Authentication) -> bool:
         """Whether who comes with a ticket may come in; if not, the full handshake says why."""
         identity = remembered_identity(proof)
-        if self.keys is not None and identity is not None and proof.key_algorithm not in self.keys:
-            return False
-        if identity is None or self.names is None:
+        if identity is None:
             return True
+        if self.keys is not None and proof.key_algorithm not in self.keys:
+            return False
         try:
-            self.names.check(identity)
+            if self.trust is not None:
+                self.trust.revocations.check(identity)
+            if self.names is not None:
+                self.names.check(identity)
+            self.recheck(identity)
         except Refused:
             return False
         return True
+
+    def recheck(self, identity: PeerIdentity) -> None:
+        """Raise Refused for a peer that was good, and is believed no more."""
+        for revocations in self.later:
+            revocations.check(identity)
 
     def _check_proof(self, key_algorithm: str) -> None:
         """Nothing else was offered; should that ever fail, this does not. Raises Refused."""

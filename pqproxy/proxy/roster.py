@@ -21,6 +21,7 @@ from pqproxy.config.recipes import Recipe, recipes
 from pqproxy.config.values import IdentityFiles, Settings, TrustFiles
 from pqproxy.crypto import load_provider
 from pqproxy.identity.own import Identity
+from pqproxy.identity.revocation import Revocations
 from pqproxy.identity.trust import Trust
 from pqproxy.proxy.descriptor import Engine
 from pqproxy.proxy.egress import Egress
@@ -86,6 +87,8 @@ class Roster:
         for service in self._services.values():
             service.forget_sessions()
         self._retired = [one for one in (*self._retired, *replaced.values()) if one.tasks]
+        for service in self._retired:
+            service.withdraw(self._later_than(service))
 
     def abandon(self) -> None:
         """Forget what was prepared."""
@@ -145,6 +148,22 @@ class Roster:
                 service.adopt(freed.pop(source))
         for name, listeners in freed.items():
             self._services.get(name, replaced[name]).see_out(listeners)
+
+    def _later_than(self, old: Service) -> tuple[Revocations, ...]:
+        """Whom the successor of a service believes no more, and the trust set that it went by."""
+        if old.trust is None:
+            return ()
+        trusted = {
+            name: service.trust
+            for name, service in self._services.items()
+            if service.trust is not None
+        }
+        found = [
+            trust.revocations
+            for name, trust in trusted.items()
+            if name == old.counters.name or trust.name == old.trust.name
+        ]
+        return tuple(one for at, one in enumerate(found) if one not in found[:at])
 
     # Places of other workers.
 

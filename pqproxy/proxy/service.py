@@ -13,8 +13,11 @@ from collections.abc import Callable, KeysView
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pqproxy.config.values import Address, ConnectionLimits, Egress, Ingress
+from pqproxy.config.values import Address, ConnectionLimits, Egress, Ingress, OnExpiry
 from pqproxy.crypto import Provider
+from pqproxy.identity.errors import Refused
+from pqproxy.identity.revocation import Revocations
+from pqproxy.identity.trust import Trust
 from pqproxy.proxy.admission import Admission, Place
 from pqproxy.proxy.attendance import Attendance
 from pqproxy.proxy.demands import Demands
@@ -22,11 +25,13 @@ from pqproxy.proxy.descriptor import Engine
 from pqproxy.proxy.dialer import DialFailed, dial
 from pqproxy.proxy.duplex import Duplex
 from pqproxy.proxy.listener import Listener
+from pqproxy.proxy.peer_judge import PeerJudge
 from pqproxy.proxy.refusals import handshake_result, timeout_fix, why_it_failed
 from pqproxy.proxy.resumption import remembered_identity
 from pqproxy.proxy.splice import Splice
 from pqproxy.proxy.tls_duplex import HandshakeFailed, TlsDuplex
 from pqproxy.proxy.visit import Ended, Visit
+from pqproxy.proxy.withdrawal import Expiry, Withdrawal
 from pqproxy.proxy.witness import Witness
 from pqproxy.telemetry import log
 from pqproxy.telemetry.counters import ListenerCounters
@@ -60,6 +65,8 @@ class Worker:
 class Service:
     """One listener and everything that came in through it."""
 
+    _judge: PeerJudge  # of its peers
+
     def __init__(
         self, settings: Ingress | Egress, worker: Worker, counters: ListenerCounters
     ) -> None:
@@ -72,7 +79,11 @@ class Service:
         self._witness = Witness(settings.policy, counters.evidence)
         self._listeners: list[Listener] = []
         self._covered: dict[int, list[Listener]] = {}  # of other workers, by their place
-        self._tasks: dict[asyncio.Task[None], float] = {}  # when each began; the oldest is first
+        self._visits: dict[asyncio.Task[None], Visit] = {}  # open ones; the oldest is first
+        self._withdrawal = Withdrawal(self._visits, self._loop)
+        self._expiry: Expiry | None = None
+        if settings.on_expiry is OnExpiry.CUT:
+            self._expiry = Expiry(self._withdrawal, self._loop, worker.clock)
         self._splices: dict[Splice, tuple[int, int]] = {}  # bytes that are counted already
         self._overload_line_at = -_OVERLOAD_LINE_EVERY
         self._turned_away = 0  # since that line
@@ -142,18 +153,29 @@ class Service:
     @property
     def tasks(self) -> KeysView[asyncio.Task[None]]:
         """One task per open connection."""
-        return self._tasks.keys()
+        return self._visits.keys()
 
     @property
     def oldest(self) -> float | None:
         """When the oldest open connection came (time.monotonic())."""
-        return next(iter(self._tasks.values()), None)
+        visit = next(iter(self._visits.values()), None)
+        return None if visit is None else visit.started
+
+    @property
+    def trust(self) -> Trust | None:
+        """Whom it believes."""
+        return self._judge.trust
+
+    def withdraw(self, revocations: tuple[Revocations, ...]) -> None:
+        """Judge by these too, also whoever is here already: they came after our settings."""
+        self._judge.later = revocations
+        self._withdrawal.sweep(self._judge.recheck)
 
     def cut(self) -> None:
         """Reset every connection: the drain is over."""
         for splice in list(self._splices):
             splice.cut(EndReason.DRAINED)
-        for task in self._tasks:
+        for task in self._visits:
             # In a later turn, so that a task that has not begun does begin, and cleans up.
             self._loop.call_soon(task.cancel)
 
@@ -177,8 +199,8 @@ class Service:
         visit = Visit(self._name, peer, place, time.monotonic())
         self.counters.opened()
         task = self._loop.create_task(self._live(sock, visit))
-        self._tasks[task] = visit.started
-        task.add_done_callback(self._tasks.pop)
+        self._visits[task] = visit
+        task.add_done_callback(self._visits.pop)
 
     def _turn_away(self, peer: str, limit: str | None) -> None:
         self.counters.decision(Decision.REFUSED, ReasonCode.OVERLOAD)
@@ -198,7 +220,7 @@ class Service:
             end = await self._serve(sock, visit)
         except Ended as early:
             ended, end = early, early.end
-        except asyncio.CancelledError:  # by `Attendance` or by `cut`, nobody else has this task
+        except asyncio.CancelledError:  # by who said so in `left`, or by `cut`
             end = visit.left or EndReason.DRAINED
         except Exception:
             _log.exception("a connection failed inside the proxy")
@@ -225,6 +247,18 @@ class Service:
         visit.would_refuse = self._witness.let_in(visit, negotiated)
         decision = Decision.WOULD_REFUSE if visit.would_refuse else Decision.ACCEPTED
         self.counters.decision(decision, visit.would_refuse)
+        self._stay_in_force(visit)
+
+    def _stay_in_force(self, visit: Visit) -> None:
+        """See that nothing that ends later is forgotten. Raises Ended for who is late already."""
+        if visit.identity is None:
+            return
+        try:  # who resumed was nobody yet when the others were judged again
+            self._judge.recheck(visit.identity)
+        except Refused as refusal:
+            raise Ended(EndReason.REVOKED, refusal.detail, refusal.reason, refusal.fix) from None
+        if self._expiry is not None:
+            self._expiry.watch(visit.identity.not_after)
 
     async def _handshake(self, tls: TlsDuplex, visit: Visit) -> Negotiated:
         started = time.monotonic()
@@ -246,7 +280,7 @@ class Service:
             result = handshake_result(error.failed)
             raise why_it_failed(error.failed, visit.refusal, tls.side, self._demands) from None
         except asyncio.CancelledError:
-            result = HandshakeResult.PEER_LEFT
+            result = HandshakeResult.PEER_LEFT if visit.refusal is None else HandshakeResult.REFUSED
             raise
         finally:
             visit.place.handshake_over()

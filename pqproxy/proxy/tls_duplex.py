@@ -22,13 +22,12 @@ from pqproxy.proxy.buffers import (
     RecordBatch,
     SlotBatch,
 )
-from pqproxy.proxy.descriptor import UPSTREAM, Descriptor, Engine, Side
-from pqproxy.proxy.peer_alerts import GOING, end_for_alert
+from pqproxy.proxy.descriptor import Descriptor, Engine, Side
+from pqproxy.proxy.peer_alerts import alert_for_end, end_for_alert
 from pqproxy.proxy.signer import Signature, attempt
 from pqproxy.proxy.specialized import own_copies
 from pqproxy.telemetry.reasons import EndReason
 from pqproxy.tls import (
-    AlertDescription,
     ApplicationData,
     ChainReceived,
     ClientConnection,
@@ -321,8 +320,7 @@ class TlsDuplex(Descriptor):
         self._close_if_done()  # FIN follows when the other direction is done too
 
     def _last_words(self, reason: EndReason) -> None:
-        going = self.side is UPSTREAM and reason is not EndReason.INTERNAL_ERROR
-        self._conn.abort(GOING if going else AlertDescription.INTERNAL_ERROR)
+        self._conn.abort(alert_for_end(reason, self.side))
         alert = self._conn.take_output()
         if alert and self._unsent is None:
             with contextlib.suppress(OSError):  # if the socket takes it at once

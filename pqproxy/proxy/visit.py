@@ -36,7 +36,7 @@ class Visit:
     own_signature: str | None = None
     peer_signature: str | None = None
     identity: PeerIdentity | None = None
-    refusal: Refused | None = None  # why the peer's chain was rejected
+    refusal: Refused | None = None  # why the peer was rejected, at first or since
     would_refuse: ReasonCode | None = None  # why `policy: require` would have ended it
     tls: TlsDuplex | None = None
     upstream: str | None = None
@@ -71,15 +71,22 @@ class Visit:
             alpn=_text(None if negotiated is None else negotiated.alpn_protocol),
             upstream=self.upstream,
             would_refuse=self.would_refuse,
-            reason=None if ended is None else ended.reason,
+            reason=self._reason(ended),
             detail=detail,
             fix=fix,
         )
+
+    def _reason(self, ended: Ended | None) -> ReasonCode | None:
+        if ended is not None:
+            return ended.reason
+        return None if self.refusal is None else self.refusal.reason
 
     def _what_happened(self, ended: Ended | None) -> tuple[str | None, str | None]:
         """(detail, fix)."""
         if ended is not None:
             return ended.detail, ended.fix
+        if self.refusal is not None:
+            return self.refusal.detail, self.refusal.fix
         if self.tls is None or self.tls.failed is None:
             return None, None
         failed = self.tls.failed  # an alert, or nonsense, after the handshake

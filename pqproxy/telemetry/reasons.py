@@ -39,6 +39,8 @@ class EndReason(StrEnum):
     HALF_CLOSE_TIMEOUT = "half_close_timeout"
     HANDSHAKE_TIMEOUT = "handshake_timeout"
     UPSTREAM_DOWN = "upstream_down"  # the upstream could not be reached
+    REVOKED = "revoked"  # cut: the peer was revoked or denied since it came
+    EXPIRED = "expired"  # cut under `on_expiry: cut`: the peer's certificate ended meanwhile
     DRAINED = "drained"  # cut when the drain timeout ran out
     PROTOCOL_ERROR = "protocol_error"  # the peer broke TLS after the handshake
     INTERNAL_ERROR = "internal_error"

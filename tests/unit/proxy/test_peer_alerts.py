@@ -1,7 +1,7 @@
 import pytest
 
 from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
-from pqproxy.proxy.peer_alerts import GOING, end_for_alert, fix_for_alert
+from pqproxy.proxy.peer_alerts import GOING, alert_for_end, end_for_alert, fix_for_alert
 from pqproxy.telemetry.log import LONGEST_VALUE
 from pqproxy.telemetry.reasons import EndReason
 from pqproxy.tls import AlertDescription
@@ -47,3 +47,23 @@ def test_a_client_that_goes_has_left_and_any_other_alert_is_an_alert():
 def test_no_closure_alert_says_that_a_client_goes():
     """A server would take what came before it for the whole of it."""
     assert GOING not in (AlertDescription.CLOSE_NOTIFY, AlertDescription.USER_CANCELED)
+
+
+@pytest.mark.parametrize(
+    ("reason", "to_client", "to_server"),
+    [
+        (EndReason.REVOKED, "CERTIFICATE_REVOKED", "CERTIFICATE_REVOKED"),
+        (EndReason.EXPIRED, "CERTIFICATE_EXPIRED", "CERTIFICATE_EXPIRED"),
+        (EndReason.DRAINED, "INTERNAL_ERROR", "GENERAL_ERROR"),
+        (EndReason.CLIENT_LEFT, "INTERNAL_ERROR", "GENERAL_ERROR"),
+        (EndReason.INTERNAL_ERROR, "INTERNAL_ERROR", "INTERNAL_ERROR"),
+    ],
+)
+def test_who_is_cut_is_told_what_it_can_mend_itself(reason, to_client, to_server):
+    assert alert_for_end(reason, CLIENT).name == to_client
+    assert alert_for_end(reason, UPSTREAM).name == to_server
+
+
+@pytest.mark.parametrize("side", [CLIENT, UPSTREAM])
+def test_a_peer_that_is_revoked_reads_so(side):
+    assert "is revoked there" in fix_for_alert(AlertDescription.CERTIFICATE_REVOKED, side)

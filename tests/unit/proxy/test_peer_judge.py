@@ -1,17 +1,21 @@
+from dataclasses import replace
+
 import pytest
 
 from pqproxy import tls
 from pqproxy.config.values import ConnectionLimits
+from pqproxy.identity.errors import Refused
 from pqproxy.identity.patterns import IdentityPatterns
 from pqproxy.identity.peer import Purpose
 from pqproxy.identity.profile import COMPOSITE_KEYS
+from pqproxy.identity.trust import Trust
 from pqproxy.proxy.admission import Admission
 from pqproxy.proxy.peer_judge import PeerJudge
 from pqproxy.proxy.visit import Visit
 from pqproxy.telemetry.reasons import ReasonCode
 from tests.support import pki
 
-from .sidecars import CLIENT, MESH, STRANGER
+from .sidecars import CLIENT, MESH, ROOT, STRANGER
 
 APPS = IdentityPatterns.parse(("spiffe://corp/ns/apps/sa/*",))
 
@@ -95,3 +99,26 @@ def test_a_ticket_of_a_weaker_proof_opens_nothing(visit, proved_by, permitted):
 
     assert judge(keys=COMPOSITE_KEYS).permits(proof) is permitted
     assert judge().permits(proof)
+
+
+def test_who_comes_with_a_ticket_is_held_against_denied_names_again(visit):
+    """Whoever makes another digest of it forgets this: a judge does not rely on it."""
+    verdict = judge().judge(shown(CLIENT), visit)
+    proof = verdict.authentication(CLIENT.chain_der, pki.NOW.timestamp())
+    denying = Trust.load(replace(ROOT.trust_files(), deny=("spiffe://corp/ns/apps/sa/app",)))
+
+    assert not judge(trust=denying).permits(proof)
+    assert not judge(trust=denying, names=None).permits(proof)
+
+
+def test_what_is_said_later_counts_too(visit):
+    verdict = judge().judge(shown(CLIENT), visit)
+    proof = verdict.authentication(CLIENT.chain_der, pki.NOW.timestamp())
+    later = judge()
+    files = replace(ROOT.trust_files(), deny=("spiffe://corp/ns/apps/sa/app",))
+    later.later = (Trust.load(files).revocations,)
+
+    assert later.judge(shown(CLIENT), visit).alert is tls.AlertDescription.ACCESS_DENIED
+    assert not later.permits(proof)
+    with pytest.raises(Refused, match="is denied by"):
+        later.recheck(visit.identity)
