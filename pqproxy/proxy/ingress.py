@@ -65,7 +65,10 @@ class Ingress(Service):
             alpn_protocols=alpn(settings.alpn),
             padding=settings.padding or 0,
             tickets=Tickets(
-                worker.ticket_keys, binding_of(settings, trust), worker.clock, self._judge.permits
+                worker.ticket_keys,
+                binding_of(settings, trust, identities),
+                worker.clock,
+                self._judge.permits,
             ),
         )
 

@@ -12,7 +12,7 @@ import pytest
 from tests.support import pki
 from tests.support.plain_server import echo, serving
 from tests.support.rotation import MountedSecret, Renewed
-from tests.support.sidecars import free_port, ingress
+from tests.support.sidecars import Sidecars, free_port, ingress
 from tests.support.waiting import wait_until
 
 OPEN_TO_ALL = {"client_auth": "none", "unsafe_anonymous": True, "policy": "prefer", "allow": []}
@@ -134,3 +134,30 @@ def test_a_file_that_is_mounted_by_itself_is_warned_of_with_the_fix(tmp_path, re
     assert f"{certificate} is mounted by itself (subPath)" in checked.stdout, checked.stderr
     assert "mount the directory that holds it" in checked.stdout
     assert checked.stdout.count("mounted by itself") == 1
+
+
+def resumed(pair):
+    """Make a connection through a pair; whether its handshake was a resumption."""
+    before = len(pair.egress.lines("connection"))
+    with socket.create_connection(pair.address, timeout=20) as connection:
+        connection.sendall(b"hi")
+        assert connection.recv(2, socket.MSG_WAITALL) == b"hi"
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(1) == b""
+    return pair.egress.wait_for("connection", before + 1)[-1].get("resumed", False)
+
+
+@pytest.mark.parametrize("name", ["server", "client"])
+def test_nobody_resumes_by_a_certificate_that_was_replaced(tmp_path, renewed, server, name):
+    """A ticket would hide the new one from the peer until it ends, eight hours later."""
+    running = Sidecars(tmp_path, renewed)
+    try:
+        pair = running.start_pair(server.forward)
+        assert [resumed(pair) for _ in range(3)] == [False, True, True]
+        renewed.renew(name, "second key")
+        one = pair.ingress if name == "server" else pair.egress
+        wait_until(lambda: "new certificates of own" in one.log(), "taken")
+
+        assert [resumed(pair) for _ in range(3)] == [False, True, True]
+    finally:
+        running.stop()

@@ -5,6 +5,7 @@ import pytest
 from pqproxy import tls
 from pqproxy.config import values
 from pqproxy.config.values import ConnectionLimits, Policy, TcpAddress, Timeouts
+from pqproxy.identity.own import Identity
 from pqproxy.identity.peer import PeerIdentity, Purpose
 from pqproxy.identity.trust import Trust
 from pqproxy.proxy.resumption import binding_of, remembered_identity
@@ -52,6 +53,16 @@ def test_another_root_or_none_makes_another_binding():
     more = Trust.load(values.TrustFiles("mesh", roots, "mesh"))
 
     assert len({binding_of(INGRESS, trust) for trust in (MESH, more, None)}) == 3
+
+
+def test_a_certificate_that_was_replaced_makes_another_binding():
+    """Whoever resumes would not see the new one, maybe for hours after the old key was lost."""
+    first, renewed = (
+        Identity.load(ROOT.issue(label=label).files("own"), pki.NOW) for label in ("one", "other")
+    )
+
+    assert binding_of(INGRESS, MESH, [first]) == binding_of(INGRESS, MESH, [first])
+    assert len({binding_of(INGRESS, MESH, own) for own in ([first], [renewed], [])}) == 3
 
 
 def test_what_surely_cannot_leaves_it_as_it_is():
