@@ -20,7 +20,7 @@ from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.names import MALFORMED, SpiffeId, is_spiffe, read_names, subject_of
 from pqproxy.identity.path_rules import RULES, Place
 from pqproxy.identity.peer import Purpose
-from pqproxy.identity.pem import holds_private_key, read_certificates
+from pqproxy.identity.pem import holds_private_key, is_self_issued, read_certificates
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +40,26 @@ def read_roots(files: TrustFiles) -> tuple[Root, ...]:
     """Read every root of a set. Raises IdentityError naming the block that is none."""
     roots: dict[x509.Certificate, Root] = {}
     for pem, source in _sources(files):
-        if holds_private_key(pem):
-            raise IdentityError(
-                f"{source}: holds a private key, which has no place among roots",
-                "give the certificate of the authority only (ca.crt, not ca.key)",
-            )
-        for number, certificate in enumerate(read_certificates(pem, source), 1):
+        believed = (
+            _bundled(pem, source) if holds_private_key(pem) else read_certificates(pem, source)
+        )
+        for number, certificate in enumerate(believed, 1):
             roots[certificate] = _root(certificate, f"{source}: certificate {number}")
     if not roots:
         raise IdentityError(f"trust {files.name}: holds no roots", "list at least one root")
     return tuple(roots.values())
+
+
+def _bundled(pem: bytes, source: str) -> tuple[x509.Certificate, ...]:
+    """Return the roots of a file like those of `certs export`, which hold somebody's key too."""
+    certificates = read_certificates(pem, source)
+    found = tuple(certificate for certificate in certificates if is_self_issued(certificate))
+    if not found or len(found) == len(certificates):
+        raise IdentityError(
+            f"{source}: holds a private key, which has no place among roots",
+            "give the certificate of the authority only (ca.crt, not ca.key)",
+        )
+    return found
 
 
 def _sources(files: TrustFiles) -> Iterator[tuple[bytes, str]]:

@@ -4,12 +4,18 @@ import base64
 import warnings
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.asymmetric import ec, mldsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+)
 from OpenSSL import crypto
 
 from pqproxy.crypto import PrivateKeyError, key_algorithm, load_private_key
 from pqproxy.crypto.composite_keys import COMPOSITES
+from pqproxy.crypto.pbes2 import encrypt_private_key
 from pqproxy.crypto.pkcs8 import encode_pkcs8, read_pkcs8
 from tests.support import pki
 
@@ -41,6 +47,14 @@ def written_by_openssl(key):
         warnings.simplefilter("ignore", DeprecationWarning)
         loaded = crypto.load_privatekey(crypto.FILETYPE_PEM, seed_form)
         return crypto.dump_privatekey(crypto.FILETYPE_PEM, loaded)
+
+
+def rewritten_by_openssl(content):
+    """DER through OpenSSL, which keeps the form that it reads."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        loaded = crypto.load_privatekey(crypto.FILETYPE_ASN1, content)
+        return crypto.dump_privatekey(crypto.FILETYPE_ASN1, loaded)
 
 
 def halves(kind):
@@ -93,6 +107,46 @@ def test_an_expanded_key_is_refused_with_the_reason_and_the_way_out(kind, name):
 
     assert f"{name} key in the expanded form, without its seed" in refusal
     assert f"openssl genpkey -algorithm {name} -out KEY" in refusal
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_openssl_writes_an_expanded_key_that_we_refuse_and_a_seed_that_we_read(kind):
+    """All three forms are out there; the third is the test above."""
+    seed, expanded = halves(kind)
+
+    written = rewritten_by_openssl(pkcs8(kind, der(OCTETS, expanded)))
+    assert seed not in written
+    assert "in the expanded form, without its seed" in refusal_of(written)
+
+    written = rewritten_by_openssl(pkcs8(kind, der(SEED, seed)))
+    assert load_private_key(pem(written)).private_bytes_raw() == seed
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_library_signs_with_no_expanded_key(kind):
+    """Why we refuse one. Should this fail one day, it can be taken."""
+    der_of_expanded = pkcs8(kind, der(OCTETS, halves(kind)[1]))
+
+    with pytest.raises(ValueError, match="Could not deserialize"):
+        load_der_private_key(der_of_expanded, None)
+    kind_of_key = getattr(mldsa, f"{kind.upper()}PrivateKey")
+    assert {name for name in dir(kind_of_key) if name.startswith("from_")} == {"from_seed_bytes"}
+
+
+@pytest.mark.parametrize("form", ["expanded", "both"])
+def test_a_form_of_openssl_is_judged_alike_under_a_passphrase(form):
+    """The library opens such a file, and then does not know what is in it."""
+    seed, expanded = halves("mldsa65")
+    content = both(seed, expanded) if form == "both" else der(OCTETS, expanded)
+    locked = encrypt_private_key(pkcs8("mldsa65", content), b"correct horse")
+    label = b"ENCRYPTED PRIVATE KEY"
+    file = pem(locked).replace(b"PRIVATE KEY", label)
+
+    if form == "both":
+        assert load_private_key(file, passphrase=b"correct horse").private_bytes_raw() == seed
+    else:
+        with pytest.raises(PrivateKeyError, match="in the expanded form, without its seed"):
+            load_private_key(file, passphrase=b"correct horse")
 
 
 @pytest.mark.parametrize("part", ["seed", "matrix seed", "hash of the public key", "length"])

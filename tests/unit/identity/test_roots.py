@@ -1,3 +1,5 @@
+from itertools import permutations
+
 import pytest
 from cryptography import x509
 
@@ -49,6 +51,23 @@ def test_an_empty_set_is_an_error():
 def test_a_broken_block_is_named_with_its_part_of_the_set():
     with pytest.raises(IdentityError, match=r"^trust mesh: roots\.pem \(part 2\): block 1 is not"):
         read_roots(files(ROOT.certificate_pem, ROOT.certificate_pem.replace(b"MII", b"MIJ", 1)))
+
+
+def test_of_a_bundle_with_a_key_the_roots_are_believed():
+    """What `certs export` writes may be named once for the identity and once for the roots."""
+    leaf = ROOT.intermediate().issue(dns=("a.test",))
+
+    for bundle in map(b"".join, permutations(
+        (leaf.key_pem, leaf.certificate_pem, ROOT.certificate_pem)
+    )):  # fmt: skip
+        assert [root.certificate for root in read_roots(files(bundle))] == [ROOT.certificate]
+
+
+def test_a_bundle_without_roots_is_refused():
+    leaf = ROOT.issue(dns=("a.test",))
+
+    with pytest.raises(IdentityError, match="holds a private key"):
+        read_roots(files(leaf.key_pem + leaf.certificate_pem))
 
 
 def test_a_private_key_among_roots_is_an_error_that_does_not_show_it():
