@@ -18,7 +18,7 @@ LAYERS = {
     "identity": {"config", "crypto", "telemetry"},
     "proxy": {"config", "crypto", "identity", "telemetry", "tls"},
     "supervisor": {"config", "crypto", "identity", "proxy", "telemetry"},
-    "signing": {"crypto", "identity"},
+    "signing": {"config", "crypto", "identity"},
     "probing": {"config", "crypto", "identity", "tls"},
     "control": {"config"},
     "checking": {

@@ -29,9 +29,11 @@ COMMANDS = {
     "reload": "pqproxy.cli.reload",
     "probe": "pqproxy.cli.probe",
     "sniff": "pqproxy.cli.sniff",
+    "sign": "pqproxy.cli.sign",
+    "verify": "pqproxy.cli.verify",
     "completion": "pqproxy.cli.completion",
 }
-LATER = frozenset(("bench", "rules", "sign", "verify"))
+LATER = frozenset(("bench", "rules"))
 # `pqproxy -c F` is `pqproxy run -c F`.
 _OPTIONS_OF_RUN = ("-c", "--config", "--keylog", "--no-landlock")
 _INTERRUPTED = 130  # as shells say it: 128 + SIGINT

@@ -6,11 +6,11 @@
 What this package exports is stable within a major version, and so is the format.
 """
 
+from pqproxy.config.values import PeerAuthentication as Authentication
 from pqproxy.signing.content import Content
 from pqproxy.signing.envelope import SIZE_LIMIT
 from pqproxy.signing.errors import ContentChanged, SigningError
 from pqproxy.signing.examination import examine, verify
-from pqproxy.signing.kinds import Authentication
 from pqproxy.signing.making import sign
 from pqproxy.signing.statement import Statement
 from pqproxy.signing.verdict import Check, Finding, NotVerified, Verdict

@@ -14,18 +14,19 @@ from pathlib import Path
 
 from cryptography import x509
 
+from pqproxy.config.values import PeerAuthentication, Profile
 from pqproxy.crypto.keys import key_algorithm
 from pqproxy.crypto.spki import certificate_key
 from pqproxy.identity.errors import IdentityError, Refused
 from pqproxy.identity.names import MALFORMED
 from pqproxy.identity.patterns import IdentityPatterns
 from pqproxy.identity.peer import PeerIdentity, Purpose
+from pqproxy.identity.profile import narrowed
 from pqproxy.identity.trust import Trust
 from pqproxy.signing.algorithms import BY_NAME
 from pqproxy.signing.content import Content, digest
 from pqproxy.signing.envelope import Envelope
 from pqproxy.signing.errors import MalformedSignature
-from pqproxy.signing.kinds import Authentication, permitted
 from pqproxy.signing.statement import Statement
 from pqproxy.signing.verdict import Check, Finding, NotVerified, Verdict
 
@@ -36,7 +37,7 @@ def verify(
     trust: Trust,
     expect: Iterable[str],
     *,
-    authentication: Authentication = Authentication.HYBRID,
+    authentication: PeerAuthentication = PeerAuthentication.HYBRID,
     at: datetime | None = None,
 ) -> Verdict:
     """Return the verdict where it is good, and raise NotVerified, which holds it, where it is not.
@@ -55,7 +56,7 @@ def examine(
     trust: Trust,
     expect: Iterable[str],
     *,
-    authentication: Authentication = Authentication.HYBRID,
+    authentication: PeerAuthentication = PeerAuthentication.HYBRID,
     at: datetime | None = None,
 ) -> Verdict:
     """Say of a signature file whether one of `expect` signed `content`, and what is wrong if not.
@@ -85,7 +86,7 @@ class _Examination:
     envelope: Envelope
     trust: Trust
     patterns: IdentityPatterns
-    authentication: Authentication
+    authentication: PeerAuthentication
     when: datetime
 
     def signature(self) -> Iterator[Finding]:
@@ -120,12 +121,11 @@ class _Examination:
     def _kinds(self) -> Finding:
         """Whether every key, the root's included, is of a kind that is permitted."""
         wanted = self.authentication
-        if wanted is Authentication.ANY:
+        if wanted is PeerAuthentication.ANY:
             return Finding(Check.AUTHENTICATION, True, "any kind of key may sign")
         try:
-            self.trust.only(permitted(wanted)).verify(
-                self.envelope.chain, Purpose.SIGNER, self.when
-            )
+            trust = narrowed(self.trust, Profile.DEFAULT, wanted)
+            trust.verify(self.envelope.chain, Purpose.SIGNER, self.when)
         except Refused as refused:
             return Finding(Check.AUTHENTICATION, False, refused.detail, refused.fix)
         except IdentityError as error:  # no root is left

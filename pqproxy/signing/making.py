@@ -9,15 +9,16 @@ from datetime import UTC, datetime
 
 from cryptography import x509
 
+from pqproxy.config.values import PeerAuthentication, Profile
 from pqproxy.crypto.algorithms import PrivateKey
 from pqproxy.crypto.keys import key_algorithm
 from pqproxy.crypto.spki import certificate_key
 from pqproxy.identity.names import MALFORMED
+from pqproxy.identity.profile import accepted_keys
 from pqproxy.signing.algorithms import BY_KEY, StatementAlgorithm
 from pqproxy.signing.content import Content, digest
 from pqproxy.signing.envelope import MAX_CERTIFICATES, SIZE_LIMIT, Envelope
 from pqproxy.signing.errors import SigningError
-from pqproxy.signing.kinds import Authentication, permitted
 from pqproxy.signing.statement import Statement
 
 
@@ -26,7 +27,7 @@ def sign(
     key: PrivateKey,
     chain: Sequence[bytes],
     *,
-    authentication: Authentication = Authentication.HYBRID,
+    authentication: PeerAuthentication = PeerAuthentication.HYBRID,
     at: datetime | None = None,
 ) -> bytes:
     """Return the signature file of `content` (bytes, a binary stream or a Path).
@@ -55,7 +56,7 @@ def sign(
     return written
 
 
-def _algorithm(key: PrivateKey, authentication: Authentication) -> StatementAlgorithm:
+def _algorithm(key: PrivateKey, authentication: PeerAuthentication) -> StatementAlgorithm:
     kind = key_algorithm(key)
     algorithm = BY_KEY.get(kind)
     if algorithm is None:
@@ -63,7 +64,8 @@ def _algorithm(key: PrivateKey, authentication: Authentication) -> StatementAlgo
             f"a key of type {kind} signs no content",
             "use a composite key, or ML-DSA or ECDSA where verifiers take those",
         )
-    if kind not in permitted(authentication):
+    accepted = accepted_keys(Profile.DEFAULT, authentication)
+    if accepted is not None and kind not in accepted:
         raise SigningError(
             f"a key of type {kind} makes no {authentication} signature",
             "use the key of a composite certificate (pqproxy certs issue NAME makes one), or "

@@ -26,6 +26,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pqproxy.config.values import IdentityFiles, TrustFiles
 from pqproxy.crypto.composite import CompositeSignature, verify_by_openssl
 from pqproxy.crypto.composite_keys import COMPOSITES, CompositePrivateKey, CompositePublicKey
+from pqproxy.crypto.keys import encode_private_key
 from pqproxy.crypto.spki import AlgorithmIdentifier, TbsCertificate, encode_public_key
 from pqproxy.crypto.x509_signing import (
     authority_key_identifier,
@@ -369,8 +370,4 @@ def _pem(certificate):
 
 
 def _key_pem(private):
-    return private.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
+    return encode_private_key(private)
