@@ -12,7 +12,8 @@ _PACE = 0.002  # seconds between chunks: what goes on beside it wants the machin
 class Pump:
     """One connection. What was sent and what came back are hashed; `finish` compares."""
 
-    def __init__(self, address):
+    def __init__(self, address, pace=_PACE):
+        self._pace = pace
         self._socket = socket.create_connection(address, timeout=60)
         self._sent, self._returned = hashlib.sha256(), hashlib.sha256()
         self._stop = threading.Event()
@@ -31,7 +32,7 @@ class Pump:
             self.broken = error
 
     def _send(self):
-        while not self._stop.wait(_PACE):
+        while not self._stop.wait(self._pace):
             data = os.urandom(_CHUNK)
             self._sent.update(data)
             self._socket.sendall(data)
