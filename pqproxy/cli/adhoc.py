@@ -7,7 +7,8 @@ is then said of the option instead of a line.
 import argparse
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -26,11 +27,15 @@ from pqproxy.config.files import UnreadableFile, read_file
 from pqproxy.config.layouts import Pair, key_beside, read_pair, read_roots
 from pqproxy.config.validation import validate
 from pqproxy.config.values import IdentityFiles, PolicyOrigin, Settings, TrustFiles
+from pqproxy.crypto.spki import certificate_key
 from pqproxy.identity.errors import IdentityError
+from pqproxy.identity.exporting import split_bundle
+from pqproxy.identity.leaves import file_algorithm
+from pqproxy.identity.names import MALFORMED
 from pqproxy.identity.own import unlock
 from pqproxy.identity.pem import encode, holds_private_key, read_certificates, without_roots
 
-# The names of the one identity and the one trust set.
+# The names of the one trust set, and of an identity that is alone.
 OWN, PEERS = "own", "peers"
 
 
@@ -38,41 +43,49 @@ OWN, PEERS = "own", "peers"
 class Credentials:
     """Who we are and whom we believe."""
 
-    identity: IdentityFiles | None
+    identities: tuple[IdentityFiles, ...]  # in the order in which they are offered
     trust: TrustFiles | None
     files: tuple[str, ...] = ()  # that they were read from
 
 
 def read_credentials(
-    identity: Path | None, trust: Path | None, passphrase: bytes | None = None
+    identities: Sequence[Path], trust: Path | None, passphrase: bytes | None = None
 ) -> Credentials:
-    """Read `--identity` (key and chain, perhaps roots, in one PEM or directory) and `--trust`.
+    """Read each `--identity` (keys and chains, perhaps roots, in one PEM or directory), `--trust`.
 
-    A bundle's own roots are believed where `--trust` says nothing. The passphrase is that of the
-    identity's key, which is returned without it. Raises CommandError.
+    The roots of bundles are believed where `--trust` says nothing. The passphrase is that of the
+    identities' keys, which are returned without it. Raises CommandError.
     """
-    own, roots = _read_identity(identity, passphrase) if identity else (None, ())
-    files = [identity, key_beside(identity) or identity] if identity else []
-    files += [trust] if trust else []
-    named = tuple(str(file.absolute()) for file in files)
+    own: list[IdentityFiles] = []
+    roots: list[bytes] = []
+    files = [trust] if trust else []
+    for path in identities:
+        found, believed = _read_identities(path, passphrase)
+        own += found
+        roots += (root for root in believed if root not in roots)
+        files += [path, key_beside(path) or path]
+    peers = None
     if trust:
-        return Credentials(own, TrustFiles(PEERS, _read_trust(trust), str(trust)), named)
-    return Credentials(own, TrustFiles(PEERS, roots, str(identity)) if roots else None, named)
+        peers = TrustFiles(PEERS, _read_trust(trust), str(trust))
+    elif roots:
+        peers = TrustFiles(PEERS, tuple(roots), ", ".join(map(str, identities)))
+    named = tuple(dict.fromkeys(str(file.absolute()) for file in files))
+    return Credentials(_named(own), peers, named)
 
 
 def adhoc_settings(
     role: str, entry: Mapping[str, Any], credentials: Credentials, options: Mapping[str, str]
 ) -> Settings:
     """Check one listener and make settings of it. `options` says which option gave which key."""
-    own, peers = credentials.identity, credentials.trust
+    own, peers = credentials.identities, credentials.trust
     given = {key: value for key, value in entry.items() if value is not None}
-    given["identities"] = [OWN] if own else []
+    given["identities"] = [one.name for one in own]
     if peers:
         given["trust"] = PEERS
     # Only the names count here: the content of the files goes into the settings below.
     data = {
         "version": 1,
-        "identities": {OWN: {"certificate": own.source, "key": own.source}} if own else {},
+        "identities": {one.name: {"certificate": one.source, "key": one.source} for one in own},
         "trust": {PEERS: {"roots": [peers.source]}} if peers else {},
         role: [given],
     }
@@ -85,13 +98,13 @@ def adhoc_settings(
     for problem in problems + check(file, document, policies):
         key = str(problem.path[2])
         raise CommandError(f"{options.get(key, key)}: {problem.message}", _hint(problem.message))
-    identities, trust = [own] if own else [], [peers] if peers else []
+    trust = [peers] if peers else []
     now = datetime.fromtimestamp(time.time(), UTC)
-    for (section, _), message in certificate_problems(identities, trust, now):
+    for (section, _), message in certificate_problems(own, trust, now):
         raise CommandError(f"--{'identity' if section == 'identities' else 'trust'}: {message}")
-    for _, message in demand_problems(file, identities, trust, now):
+    for _, message in demand_problems(file, own, trust, now):
         raise CommandError(f"--authentication: {message}")
-    settings = build_settings(file, Path.cwd(), identities, trust, policies)
+    settings = build_settings(file, Path.cwd(), own, trust, policies)
     return replace(settings, files=credentials.files)
 
 
@@ -117,16 +130,48 @@ def _hint(message: str) -> str | None:
     return "unsafe_… is said in a configuration file only" if "unsafe_" in message else None
 
 
-def _read_identity(path: Path, passphrase: bytes | None) -> tuple[IdentityFiles, tuple[bytes, ...]]:
+def _read_identities(
+    path: Path, passphrase: bytes | None
+) -> tuple[list[IdentityFiles], tuple[bytes, ...]]:
     pair = _read_pair(path)
-    certificates = _certificates("--identity", pair.certificate, path)
-    chain = encode(*without_roots(certificates))
-    files = IdentityFiles(OWN, chain, pair.key, f"{path}{pair.source}", passphrase)
+    together = pair.key == pair.certificate
+    own: list[IdentityFiles] = []
+    roots: list[bytes] = []
+    for pem in split_bundle(pair.certificate) if together else [pair.certificate]:
+        certificates = _certificates("--identity", pem, path)
+        chain = encode(*without_roots(certificates))
+        key = pem if together else pair.key
+        own.append(_unlocked(IdentityFiles(OWN, chain, key, f"{path}{pair.source}", passphrase)))
+        roots += _roots(certificates)
+    return own, (*roots, *_roots_beside(path))
+
+
+def _unlocked(files: IdentityFiles) -> IdentityFiles:
     try:
-        files = unlock(files)
+        return unlock(files)
     except IdentityError as error:
-        raise CommandError(f"--identity: {str(error).removeprefix(f'identity {OWN}: ')}") from None
-    return files, (*_roots(certificates), *_roots_beside(path))
+        message = f"--identity: {str(error).removeprefix(f'identity {OWN}: ')}"
+    raise CommandError(message)
+
+
+def _named(own: Sequence[IdentityFiles]) -> tuple[IdentityFiles, ...]:
+    """Several are called as their keys are, which is what they differ in."""
+    if len(own) < 2:
+        return tuple(own)
+    kinds = [_kind(one) for one in own]
+    repeated = {kind for kind, count in Counter(kinds).items() if count > 1}
+    return tuple(
+        replace(one, name=f"{kind}-{number}" if kind in repeated else kind)
+        for number, (one, kind) in enumerate(zip(own, kinds, strict=True), 1)
+    )
+
+
+def _kind(files: IdentityFiles) -> str:
+    (leaf, *_) = read_certificates(files.certificate, files.source)
+    try:
+        return file_algorithm(certificate_key(leaf))
+    except MALFORMED:
+        return OWN  # whoever loads it says what is wrong
 
 
 def _read_pair(path: Path) -> Pair:

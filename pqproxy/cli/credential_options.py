@@ -14,8 +14,10 @@ def add_credential_options(parser: argparse.ArgumentParser, trusted: str) -> Non
         "--identity",
         metavar="FILE",
         type=Path,
-        help="PEM with our key and certificate, or a directory with tls.crt and tls.key; roots in "
-        "it are trusted where --trust is absent",
+        action="append",
+        default=[],
+        help="PEM with our key and certificate, or several of both, or a directory with tls.crt "
+        "and tls.key; roots in it are trusted where --trust is absent; repeatable",
     )
     add_passphrase_option(parser, "the key of --identity")
     parser.add_argument("--trust", metavar="FILE", type=Path, help=f"roots that sign {trusted}")
@@ -33,7 +35,7 @@ def add_authentication_option(parser: argparse.ArgumentParser, peers: str) -> No
 
 def given_passphrase(arguments: argparse.Namespace) -> bytes | None:
     """Return the passphrase of `--identity`. Raises CommandError."""
-    if arguments.identity is None:
+    if not arguments.identity:
         if arguments.passphrase_file is not None:
             raise CommandError("--passphrase-file opens the key of --identity, which is not given")
         return None

@@ -144,7 +144,7 @@ def _verify(path: Path, expected: str | None) -> "Verify":
     if not expected:
         hint = "give --sni NAME or --expect ID"
         raise CommandError("--trust: nothing says which name to expect", hint)
-    files = read_credentials(None, path).trust
+    files = read_credentials([], path).trust
     if files is None:
         raise CommandError(f"--trust: {path} holds no roots")
     try:

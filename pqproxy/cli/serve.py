@@ -116,6 +116,7 @@ def invitation(settings: "Settings", state: "State") -> str:
     command = [
         *("pqproxy", "connect", address, "--listen", _LOCAL_END),
         *("--identity", state.client.name, "--expect", state.server_id),
+        *(("--authentication", "hybrid") if state.is_hybrid else ()),
     ]
     return (
         f"certificates: {state.directory}{' (made just now)' if state.is_new else ''}\n"
@@ -127,7 +128,7 @@ def invitation(settings: "Settings", state: "State") -> str:
 def _settings(arguments: argparse.Namespace, state: "State | None") -> "Settings":
     from pqproxy.cli.adhoc import adhoc_settings, read_credentials
 
-    identity = state.server if state else arguments.identity
+    identities = state.server if state else arguments.identity
     # The client bundle holds the roots of the directory: the ones we signed the client with.
     trust = arguments.trust or (state.client if state else None)
     entry = {
@@ -142,5 +143,7 @@ def _settings(arguments: argparse.Namespace, state: "State | None") -> "Settings
     # Our own authority signed one client: that one is meant where nothing else is said.
     if state and not arguments.trust and arguments.client_auth == "require":
         entry["allow"] = arguments.allow or [state.client_id]
-    credentials = read_credentials(identity, trust, given_passphrase(arguments))
+        if state.is_hybrid:
+            entry["authentication"] = arguments.authentication or "hybrid"
+    credentials = read_credentials(identities, trust, given_passphrase(arguments))
     return adhoc_settings("ingress", entry, credentials, _OPTIONS)

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,9 +123,9 @@ def _identity(arguments: argparse.Namespace) -> "Identity":
             source = f"{path} with {key}"
             files = IdentityFiles(OWN, read_file(path), read_file(key), source, passphrase)
         else:
-            found = read_credentials(path, None, passphrase).identity
-            assert found is not None, "an identity was named"  # noqa: S101 - no user can get here
-            files = found
+            # Of several the first: `certs export` puts the hybrid one there.
+            first, *_ = read_credentials([path], None, passphrase).identities
+            files = replace(first, name=OWN)
         return Identity.load(files, datetime.fromtimestamp(time.time(), UTC))
     except UnreadableFile as error:
         raise CommandError(f"--identity: {error}") from None

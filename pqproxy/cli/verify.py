@@ -126,7 +126,7 @@ def _trust(arguments: argparse.Namespace) -> "Trust":
     from pqproxy.identity.errors import IdentityError
     from pqproxy.identity.trust import Trust
 
-    files = read_credentials(None, arguments.trust).trust
+    files = read_credentials([], arguments.trust).trust
     if files is None:
         raise CommandError(f"--trust: {arguments.trust} holds no roots")
     try:

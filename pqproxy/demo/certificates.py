@@ -5,13 +5,13 @@ from datetime import datetime
 from pathlib import Path
 
 from pqproxy.identity.authority import create_authority, issue
-from pqproxy.identity.certificates import LeafNames
+from pqproxy.identity.certificates import HYBRID, LeafNames
 from pqproxy.identity.leaves import leaf_files
 
 TRUST_DOMAIN = "demo.internal"
 SERVER = f"spiffe://{TRUST_DOMAIN}/model-server"
 CLIENT = f"spiffe://{TRUST_DOMAIN}/client"
-ALGORITHM = "mldsa65"  # so that nothing in the handshake rests on classical algorithms alone
+ALGORITHM = HYBRID  # so that nothing in the handshake rests on one kind of algorithms alone
 
 
 @dataclass(frozen=True, slots=True)

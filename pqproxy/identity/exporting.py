@@ -1,11 +1,13 @@
 """One file with all that another machine needs of us: keys, their chains, and whom to believe."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from pqproxy.identity.authority import root_path, roots
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.files import KEY_MODE, read, write_new
 from pqproxy.identity.leaves import Leaf, find_leaves
+from pqproxy.identity.pem import BLOCK
 
 
 def export(directory: Path, name: str, target: Path, algorithm: str | None = None) -> None:
@@ -21,6 +23,27 @@ def export(directory: Path, name: str, target: Path, algorithm: str | None = Non
     believed = roots(directory) if algorithm is None else (root_path(directory, algorithm),)
     parts = [path for leaf in leaves for path in (leaf.files.key, leaf.files.certificate)]
     write_new(target, b"".join(map(read, (*parts, *believed))), KEY_MODE)
+
+
+def split_bundle(pem: bytes) -> list[bytes]:
+    """Return the identities of a bundle, each with its key; with one key it is all in one.
+
+    Of several each begins with its key, as `export` writes them.
+    """
+    blocks = [(block["label"].endswith(b"PRIVATE KEY"), block[0]) for block in BLOCK.finditer(pem)]
+    if sum(is_key for is_key, _ in blocks) < 2:
+        return [pem]
+    return list(_parts(blocks))
+
+
+def _parts(blocks: list[tuple[bool, bytes]]) -> Iterator[bytes]:
+    part: list[bytes] = []
+    for is_key, block in blocks:
+        if is_key and part:
+            yield b"\n".join([*part, b""])
+            part = []
+        part.append(block)
+    yield b"\n".join([*part, b""])
 
 
 def _check_key(leaf: Leaf) -> None:

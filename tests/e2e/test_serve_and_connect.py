@@ -57,6 +57,9 @@ def test_the_printed_line_connects_the_other_machine(tmp_path):
                 assert exchange(local) == b"hi"
 
             wait_until(lambda: "X25519MLKEM768" in told(), "the connection is logged")
+            # Both proved who they are with ML-DSA and ECDSA at once.
+            assert '"signature": "mldsa65_ecdsa_p256"' in told()
+            assert '"peer_signature": "mldsa65_ecdsa_p256"' in told()
     assert program == "pqproxy"
 
 

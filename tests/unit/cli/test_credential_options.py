@@ -13,10 +13,10 @@ def parser():
     return made
 
 
-def test_identity_and_trust_are_paths_that_may_be_left_out():
-    given = parser().parse_args(["--identity", "a.pem", "--trust", "roots"])
+def test_identities_and_trust_are_paths_that_may_be_left_out():
+    given = parser().parse_args(["--identity", "a.pem", "--identity", "b", "--trust", "roots"])
 
-    assert (given.identity, given.trust) == (Path("a.pem"), Path("roots"))
+    assert (given.identity, given.trust) == ([Path("a.pem"), Path("b")], Path("roots"))
     assert not any(vars(parser().parse_args([])).values())
 
 

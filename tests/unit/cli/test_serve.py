@@ -1,10 +1,20 @@
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from pqproxy.cli.main import main
 from pqproxy.cli.serve import default_state_directory
-from pqproxy.config.values import ClientAuth, Policy, PolicyOrigin, TcpAddress, UnixAddress
+from pqproxy.config.values import (
+    ClientAuth,
+    PeerAuthentication,
+    Policy,
+    PolicyOrigin,
+    TcpAddress,
+    UnixAddress,
+)
+from pqproxy.identity.authority import create_authority
 from tests.support import pki
 
 TO = ("--to", "127.0.0.1:8000")
@@ -26,6 +36,27 @@ def test_without_certificates_it_makes_them_and_demands_them(supervised, tmp_pat
     assert ingress.client_auth is ClientAuth.REQUIRE
     assert ingress.policy is Policy.REQUIRE
     assert ingress.allow == ("spiffe://pqproxy.internal/client",)
+    assert ingress.identities == ("mldsa65-ecdsa-p256", "ecdsa-p256")
+    assert ingress.authentication is PeerAuthentication.HYBRID
+
+
+def test_with_an_authority_from_before_it_demands_what_its_clients_can_show(supervised, tmp_path):
+    now = datetime.fromtimestamp(time.time(), UTC)
+    create_authority(tmp_path, "ecdsa-p256", now=now, trust_domain="pqproxy.internal")
+
+    assert main(["serve", *TO, "--state-dir", str(tmp_path)]) == 0
+
+    (ingress,) = supervised[0].ingress
+    assert ingress.identities == ("own",)
+    assert ingress.authentication is PeerAuthentication.ANY
+
+
+def test_standard_clients_may_be_asked_for_nothing(supervised, tmp_path):
+    options = ("--client-auth", "none", "--state-dir", str(tmp_path))
+
+    assert main(["serve", "127.0.0.1:8443", *TO, *options]) == 0
+
+    assert supervised[0].ingress[0].authentication is PeerAuthentication.ANY
 
 
 def test_the_printed_line_works_on_the_other_machine(supervised, tmp_path, capsys, monkeypatch):
@@ -41,6 +72,7 @@ def test_the_printed_line_works_on_the_other_machine(supervised, tmp_path, capsy
     served, connected = supervised
     assert connected.egress[0].connect == (TcpAddress("192.0.2.1", 8443),)
     assert connected.egress[0].expect == ("spiffe://pqproxy.internal/server",)
+    assert connected.egress[0].authentication is PeerAuthentication.HYBRID
     assert connected.trust[0].roots == served.trust[0].roots
     assert str(tmp_path / "client.pem") in said[1]
 
