@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import TypeVar
 
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
+from pqproxy.crypto.algorithms import PublicKey
 from pqproxy.crypto.composite_keys import CompositePublicKey
 from pqproxy.crypto.errors import InvalidSignature
 from pqproxy.crypto.keys import UNSUPPORTED, key_algorithm
 from pqproxy.crypto.spki import certificate_key
-from pqproxy.crypto.x509_verification import certificate_signature
+from pqproxy.crypto.x509_verification import CertificateSignature, certificate_signature
 from pqproxy.identity.names import MALFORMED
 from pqproxy.identity.peer import Purpose
 from pqproxy.identity.usage import permits_usage
@@ -35,18 +37,28 @@ _PROCESSED = {
 _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Place:
-    """One certificate of a path, and where it stands there."""
+    """One certificate of a path, and where it stands there. Raises what MALFORMED lists."""
 
     certificate: x509.Certificate
-    issuer: x509.Certificate | None  # None: it is the root
+    issuer: Place | None  # None: it is the root
     height: int  # 0: the leaf
     purpose: Purpose
     now: datetime
 
+    @cached_property
+    def key(self) -> PublicKey:
+        """What it certifies. Kept: to read one costs as much as half a signature check."""
+        return certificate_key(self.certificate)
+
+    @cached_property
+    def signature(self) -> CertificateSignature:
+        """Its signature, not yet checked. Raises InvalidSignature, too."""
+        return certificate_signature(self.certificate)
+
     def extension(self, kind: type[_Kind]) -> _Kind | None:
-        """The value of an extension, if it is there. Raises what MALFORMED lists."""
+        """The value of an extension, if it is there."""
         return _extension(self.certificate, kind)
 
 
@@ -66,19 +78,12 @@ class Rule:
 
 
 class RuleBroken(Exception):
-    """No path: the rule, the certificate that broke it, its issuer where that matters, and why."""
+    """No path: the rule, the certificate that broke it, and why where there is more to say."""
 
-    def __init__(
-        self,
-        rule: Rule,
-        certificate: x509.Certificate,
-        issuer: x509.Certificate | None = None,
-        why: str = "",
-    ) -> None:
+    def __init__(self, rule: Rule, certificate: x509.Certificate, why: str = "") -> None:
         super().__init__(f"{rule}: {why}" if why else str(rule))
         self.rule = rule
         self.certificate = certificate
-        self.issuer = issuer
 
 
 def _basic_constraints(place: Place) -> bool:
@@ -105,7 +110,7 @@ def _key_usage(place: Place) -> bool:
 
 def _signing_only(place: Place) -> bool:
     usage = place.extension(x509.KeyUsage)
-    if usage is None or not isinstance(certificate_key(place.certificate), CompositePublicKey):
+    if usage is None or not isinstance(place.key, CompositePublicKey):
         return True
     # What depends on keyAgreement cannot be asked for without it.
     return not (usage.key_encipherment or usage.data_encipherment or usage.key_agreement)
@@ -134,7 +139,7 @@ def _authority_key(place: Place) -> bool:
 
 
 def _same_key(place: Place) -> bool:
-    return place.issuer is None or names_key_of(place.certificate, place.issuer)
+    return place.issuer is None or names_key_of(place.certificate, place.issuer.certificate)
 
 
 def _signature_algorithm(place: Place) -> bool:
@@ -142,10 +147,10 @@ def _signature_algorithm(place: Place) -> bool:
     if place.issuer is None:
         return True
     try:
-        algorithm = certificate_signature(place.certificate).algorithm
+        algorithm = place.signature.algorithm
     except InvalidSignature:
         return False
-    return algorithm.key_algorithm == key_algorithm(certificate_key(place.issuer))
+    return algorithm.key_algorithm == key_algorithm(place.issuer.key)
 
 
 PARSES = Rule("parses", "§4.1", "does not parse")
@@ -189,7 +194,7 @@ RULES = (
         "public-key",
         "§4.1.2.7",
         "has a key of a kind that is not accepted",
-        lambda place: key_algorithm(certificate_key(place.certificate)) != UNSUPPORTED,
+        lambda place: key_algorithm(place.key) != UNSUPPORTED,
     ),
     Rule(
         "distinguished-names",

@@ -4,8 +4,9 @@
 comes out, or the one rule that was broken (`path_rules`). Whether the kinds of keys are wanted, and
 what the names mean, is `trust`'s business.
 
-What a stranger can make us compute is bounded: all that is cheap is checked first, each link once,
-and never more than MAX_SIGNATURE_CHECKS signatures of a chain.
+What a stranger can make us compute is bounded: all that is cheap is checked first, then signatures
+from the root down, so that no key is used before a root has vouched for it. A stranger's chain that
+is right in all else costs one check, and no chain more than MAX_SIGNATURE_CHECKS.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ from itertools import pairwise
 from cryptography import x509
 
 from pqproxy.crypto.errors import InvalidSignature
-from pqproxy.crypto.spki import certificate_key
-from pqproxy.crypto.x509_verification import certificate_signature
 from pqproxy.identity.names import MALFORMED
 from pqproxy.identity.path_rules import (
     DEPTH,
@@ -49,13 +48,14 @@ def validate_path(
     The others are issuers in any order, of which no two may have one name. Raises RuleBroken, of
     several paths for the one that got furthest.
     """
-    checker = _SignatureChecker()
+    check = _SignatureChecks()
     refusals = []
     try:
         for path in _paths(certificates, tuple(roots)):
             try:
-                _check_rules(path, purpose, now)
-                checker.check(path)
+                places = _places(path, purpose, now)
+                _check_rules(places)
+                check.signatures_of(places)
             except RuleBroken as refusal:
                 refusals.append(refusal)
             else:
@@ -92,12 +92,17 @@ def _paths(
         path.append(above)
 
 
-def _check_rules(path: Sequence[x509.Certificate], purpose: Purpose, now: datetime) -> None:
-    issuers = [*path[1:], None]
-    places = [
-        Place(certificate, issuer, height, purpose, now)
-        for height, (certificate, issuer) in enumerate(zip(path, issuers, strict=True))
-    ]
+def _places(path: Sequence[x509.Certificate], purpose: Purpose, now: datetime) -> list[Place]:
+    """The same path, each certificate knowing the one above it."""
+    places: list[Place] = []
+    issuer = None
+    for height, certificate in reversed(list(enumerate(path))):
+        issuer = Place(certificate, issuer, height, purpose, now)
+        places.insert(0, issuer)
+    return places
+
+
+def _check_rules(places: Sequence[Place]) -> None:
     for rule in RULES:
         for place in places:
             try:
@@ -105,29 +110,30 @@ def _check_rules(path: Sequence[x509.Certificate], purpose: Purpose, now: dateti
             except MALFORMED:
                 raise RuleBroken(PARSES, place.certificate) from None
             if not kept:
-                raise RuleBroken(rule, place.certificate, place.issuer)
+                raise RuleBroken(rule, place.certificate)
 
 
-class _SignatureChecker:
+class _SignatureChecks:
     """Checks each link once, however many paths it is part of, and not without end."""
 
     def __init__(self) -> None:
         self._verdicts: dict[tuple[x509.Certificate, x509.Certificate], RuleBroken | None] = {}
 
-    def check(self, path: Sequence[x509.Certificate]) -> None:
-        """Raise RuleBroken for the lowest signature that does not verify."""
-        for link in pairwise(path):
+    def signatures_of(self, places: Sequence[Place]) -> None:
+        """Raise RuleBroken for the topmost signature that does not verify."""
+        for issuer, place in pairwise(reversed(places)):
+            link = (place.certificate, issuer.certificate)
             if link not in self._verdicts:
                 if len(self._verdicts) == MAX_SIGNATURE_CHECKS:
-                    raise RuleBroken(EFFORT, path[0])
-                self._verdicts[link] = _verdict(*link)
+                    raise RuleBroken(EFFORT, places[0].certificate)
+                self._verdicts[link] = _verdict(place, issuer)
             if (refusal := self._verdicts[link]) is not None:
                 raise refusal
 
 
-def _verdict(certificate: x509.Certificate, issuer: x509.Certificate) -> RuleBroken | None:
+def _verdict(place: Place, issuer: Place) -> RuleBroken | None:
     try:
-        certificate_signature(certificate).verify(certificate_key(issuer))
+        place.signature.verify(issuer.key)
     except InvalidSignature as error:  # which half of a composite it was, for the operator
-        return RuleBroken(SIGNATURE, certificate, issuer, str(error))
+        return RuleBroken(SIGNATURE, place.certificate, str(error))
     return None

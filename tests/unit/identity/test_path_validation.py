@@ -293,26 +293,55 @@ def test_a_path_goes_on_where_the_root_of_a_name_has_expired_but_was_cross_signe
     assert path == [leaf, crossed, newer.certificate]
 
 
-def test_a_stranger_makes_us_check_no_more_signatures_than_the_limit(monkeypatch):
-    """Roots of one name and one key identifier, each for another reason no end of a path."""
-    checked = []
-    real = path_validation._verdict
-    monkeypatch.setattr(
-        path_validation, "_verdict", lambda *link: checked.append(link) or real(*link)
-    )
-    lookalikes = [
-        pki.root(COMPOSITE, label=f"lookalike {n}", extra=((ROOT_IDENTIFIER, False),)).certificate
-        for n in range(20)
-    ]
+@pytest.fixture
+def checked(monkeypatch):
+    """The links whose signatures were checked, in order."""
+    links = []
+    check = path_validation._verdict
 
+    def count(place, issuer):
+        links.append((place.certificate, issuer.certificate))
+        return check(place, issuer)
+
+    monkeypatch.setattr(path_validation, "_verdict", count)
+    return links
+
+
+def identifier_of(authority):
+    return authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+
+
+def lookalikes(count):
+    """Roots with the name and the key identifier of another, and keys of their own."""
+    same = ((identifier_of(ROOT.certificate), False),)
+    return [pki.root(COMPOSITE, label=f"lookalike {n}", extra=same) for n in range(count)]
+
+
+def test_a_good_chain_costs_a_check_for_each_link_from_the_root_down(checked):
+    """No key is used before a root has vouched for it."""
+    leaf, lower, upper, root = GOOD
+
+    validate(*GOOD)
+
+    assert checked == [(upper, root), (lower, upper), (leaf, lower)]
+
+
+def test_a_stranger_who_gets_all_but_the_signature_right_costs_one_check(checked):
+    (impostor,) = lookalikes(1)
+    claim = x509.AuthorityKeyIdentifier(identifier_of(ROOT.certificate).digest, None, None)
+    upper = impostor.intermediate(name="upper", extra=((claim, False),))
+    strangers = upper.intermediate(name="lower").issue(uris=(ID,))
+
+    assert broken(*strangers.certificates, ROOT.certificate).rule is SIGNATURE
+    assert len(checked) == 1
+
+
+def test_no_chain_costs_more_than_the_limit(checked):
+    """A trust set in which many roots look the same makes every chain a riddle."""
+    roots = [each.certificate for each in lookalikes(8)]
     with pytest.raises(RuleBroken) as refusal:
-        validate_path(GOOD[:-1], lookalikes, Purpose.CLIENT, pki.NOW)
+        validate_path(GOOD[:-1], roots, Purpose.CLIENT, pki.NOW)
 
     assert refusal.value.rule is SIGNATURE
     assert len(checked) == MAX_SIGNATURE_CHECKS
     assert len(set(checked)) == len(checked)
-
-
-ROOT_IDENTIFIER = ROOT.certificate.extensions.get_extension_for_class(
-    x509.SubjectKeyIdentifier
-).value
