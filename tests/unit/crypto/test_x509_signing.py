@@ -2,12 +2,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from pqproxy.crypto import CryptoError, load_provider
 from pqproxy.crypto.composite_keys import COMPOSITES
-from pqproxy.crypto.spki import certificate_key, request_key
+from pqproxy.crypto.errors import InvalidHalves
+from pqproxy.crypto.spki import AlgorithmIdentifier, certificate_key, request_key
 from pqproxy.crypto.x509_signing import (
     authority_key_identifier,
     sign_certificate,
@@ -57,6 +60,36 @@ def test_a_composite_certificate_is_the_library_s_but_for_key_and_signature(algo
     SIGNATURES[algorithm.name].verify(
         key.public_key(), certificate.signature, certificate.tbs_certificate_bytes
     )
+
+
+def test_what_is_signed_names_its_algorithm_twice_and_alike(algorithm):
+    """RFC 5280 §4.1.1.2: else the one that counts for a verifier may be the one nobody signed."""
+    key = algorithm.generate()
+    certificate = sign_certificate(builder(), key.public_key(), key)
+    template = x509.CertificateRevocationListBuilder().issuer_name(NAME).last_update(NOW)
+    listed = sign_revocation_list(template.next_update(LATER), key)
+
+    identifier = asn1.encode_der(AlgorithmIdentifier(algorithm=algorithm.oid))
+    for whole, signed in (
+        (certificate.public_bytes(Encoding.DER), certificate.tbs_certificate_bytes),
+        (listed.public_bytes(Encoding.DER), listed.tbs_certlist_bytes),
+    ):
+        behind = whole[whole.index(signed) + len(signed) :]
+        assert behind.startswith(identifier)
+        assert identifier in signed
+
+
+@pytest.mark.parametrize("position", [0, -1])
+def test_half_a_signature_on_a_certificate_is_none(algorithm, position):
+    key = algorithm.generate()
+    certificate = sign_certificate(builder(), key.public_key(), key)
+    made = bytearray(certificate.signature)
+    made[position] ^= 1
+
+    with pytest.raises(InvalidHalves):
+        SIGNATURES[algorithm.name].verify(
+            key.public_key(), bytes(made), certificate.tbs_certificate_bytes
+        )
 
 
 def test_a_composite_authority_certifies_other_keys_too(algorithm):
