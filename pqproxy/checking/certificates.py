@@ -1,13 +1,18 @@
 """Section `certificates`: what we show to peers, what we believe, and how long that holds."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 from pqproxy.checking.findings import Finding, failure, good, warning
 from pqproxy.checking.subject import Subject
 from pqproxy.config.files import UnreadableFile
 from pqproxy.config.layouts import key_path
+from pqproxy.config.leaves import PassphraseFile
+from pqproxy.config.values import IdentityFiles
 from pqproxy.control.summary import lasting
+from pqproxy.crypto.keys import is_weakly_encrypted
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.own import Identity
 from pqproxy.identity.trust import Trust
@@ -24,7 +29,9 @@ def check_certificates(subject: Subject) -> Iterator[Finding]:
             yield _unusable("identity", f"identity {name}: ", identity)
         else:
             yield _identity(identity, subject.now)
-        yield from _key_file(subject, name)
+        yield from _secret_files(subject, name)
+    for files in subject.settings.identities:
+        yield from _key_form(files)
     for name, trust in subject.trust.items():
         if isinstance(trust, IdentityError):
             yield _unusable("trust", f"trust {name}: ", trust)
@@ -50,17 +57,37 @@ def _identity(identity: Identity, now: datetime) -> Finding:
     return good("identity", message)
 
 
-def _key_file(subject: Subject, name: str) -> Iterator[Finding]:
+def _secret_files(subject: Subject, name: str) -> Iterator[Finding]:
     entry, base = subject.parsed.file.identities[name], subject.parsed.base
     key = None if entry.key is None else base / entry.key
-    try:
+    with suppress(UnreadableFile):  # read a moment ago: somebody exchanges it just now
         path = key_path(base / entry.certificate, key)
-        mode = path.stat().st_mode
-    except (OSError, UnreadableFile):  # read a moment ago: somebody exchanges it just now
-        return
-    if mode & _OTHERS:
-        message = f"identity {name}: every user of this machine may read the key {path}"
-        yield warning("key-file", message, f"chmod o= {path}; if others had time, issue a new key")
+        if _is_exposed(path):
+            message = f"identity {name}: every user of this machine may read the key {path}"
+            hint = f"chmod o= {path}; if others had time, issue a new key"
+            yield warning("key-file", message, hint)
+    if isinstance(entry.passphrase, PassphraseFile):
+        path = base / entry.passphrase.path
+        if _is_exposed(path):
+            message = f"identity {name}: every user of this machine may read the passphrase {path}"
+            yield warning("passphrase-file", message, f"chmod o= {path}, and use another one")
+
+
+def _is_exposed(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & _OTHERS)
+    except OSError:
+        return False
+
+
+def _key_form(files: IdentityFiles) -> Iterator[Finding]:
+    if is_weakly_encrypted(files.key):
+        yield warning(
+            "key-form",
+            f"identity {files.name}: the key is encrypted in an old form: whoever has the file"
+            " tries passphrases fast",
+            "openssl pkcs8 -topk8 -v2 aes-256-cbc -scrypt -in KEY -out key.pem",
+        )
 
 
 def _trust(trust: Trust, now: datetime) -> Finding:

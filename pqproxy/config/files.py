@@ -1,5 +1,6 @@
 """Reads the files that a configuration names. What is in them is judged in `identity`."""
 
+import os
 from pathlib import Path
 
 from pqproxy.config.problems import did_you_mean, listed
@@ -28,6 +29,9 @@ def read_file(path: Path, limit: int = SIZE_LIMIT) -> bytes:
             content = stream.read(limit + 1)
     except FileNotFoundError:
         raise UnreadableFile(f"there is no {path}{_sibling(path)}") from None
+    except PermissionError:
+        message = f"{path} cannot be read: user {os.geteuid()} may not read it"
+        raise UnreadableFile(message) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or str(error)
         raise UnreadableFile(f"{path} cannot be read: {reason}") from None

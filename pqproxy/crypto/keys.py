@@ -98,6 +98,11 @@ def load_private_key(
     return cast(PrivateKey, key)
 
 
+def is_weakly_encrypted(pem: bytes) -> bool:
+    """Whether a passphrase is guessed fast: the old form hashes it once, with MD5."""
+    return _ENCRYPTED_IN_OLD_FORM in pem
+
+
 def encode_private_key(key: PrivateKey, passphrase: bytes | None = None) -> bytes:
     """Return the PEM of a key: PKCS#8, encrypted where there is a passphrase."""
     if isinstance(key, CompositePrivateKey):
@@ -134,7 +139,7 @@ def _is_encrypted(pem: bytes) -> bool:
         raise PrivateKeyError(
             "private key is in OpenSSH's format; convert it: ssh-keygen -p -m PKCS8 -f KEY"
         )
-    return keys == [_ENCRYPTED] or _ENCRYPTED_IN_OLD_FORM in pem
+    return keys == [_ENCRYPTED] or is_weakly_encrypted(pem)
 
 
 def _no_label(pem: bytes) -> str:
@@ -154,7 +159,7 @@ def _read_plain(pem: bytes, checked: bool) -> object | None:
 
 
 def _read_encrypted(pem: bytes, passphrase: bytes, checked: bool) -> object | None:
-    if _ENCRYPTED_IN_OLD_FORM in pem:
+    if is_weakly_encrypted(pem):
         return _read_old_form(pem, passphrase, checked)
     encrypted = _body(pem, _ENCRYPTED)
     if encrypted is None:
@@ -170,7 +175,7 @@ def _read_encrypted(pem: bytes, passphrase: bytes, checked: bool) -> object | No
 
 
 def _read_old_form(pem: bytes, passphrase: bytes, checked: bool) -> object:
-    """One round of MD5 stands before this cipher, so it cannot take long."""
+    """To derive its key cannot take long: see `is_weakly_encrypted`."""
     try:
         return serialization.load_pem_private_key(
             pem, password=passphrase, unsafe_skip_rsa_key_validation=checked

@@ -76,9 +76,9 @@ def unlock(files: IdentityFiles) -> IdentityFiles:
 def _private_key(files: IdentityFiles, checked: bool) -> PrivateKey:
     try:
         return load_private_key(files.key, passphrase=files.passphrase, checked=checked)
-    except CryptoError as error:  # it says what was found and how to convert it
-        message = f"identity {files.name}: {files.source}: {error}"
-    raise IdentityError(message)
+    except CryptoError as error:
+        found, _, fix = str(error).partition("; ")  # how to convert it
+    raise IdentityError(f"identity {files.name}: {files.source}: {found}", fix)
 
 
 def _check_match(

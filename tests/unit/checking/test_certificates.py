@@ -1,6 +1,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+)
 
 from pqproxy.checking.certificates import check_certificates
 from pqproxy.checking.findings import Level
@@ -61,6 +66,34 @@ def test_the_key_is_found_where_only_the_certificate_is_named(place, form):
     assert only(findings, "key-file").hint.startswith(f"chmod o= {path}")
 
 
+@pytest.mark.parametrize(("mode", "told"), [(0o600, False), (0o644, True)])
+def test_a_passphrase_that_every_user_may_read_is_a_warning(place, mode, told):
+    leaf = place.root.issue(uris=(SERVER,), dns=("localhost",))
+    place.write("server.key", encode_private_key(leaf.key, b"correct horse"))
+    place.write("passphrase", b"correct horse", mode)
+    entry = {"certificate": "server.crt", "key": "server.key", "passphrase": {"file": "passphrase"}}
+
+    findings = found(place.whole(identities={"server": entry}))
+
+    assert only(findings, "identity").level is Level.GOOD
+    assert ("passphrase-file" in levels(findings)) is told
+
+
+def test_a_key_under_a_passphrase_that_is_guessed_fast_is_a_warning(place, monkeypatch):
+    monkeypatch.setenv("PASS", "correct horse")
+    leaf = place.root.issue(uris=(SERVER,), dns=("localhost",))
+    old = leaf.key.private_bytes(
+        Encoding.PEM, PrivateFormat.TraditionalOpenSSL, BestAvailableEncryption(b"correct horse")
+    )
+    place.write("server.key", old)
+    entry = {"certificate": "server.crt", "key": "server.key", "passphrase": "${PASS}"}
+
+    findings = found(place.whole(identities={"server": entry}))
+
+    assert only(findings, "identity").level is Level.GOOD
+    assert only(findings, "key-form").hint.startswith("openssl pkcs8 -topk8")
+
+
 def test_an_encrypted_key_is_opened_or_named(place, monkeypatch):
     monkeypatch.setenv("PASS", "correct horse")
     leaf = place.root.issue(uris=(SERVER,), dns=("localhost",))
@@ -72,7 +105,8 @@ def test_an_encrypted_key_is_opened_or_named(place, monkeypatch):
 
     assert only(opened, "identity").level is Level.GOOD
     assert only(closed, "identity").level is Level.FAILURE
-    assert "no passphrase is given" in only(closed, "identity").message
+    assert only(closed, "identity").message.endswith("encrypted, and no passphrase is given")
+    assert only(closed, "identity").hint.startswith("give one (passphrase: in a configuration")
 
 
 @pytest.mark.parametrize(

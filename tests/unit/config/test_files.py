@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import pytest
 
 from pqproxy.config.files import (
@@ -34,6 +37,18 @@ def test_a_file_below_a_file_is_named(tmp_path):
 
     with pytest.raises(UnreadableFile, match="cannot be read: Not a directory"):
         read_file(tmp_path / "a" / "b")
+
+
+def test_a_file_of_somebody_else_is_named_with_who_may_not_read_it(tmp_path, monkeypatch):
+    """In a container nobody remembers which user that is."""
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+
+    with pytest.raises(UnreadableFile, match=rf"user {os.geteuid()} may not read it"):
+        read_file(tmp_path / "a")
 
 
 def test_a_path_with_a_nul_is_refused(tmp_path):
