@@ -43,7 +43,7 @@ from pqproxy.telemetry.reasons import ReasonCode
 
 _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
-_USABLE_KEYS = "use an ECDSA P-256 or P-384, RSA 2048-4096 or ML-DSA key"
+_USABLE_KEYS = "use an ECDSA P-256 or P-384, RSA 2048-4096, ML-DSA or composite key"
 # More names would make a refusal a page.
 _LISTED_ROOTS = 4
 

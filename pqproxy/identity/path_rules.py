@@ -166,6 +166,7 @@ DEPTH = Rule("depth", "§6.1", f"is more than {MAX_INTERMEDIATES} intermediates 
 KEY_IDENTIFIER = Rule(
     "key-identifier", "§4.2.1.1", "names another key than that of its issuer", _same_key
 )
+LEADS_NOWHERE = (ISSUER, LOOP, DEPTH, KEY_IDENTIFIER)  # there is no path, whatever it be like
 EFFORT = Rule("effort", "§6.1", "takes too many signatures to verify")
 SIGNATURE = Rule("signature", "§6.1.3 (a)(1)", "has a signature that does not verify")
 

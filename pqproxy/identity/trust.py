@@ -40,7 +40,7 @@ from pqproxy.identity.errors import (
 )
 from pqproxy.identity.names import MALFORMED, CertificateNames, SpiffeId, is_spiffe, read_names
 from pqproxy.identity.path_library import validate_path_by_library
-from pqproxy.identity.path_rules import RuleBroken
+from pqproxy.identity.path_rules import LEADS_NOWHERE, RuleBroken
 from pqproxy.identity.path_validation import validate_path
 from pqproxy.identity.peer import PeerIdentity, Purpose
 from pqproxy.identity.pem import is_self_issued
@@ -121,13 +121,14 @@ class Trust:
             return validate_path_by_library(certificates, self._store, purpose, now)
         except (VerificationError, RuleBroken, *MALFORMED) as error:
             evidence = Evidence(tuple(certificates), self.roots, self.name, purpose, now)
-            self._check_keys_above(evidence)
+            if not isinstance(error, RuleBroken) or error.rule in LEADS_NOWHERE:
+                self._check_keys_above(evidence)
             if isinstance(error, RuleBroken):
                 raise explain_rule(evidence, error) from None
             raise explain(evidence, str(error)) from None
 
     def _check_keys_above(self, evidence: Evidence) -> None:
-        """Refuse a chain that led to a root, but to one with a key that may not be there."""
+        """Refuse a chain that leads to a root, but to one with a key that may not be there."""
         if self._kinds is None:
             return
         with suppress(*MALFORMED):  # `explain` will say so

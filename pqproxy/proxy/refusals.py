@@ -27,7 +27,8 @@ _REASONS: dict[int, tuple[ReasonCode, str]] = {
     # Of the leaf, whose key is looked at before anybody judges the chain.
     AlertDescription.UNSUPPORTED_CERTIFICATE: (
         ReasonCode.WEAK_AUTHENTICATION,
-        "use an ECDSA P-256 or P-384, RSA 2048-4096 or ML-DSA key, in a certificate that may sign",
+        "use an ECDSA P-256 or P-384, RSA 2048-4096, ML-DSA or composite key, in a certificate that"
+        " may sign",
     ),
 }
 # What a server tells of itself by the alert that it answers our hello with.

@@ -93,6 +93,18 @@ def test_a_set_narrowed_to_some_kinds_takes_these_throughout_and_says_what_it_mi
         assert "certs init --algorithm mldsa65-ecdsa-p256" in refused.fix
 
 
+def test_a_root_that_does_not_count_is_not_blamed_for_what_its_namesake_signed():
+    """Where an authority has one name for its keys of both kinds."""
+    strong, weak = pki.root(COMPOSITE_KINDS[0]), pki.root()
+    narrow = trust(weak, strong).only(frozenset(COMPOSITE_KINDS))
+
+    assert refusal(
+        strong.issue(uris=(ID,), not_after=pki.PAST).chain_der, trusted=narrow
+    ).alert == ("certificate_expired")
+    below_weak = weak.issue(uris=(ID,), algorithm=COMPOSITE_KINDS[0]).chain_der
+    assert refusal(below_weak, trusted=narrow).reason == "weak_authentication"
+
+
 def test_a_set_is_only_ever_narrowed_further():
     strong = pki.root(COMPOSITE_KINDS[0])
     narrow = trust(strong).only(frozenset(COMPOSITE_KINDS)).only(frozenset({COMPOSITE_KINDS[0]}))
