@@ -148,7 +148,7 @@ def _unserved(title: str, egress: Egress, handshake: Handshake) -> Finding:
         demands = Demands(egress.profile, egress.groups, egress.authentication)
         late = handshake.outcome is Outcome.COMPLETED
         ours = demands.said(handshake.alert, UPSTREAM, authenticated=late)
-        hint = ours[1] if ours else fix_for_alert(handshake.alert, UPSTREAM)
+        hint = ours[1] if ours else fix_for_alert(handshake.alert, UPSTREAM, handshake.negotiated)
         message = f"{title}: it refuses us{when} ({alert_name(handshake.alert)})"
         return failure(_NAME, message, hint)
     if handshake.outcome is Outcome.COMPLETED:

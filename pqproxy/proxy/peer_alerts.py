@@ -2,7 +2,7 @@
 
 from pqproxy.proxy.descriptor import CLIENT, UPSTREAM, Side
 from pqproxy.telemetry.reasons import EndReason
-from pqproxy.tls import AlertDescription
+from pqproxy.tls import AlertDescription, Negotiated
 
 # How our client side says that it goes, for instance because its own client left: RFC 9846 has no
 # error alert for that but "none more specific" (§6.2), and a closure alert (§6.1) would call clean
@@ -18,6 +18,7 @@ NO_COMMON_GROUP = (
     "the server must speak X25519MLKEM768 (OpenSSL 3.5+, Go 1.24+, or `pqproxy serve` in front of"
     " it), or accept classical ones with policy: prefer"
 )
+_LISTED = 6  # signature schemes in one line
 _CERTIFICATE_UNFIT = "the server refuses our certificate; its own log says why"
 _UNTRUSTED_BY_CLIENT = "the client does not trust our certificate: give it the root that signed it"
 
@@ -28,8 +29,8 @@ _SAID_BY_SERVER: dict[int, str] = {
         "the server knows who we are and does not allow it: add our identity to its allow"
     ),
     AlertDescription.CERTIFICATE_REQUIRED: (
-        "the server wants a client certificate of a kind that it accepts (under groups: cnsa2 that"
-        " is ML-DSA-87): give this listener identities that fit"
+        "the server wants a client certificate, of a kind that it accepts: give this listener an"
+        " identity that fits (pqproxy certs issue --algorithm)"
     ),
     AlertDescription.UNKNOWN_CA: (
         "the server does not trust who signed our certificate: add our root to its trust, or send"
@@ -81,8 +82,18 @@ def alert_for_end(reason: EndReason, side: Side) -> AlertDescription:
     return AlertDescription.INTERNAL_ERROR
 
 
-def fix_for_alert(alert: int, side: Side) -> str:
-    """What helps when the peer on `side` sent this alert; empty where no help is needed."""
+def fix_for_alert(alert: int, side: Side, negotiated: Negotiated | None = None) -> str:
+    """What helps when the peer on `side` sent this alert; empty where no help is needed.
+
+    A server tells only after the handshake that it misses a certificate; what it asked for is in
+    what was `negotiated`.
+    """
+    unmet = () if negotiated is None else negotiated.unmet_request[:_LISTED]
+    if unmet and negotiated is not None and alert == AlertDescription.CERTIFICATE_REQUIRED:
+        return (
+            f"the server asks for a certificate that signs with {negotiated.schemes.names(unmet)};"
+            " give this listener such an identity (pqproxy certs issue --algorithm)"
+        )
     if side is CLIENT:
         return _SAID_BY_CLIENT.get(alert, "see the client's own log: our TLS did not suit it")
     return _SAID_BY_SERVER.get(alert, "see the server's own log: our TLS did not suit it")

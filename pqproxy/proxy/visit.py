@@ -90,8 +90,9 @@ class Visit:
         if self.tls is None or self.tls.failed is None:
             return None, None
         failed = self.tls.failed  # an alert, or nonsense, after the handshake
-        fix = fix_for_alert(failed.alert, self.tls.side) if failed.by_peer else None
-        return failed.reason, fix
+        if not failed.by_peer:
+            return failed.reason, None
+        return failed.reason, fix_for_alert(failed.alert, self.tls.side, self.negotiated)
 
     def _refusal(self, ended: Ended, reason: ReasonCode) -> RefusalLine:
         offer = None if self.tls is None else self.tls.offer

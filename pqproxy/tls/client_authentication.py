@@ -56,6 +56,8 @@ from pqproxy.tls.signatures import (
 )
 from pqproxy.tls.values import dataclass
 
+_REPORTED_SCHEMES = 32  # of a request that was not met: a server may list thousands
+
 
 @dataclass(frozen=True, slots=True)
 class HandshakeKeys:
@@ -252,7 +254,9 @@ class WaitServerFinished:
         choice = select_credential(progress.context.config, progress.requested_schemes)
         flight.add(Certificate(choice.credential.chain if choice else ()).message())
         if choice is None:
-            return _finish(progress, flight, finished_hash)
+            unmet = progress.requested_schemes[:_REPORTED_SCHEMES]
+            told = replace(progress.negotiated, unmet_request=unmet)
+            return _finish(replace(progress, negotiated=told), flight, finished_hash)
         content = certificate_verify_content(CLIENT_CONTEXT, flight.transcript.hash())
         flight.do(Sign(choice.credential, choice.row.algorithm, content))
         next_state = WaitClientSignature(

@@ -82,6 +82,8 @@ class Negotiated:
     hello_retry: bool
     resumed: bool = False  # by a ticket: nobody showed a certificate in this handshake
     authentication: Authentication | None = None  # of the peer; None where no clock was given
+    # As client: the schemes of a request for a certificate that none of ours answers, the first few
+    unmet_request: tuple[int, ...] = ()
     schemes: SchemeTable = field(default=SCHEMES, repr=False, compare=False)  # names them
 
     @property

@@ -3,6 +3,7 @@ import pytest
 from pqproxy.config.values import PeerAuthentication, Profile
 from pqproxy.proxy.demands import Demands
 from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
+from pqproxy.telemetry.log import LONGEST_VALUE
 from pqproxy.telemetry.reasons import ReasonCode
 from pqproxy.tls import AlertDescription, Failed
 
@@ -108,6 +109,14 @@ def test_who_signs_with_what_was_not_asked_for_is_told_what_is(side, who):
     assert reason is ReasonCode.WEAK_AUTHENTICATION
     assert who in fix
     assert CNSA2.refusal(weak(AlertDescription.ILLEGAL_PARAMETER), side)[0] is ReasonCode.PROFILE
+
+
+@pytest.mark.parametrize("side", [CLIENT, UPSTREAM])
+@pytest.mark.parametrize("demands", [HYBRID, POST_QUANTUM, CNSA2, Demands()])
+def test_what_helps_fits_into_a_log_line(demands, side):
+    for failed in (*map(refused, AlertDescription), *map(weak, AlertDescription)):
+        for advice in (demands.refusal(failed, side), demands.said(failed.alert, side)):
+            assert advice is None or len(advice[1]) <= LONGEST_VALUE
 
 
 def test_a_server_that_finds_nothing_in_common_may_lack_the_certificate():

@@ -4,7 +4,7 @@ from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
 from pqproxy.proxy.peer_alerts import GOING, alert_for_end, end_for_alert, fix_for_alert
 from pqproxy.telemetry.log import LONGEST_VALUE
 from pqproxy.telemetry.reasons import EndReason
-from pqproxy.tls import AlertDescription
+from pqproxy.tls import AlertDescription, CipherSuite, Negotiated
 
 
 @pytest.mark.parametrize(
@@ -12,7 +12,7 @@ from pqproxy.tls import AlertDescription
     [
         (AlertDescription.ACCESS_DENIED, UPSTREAM, "its allow"),
         (AlertDescription.ACCESS_DENIED, CLIENT, "its expect"),
-        (AlertDescription.CERTIFICATE_REQUIRED, UPSTREAM, "identities"),
+        (AlertDescription.CERTIFICATE_REQUIRED, UPSTREAM, "an identity that fits"),
         (AlertDescription.UNKNOWN_CA, UPSTREAM, "our root"),
         (AlertDescription.UNKNOWN_CA, CLIENT, "does not trust our certificate"),
         (AlertDescription.HANDSHAKE_FAILURE, UPSTREAM, "policy: prefer"),
@@ -20,6 +20,27 @@ from pqproxy.tls import AlertDescription
 )
 def test_an_alert_means_something_else_from_a_server_than_from_a_client(alert, side, words):
     assert words in fix_for_alert(alert, side)
+
+
+def test_a_server_that_misses_a_certificate_asked_for_one_of_a_kind():
+    """Its alert comes after the handshake, in which it said what it takes."""
+    negotiated = Negotiated(
+        group=0x11EC,
+        cipher_suite=CipherSuite.TLS_AES_256_GCM_SHA384,
+        signature_scheme=None,
+        peer_signature_scheme=0x0403,
+        peer_chain=(),
+        server_name=None,
+        alpn_protocol=None,
+        hello_retry=False,
+        unmet_request=(0xFE45, 0xFE49, 0x0905, 0x0906, 0x0904, 0x0503, 0x0403),
+    )
+    fix = fix_for_alert(AlertDescription.CERTIFICATE_REQUIRED, UPSTREAM, negotiated)
+
+    assert "a certificate that signs with mldsa65_ecdsa_p256, mldsa87_ecdsa_p384" in fix
+    assert "0x" not in fix
+    assert len(fix) <= LONGEST_VALUE
+    assert "our root" in fix_for_alert(AlertDescription.UNKNOWN_CA, UPSTREAM, negotiated)
 
 
 @pytest.mark.parametrize("side", [CLIENT, UPSTREAM])
