@@ -24,6 +24,11 @@ _REASONS: dict[int, tuple[ReasonCode, str]] = {
         "give the client a certificate (`pqproxy certs issue`), or ask for none with"
         " client_auth: none",
     ),
+    AlertDescription.DECRYPT_ERROR: (
+        ReasonCode.PROTOCOL_ERROR,
+        "the peer's private key, or one half of it, is not that of its certificate: issue both"
+        " anew; or somebody changes what it sends",
+    ),
     # Of the leaf, whose key is looked at before anybody judges the chain.
     AlertDescription.UNSUPPORTED_CERTIFICATE: (
         ReasonCode.WEAK_AUTHENTICATION,

@@ -164,12 +164,13 @@ async def _announce(crew: Crew, bound: Bound, reloader: Reloader, notifier: Noti
 
 def _announce_listener(role: str, listener: Ingress | Egress, target: str, bound: Bound) -> None:
     logger.info(
-        "%s %s at %s to %s, policy %s, identities %s",
+        "%s %s at %s to %s, policy %s, authentication %s, identities %s",
         role,
         listener.name,
         ", ".join(bound.addresses(listener.name)),
         target,
         listener.policy,
+        listener.authentication,
         ", ".join(listener.identities) or "none",
     )
 

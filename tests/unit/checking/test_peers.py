@@ -56,7 +56,7 @@ def test_a_refusal_that_comes_after_the_handshake_is_waited_for(place):
 
     assert finding.level is Level.FAILURE
     assert finding.message.endswith("it refuses us after the handshake (certificate_required)")
-    assert "identities" in finding.hint
+    assert "asks for a certificate that signs with mldsa65_ecdsa_p256, " in finding.hint
 
 
 def test_our_identity_is_shown_and_may_be_refused(place):

@@ -20,6 +20,7 @@ from pqproxy.tls import AlertDescription, Failed
         (AlertDescription.CERTIFICATE_REQUIRED, ReasonCode.NO_CLIENT_CERTIFICATE),
         (AlertDescription.UNSUPPORTED_CERTIFICATE, ReasonCode.WEAK_AUTHENTICATION),
         (AlertDescription.DECODE_ERROR, ReasonCode.PROTOCOL_ERROR),
+        (AlertDescription.DECRYPT_ERROR, ReasonCode.PROTOCOL_ERROR),
     ],
 )
 def test_each_alert_of_ours_has_a_reason_code_and_a_fix(alert, reason):

@@ -34,8 +34,8 @@ def test_readiness_names_each_listener_its_policy_and_its_identities(supervise):
 
     port = supervisor.address("ingress llm")[1]
     assert (
-        f"ingress llm at 127.0.0.1:{port} to 127.0.0.1:9, policy require, identities none"
-        in supervisor.log
+        f"ingress llm at 127.0.0.1:{port} to 127.0.0.1:9, policy require, authentication any,"
+        " identities none" in supervisor.log
     )
 
 
