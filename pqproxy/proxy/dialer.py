@@ -12,7 +12,7 @@ from pqproxy.proxy.socket_options import configure
 from pqproxy.telemetry.labels import ConnectResult
 
 _UNIX_RETRY = 0.02
-_IN_PROGRESS = (errno.EINPROGRESS, errno.EINTR)
+_IN_PROGRESS = (errno.EINPROGRESS, errno.EALREADY, errno.EINTR)
 
 
 class DialFailed(Exception):
@@ -36,31 +36,28 @@ async def dial(address: Address, patience: float | None, poller: Poller) -> sock
     """
     loop = poller.loop
     deadline = None if patience is None else loop.time() + patience
-    try:
-        async with asyncio.timeout_at(deadline):
-            endpoints = await _resolve(address, loop)
-    except TimeoutError:
-        raise DialFailed(ConnectResult.TIMEOUT, f"{address}: the name takes too long") from None
-    except OSError as error:
-        raise DialFailed(ConnectResult.UNRESOLVED, f"{address}: {error.strerror}") from None
-    failure = DialFailed(ConnectResult.UNRESOLVED, f"{address}: the name has no address")
+    endpoints = await _resolve(address, deadline, loop)
+    failure: DialFailed | None = None
     for position, endpoint in enumerate(endpoints):
         # An address that swallows everything must not use up the time of the others.
         left = None if deadline is None else max(deadline - loop.time(), 0)
         share = None if left is None else left / (len(endpoints) - position)
         try:
-            async with asyncio.timeout(share):
-                return await _connect(endpoint, poller)
+            return await _connect(endpoint, share, poller)
         except TimeoutError:
             failure = DialFailed(ConnectResult.TIMEOUT, f"{address}: no answer")
         except ConnectionRefusedError:
             failure = DialFailed(ConnectResult.REFUSED, f"{address}: connection refused")
         except OSError as error:
             failure = DialFailed(ConnectResult.UNREACHABLE, f"{address}: {error.strerror}")
+    if failure is None:
+        failure = DialFailed(ConnectResult.UNRESOLVED, f"{address}: the name has no address")
     raise failure
 
 
-async def _resolve(address: Address, loop: asyncio.AbstractEventLoop) -> list[_Endpoint]:
+async def _resolve(
+    address: Address, deadline: float | None, loop: asyncio.AbstractEventLoop
+) -> list[_Endpoint]:
     if isinstance(address, UnixAddress):
         return [_Endpoint(socket.AF_UNIX, address.path)]
     for family in (socket.AF_INET, socket.AF_INET6):
@@ -69,7 +66,13 @@ async def _resolve(address: Address, loop: asyncio.AbstractEventLoop) -> list[_E
         except OSError:
             continue
         return [_Endpoint(family, (address.host, address.port))]  # no thread for a literal
-    found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    try:
+        async with asyncio.timeout_at(deadline):
+            found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    except TimeoutError:
+        raise DialFailed(ConnectResult.TIMEOUT, f"{address}: the name takes too long") from None
+    except OSError as error:
+        raise DialFailed(ConnectResult.UNRESOLVED, f"{address}: {error.strerror}") from None
     return list(
         dict.fromkeys(
             _Endpoint(family, sockaddr)  # type: ignore[arg-type] # an Internet family has host and port
@@ -79,21 +82,30 @@ async def _resolve(address: Address, loop: asyncio.AbstractEventLoop) -> list[_E
     )
 
 
-async def _connect(endpoint: _Endpoint, poller: Poller) -> socket.socket:
+async def _connect(endpoint: _Endpoint, patience: float | None, poller: Poller) -> socket.socket:
     sock = socket.socket(endpoint.family, socket.SOCK_STREAM)
     try:
         configure(sock)
         status = sock.connect_ex(endpoint.address)
-        if status == errno.EAGAIN:
-            status = await _retry(sock, endpoint)
         if status in _IN_PROGRESS:
-            status = await _Connecting(sock, poller).outcome()
+            # Who is on this machine has answered by now, and there is nothing to wait for.
+            status = sock.connect_ex(endpoint.address)
+        if status in _IN_PROGRESS or status == errno.EAGAIN:
+            async with asyncio.timeout(patience):
+                status = await _outcome(sock, endpoint, status, poller)
         if status:
             raise OSError(status, os.strerror(status))
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+async def _outcome(sock: socket.socket, endpoint: _Endpoint, status: int, poller: Poller) -> int:
+    """Wait for 0 or an errno."""
+    if status == errno.EAGAIN:
+        status = await _retry(sock, endpoint)
+    return await _Connecting(sock, poller).outcome() if status in _IN_PROGRESS else status
 
 
 async def _retry(sock: socket.socket, endpoint: _Endpoint) -> int:
