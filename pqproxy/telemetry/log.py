@@ -23,6 +23,8 @@ LONGEST_MESSAGE = 800
 LONGEST_TRACEBACK = 1200
 
 logger = logging.getLogger("pqproxy")
+# Of lines that may be left out: then no record is made, only to be thrown away.
+_connections = logging.getLogger("pqproxy.connections")
 
 # Ends that somebody has to do something about, unlike a client that leaves.
 _TROUBLE = frozenset(
@@ -112,7 +114,8 @@ class RefusalLine(Line):
 
 def write(line: Line) -> None:
     """Log a line of a connection."""
-    logger.log(line.level, line)
+    to = _connections if isinstance(line, ConnectionLine) else logger
+    to.log(line.level, line)
 
 
 def configure(log_format: str = "auto", connections: bool = True, tty: bool | None = None) -> None:
@@ -125,15 +128,10 @@ def configure(log_format: str = "auto", connections: bool = True, tty: bool | No
         log_format = "text" if (stderr_is_terminal() if tty is None else tty) else "json"
     handler = StderrHandler()
     handler.setFormatter(TextFormatter() if log_format == "text" else JsonFormatter())
-    if not connections:
-        handler.addFilter(_is_no_routine)
+    _connections.setLevel(logging.INFO if connections else logging.WARNING)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-
-
-def _is_no_routine(record: logging.LogRecord) -> bool:
-    return record.levelno > logging.INFO or not isinstance(record.msg, ConnectionLine)
 
 
 def stderr_is_terminal() -> bool:
