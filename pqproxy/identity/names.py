@@ -7,10 +7,13 @@ Whoever makes a certificate chooses its names, so nothing here goes into a messa
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.utils import CryptographyDeprecationWarning
+
+from pqproxy.crypto.peer_certificates import KEPT
 
 _SCHEME = "spiffe://"
 _SPIFFE_LIMIT = 2048  # bytes, the SPIFFE ID standard §2.3
@@ -93,6 +96,7 @@ class CertificateNames:
         return printable((*self.uris, *self.dns_names, *self.ip_addresses, self.subject)[0])
 
 
+@lru_cache(maxsize=KEPT)
 def read_names(certificate: x509.Certificate) -> CertificateNames:
     """Read the names of a certificate. Raises one of MALFORMED when they do not parse."""
     try:

@@ -7,11 +7,13 @@ can be judged again when other lists come, and a resumption by what its ticket s
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography import x509
 
 from pqproxy.config.patterns import SERIAL
 from pqproxy.config.values import RevokedSerials, TrustFiles
+from pqproxy.crypto.peer_certificates import KEPT
 from pqproxy.identity.errors import ACCESS_DENIED, CERTIFICATE_REVOKED, Refused
 from pqproxy.identity.patterns import IdentityPatterns
 from pqproxy.identity.peer import CertificateId, PeerIdentity
@@ -28,7 +30,12 @@ _LONGEST = 1 << 8 * SERIAL_BYTES
 
 def identify(path: Iterable[x509.Certificate]) -> tuple[CertificateId, ...]:
     """What is remembered of certificates."""
-    return tuple(CertificateId(issuer_digest(one.issuer), one.serial_number) for one in path)
+    return tuple(map(_identify, path))
+
+
+@lru_cache(maxsize=KEPT)
+def _identify(certificate: x509.Certificate) -> CertificateId:
+    return CertificateId(issuer_digest(certificate.issuer), certificate.serial_number)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from cryptography import x509
 from cryptography.x509.verification import Store, VerificationError
 
 from pqproxy.config.values import TrustFiles
-from pqproxy.crypto.certificate_size import is_too_large
 from pqproxy.crypto.keys import key_algorithm
+from pqproxy.crypto.peer_certificates import TooLarge, read_certificate
 from pqproxy.crypto.spki import certificate_key
 from pqproxy.crypto.x509_verification import involves_composite
 from pqproxy.identity.diagnosis import (
@@ -175,14 +175,16 @@ def _parse_chain(chain: Sequence[bytes], purpose: Purpose) -> list[x509.Certific
             f"the chain has {len(chain)} certificates, at most {MAX_CERTIFICATES} are read",
             "send the leaf and its intermediates only",
         )
-    for position, der in enumerate(chain):
-        if is_too_large(der, authority=position > 0):
-            raise malformed(
-                f"certificate {position + 1} of the chain is far too large",
-                "issue it with fewer names and extensions",
-            )
+    read: list[x509.Certificate] = []
     try:
-        return _distinct([x509.load_der_x509_certificate(bytes(der)) for der in chain])
+        for position, der in enumerate(chain):
+            read.append(read_certificate(bytes(der), authority=position > 0))
+        return _distinct(read)
+    except TooLarge:
+        raise malformed(
+            f"certificate {len(read) + 1} of the chain is far too large",
+            "issue it with fewer names and extensions",
+        ) from None
     except MALFORMED:
         # The library's message may quote what the peer sent; that it does not parse is enough.
         raise malformed("a certificate does not parse", "issue the certificate again") from None

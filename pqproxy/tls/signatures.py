@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from pqproxy.crypto import InvalidSignature, Provider, PublicKey, key_algorithm
-from pqproxy.crypto.certificate_size import is_too_large
+from pqproxy.crypto.peer_certificates import TooLarge, read_certificate
 from pqproxy.crypto.spki import certificate_key
 from pqproxy.tls.alerts import (
     AlertDescription,
@@ -75,14 +75,14 @@ def leaf_public_key(certificate: bytes) -> PublicKey:
     Raises:
         FatalAlert: bad_certificate or unsupported_certificate.
     """
-    if is_too_large(certificate, authority=False):
-        raise FatalAlert(
-            AlertDescription.BAD_CERTIFICATE, "the peer's certificate is far too large"
-        )
     try:
-        parsed = x509.load_der_x509_certificate(certificate)
+        parsed = read_certificate(certificate, authority=False)
         may_sign = _may_sign(parsed)
         public_key = certificate_key(parsed)
+    except TooLarge:
+        raise FatalAlert(
+            AlertDescription.BAD_CERTIFICATE, "the peer's certificate is far too large"
+        ) from None
     except UnsupportedAlgorithm:
         raise _unsupported("the peer's key is of an unsupported type") from None
     except _MALFORMED:
