@@ -15,13 +15,13 @@ from cryptography import x509
 
 from pqproxy.crypto.algorithms import PrivateKey, PublicKey
 from pqproxy.crypto.errors import CryptoError
-from pqproxy.crypto.keys import encode_private_key, load_private_key
+from pqproxy.crypto.keys import encode_private_key
 from pqproxy.crypto.spki import certificate_key
 from pqproxy.identity import certificates
 from pqproxy.identity.certificates import ALGORITHMS, LeafNames, Validity, preference
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.files import already_exists, make_directory, read, write_pair
-from pqproxy.identity.leaves import LeafFiles, leaf_files
+from pqproxy.identity.leaves import LeafFiles, leaf_files, read_key
 from pqproxy.identity.names import SpiffeId, issuer_of
 from pqproxy.identity.pem import encode, read_certificates
 from pqproxy.identity.roots import declared_domain
@@ -50,6 +50,14 @@ class Authority:
         return declared_domain(self.certificate, str(self.path))
 
 
+@dataclass(frozen=True, slots=True)
+class LeafOptions:
+    """How leaves are issued."""
+
+    days: int = LEAF_DAYS
+    passphrase: bytes | None = field(default=None, repr=False)  # of their keys
+
+
 def root_path(directory: Path, algorithm: str) -> Path:
     """Return the place of a root's certificate."""
     return directory / "ca" / algorithm / "ca.crt"
@@ -68,8 +76,12 @@ def create_authority(
     now: datetime,
     trust_domain: str | None = None,
     days: int = ROOT_DAYS,
+    passphrase: bytes | None = None,
 ) -> Authority:
-    """Make a root. Raises IdentityError when one of that algorithm is there already."""
+    """Make a root, its key under a passphrase where one is given.
+
+    Raises IdentityError when one of that algorithm is there already.
+    """
     check_algorithm(algorithm)
     validity = Validity.starting(now, days)
     private_key = ALGORITHMS[algorithm]()
@@ -77,13 +89,13 @@ def create_authority(
     authority = Authority(directory, algorithm, certificate, private_key)
     make_directory(authority.path.parent)
     write_pair(
-        (authority.path.with_suffix(".key"), encode_private_key(private_key)),
+        (authority.path.with_suffix(".key"), encode_private_key(private_key, passphrase)),
         (authority.path, encode(certificate)),
     )
     return authority
 
 
-def open_authority(directory: Path, algorithm: str) -> Authority:
+def open_authority(directory: Path, algorithm: str, passphrase: bytes | None = None) -> Authority:
     """Load a root and its key. Raises IdentityError when it is not there or not readable."""
     check_algorithm(algorithm)
     path = root_path(directory, algorithm)
@@ -94,10 +106,7 @@ def open_authority(directory: Path, algorithm: str) -> Authority:
         )
     certificate = read_certificates(read(path), str(path))[0]
     key_path = path.with_suffix(".key")
-    try:
-        private_key = load_private_key(read(key_path))
-    except CryptoError as error:
-        raise IdentityError(f"{key_path}: {error}") from None
+    private_key = read_key(key_path, passphrase)
     if private_key.public_key() != certificate_key(certificate):
         raise IdentityError(
             f"{key_path} does not belong to {path}", "put back the key it was made with"
@@ -105,24 +114,27 @@ def open_authority(directory: Path, algorithm: str) -> Authority:
     return Authority(directory, algorithm, certificate, private_key)
 
 
-def open_authorities(directory: Path, algorithm: str | None = None) -> tuple[Authority, ...]:
+def open_authorities(
+    directory: Path, algorithm: str | None = None, passphrase: bytes | None = None
+) -> tuple[Authority, ...]:
     """Load every authority of a directory, or the one of an algorithm. Raises IdentityError."""
-    if algorithm is not None:
-        return (open_authority(directory, algorithm),)
-    found = tuple(open_authority(directory, path.parent.name) for path in roots(directory))
-    if not found:
+    there = [path.parent.name for path in roots(directory)]
+    if algorithm is None and not there:
         raise IdentityError(
             f"there is no authority in {directory}",
             f"make one: pqproxy certs init --dir {directory}",
         )
-    return found
+    wanted = there if algorithm is None else [algorithm]
+    return tuple(open_authority(directory, one, passphrase) for one in wanted)
 
 
-def open_issuer(directory: Path, certificate: x509.Certificate, where: Path) -> Authority:
+def open_issuer(
+    directory: Path, certificate: x509.Certificate, where: Path, passphrase: bytes | None = None
+) -> Authority:
     """Load the authority that signed a certificate. Raises IdentityError when it is not here."""
     for path in roots(directory):
         if read_certificates(read(path), str(path))[0].subject == certificate.issuer:
-            return open_authority(directory, path.parent.name)
+            return open_authority(directory, path.parent.name, passphrase)
     raise IdentityError(
         f"{where} was not signed by an authority of {directory}, but by {issuer_of(certificate)}",
         "say where that is: --dir DIR",
@@ -136,7 +148,7 @@ def issue(
 
     Raises IdentityError for names that cannot be issued and for files that exist.
     """
-    (files,) = issue_from([authority], name, names, now=now, days=days)
+    (files,) = issue_from([authority], name, names, now=now, options=LeafOptions(days))
     return files
 
 
@@ -146,21 +158,23 @@ def issue_from(
     names: LeafNames,
     *,
     now: datetime,
-    days: int = LEAF_DAYS,
+    options: LeafOptions,
 ) -> tuple[LeafFiles, ...]:
     """Make a leaf and its key from each authority: all of them, or none is written."""
     made = []
+    validity = Validity.starting(now, options.days)
     for authority in authorities:
         files = leaf_files(authority.directory, name, authority.algorithm)
         for path in (files.key, files.certificate):
             if path.exists() or path.is_symlink():
                 raise already_exists(path)
         key = ALGORITHMS[authority.algorithm]()
-        leaf = certify(authority, key.public_key(), name, names, Validity.starting(now, days))
+        leaf = certify(authority, key.public_key(), name, names, validity)
         made.append((files, key, leaf))
     for files, key, leaf in made:
         make_directory(files.certificate.parent)
-        write_pair((files.key, encode_private_key(key)), (files.certificate, encode(leaf)))
+        key_pem = encode_private_key(key, options.passphrase)
+        write_pair((files.key, key_pem), (files.certificate, encode(leaf)))
     return tuple(files for files, _, _ in made)
 
 

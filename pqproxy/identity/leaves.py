@@ -15,7 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from pqproxy.crypto.algorithms import PrivateKey, PublicKey
-from pqproxy.crypto.keys import key_algorithm
+from pqproxy.crypto.errors import CryptoError
+from pqproxy.crypto.keys import key_algorithm, load_private_key
 from pqproxy.identity.certificates import preference
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.files import read
@@ -94,6 +95,16 @@ def earlier_leaves(directory: Path, name: str) -> Iterator[Leaf]:
 def leaf_names(directory: Path) -> tuple[str, ...]:
     """Return every name of which there is a certificate."""
     return tuple(sorted({path.parent.name for path in directory.glob("leaf/*/*.crt")}))
+
+
+def read_key(path: Path, passphrase: bytes | None = None) -> PrivateKey:
+    """Read a private key. Raises IdentityError naming its file, which holds nothing of the key."""
+    pem = read(path)
+    try:
+        return load_private_key(pem, passphrase=passphrase)
+    except CryptoError as error:
+        message = f"{path}: {error}"
+    raise IdentityError(message)
 
 
 def _read(name: str, path: Path) -> Leaf:

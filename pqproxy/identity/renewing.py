@@ -4,22 +4,20 @@ All leaves of a name change at one moment, and each certificate with its key: se
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
 
 from pqproxy.crypto.algorithms import PrivateKey
-from pqproxy.crypto.errors import CryptoError
-from pqproxy.crypto.keys import encode_private_key, load_private_key
+from pqproxy.crypto.keys import encode_private_key
 from pqproxy.crypto.spki import certificate_key
 from pqproxy.identity.authority import Authority, certify, open_issuer
 from pqproxy.identity.certificates import ALGORITHMS, CLOCK_SKEW, LeafNames, Validity
 from pqproxy.identity.errors import IdentityError
-from pqproxy.identity.files import read
 from pqproxy.identity.generations import replace_together
-from pqproxy.identity.leaves import Leaf, leaf_directory
+from pqproxy.identity.leaves import Leaf, leaf_directory, read_key
 from pqproxy.identity.names import read_names
 from pqproxy.identity.pem import encode
 
@@ -34,6 +32,8 @@ class RenewalOptions:
 
     days: int | None = None  # None: as long as the certificate before
     keep_key: bool = False
+    passphrase: bytes | None = field(default=None, repr=False)  # of the authority's key
+    key_passphrase: bytes | None = field(default=None, repr=False)  # of the leaf's, old and new
 
 
 NEW_KEY = RenewalOptions()
@@ -71,11 +71,13 @@ def renew(
     made = []
     for leaf in leaves:
         key = _key(leaf, options)
-        issuer = open_issuer(directory, leaf.certificate, leaf.files.certificate)
+        issuer = open_issuer(
+            directory, leaf.certificate, leaf.files.certificate, options.passphrase
+        )
         certificate = _certify(leaf, key, issuer, now, options)
         made.append(certificate)
         files[leaf.files.certificate.name] = encode(certificate)
-        files[leaf.files.key.name] = encode_private_key(key)
+        files[leaf.files.key.name] = encode_private_key(key, options.key_passphrase)
     replace_together(leaf_directory(directory, leaves[0].name), files, now)
     return tuple(made)
 
@@ -119,10 +121,7 @@ def _key(leaf: Leaf, options: RenewalOptions) -> PrivateKey:
             f"make a request there (pqproxy certs csr {leaf.name} --keep-key), and sign it here"
             " with pqproxy certs sign --renew",
         )
-    try:
-        before = load_private_key(read(path))
-    except CryptoError as error:
-        raise IdentityError(f"{path}: {error}") from None
+    before = read_key(path, options.key_passphrase)
     if before.public_key() != certificate_key(leaf.certificate):
         raise IdentityError(
             f"{path} does not belong to {leaf.files.certificate}",

@@ -7,7 +7,7 @@ A certificate that is carried back for a key that was kept replaces the one befo
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -15,8 +15,7 @@ from cryptography import x509
 
 from pqproxy.crypto.algorithms import PrivateKey
 from pqproxy.crypto.composite_keys import CompositePublicKey
-from pqproxy.crypto.errors import CryptoError
-from pqproxy.crypto.keys import encode_private_key, load_private_key
+from pqproxy.crypto.keys import encode_private_key
 from pqproxy.identity.authority import (
     LEAF_DAYS,
     Authority,
@@ -26,18 +25,23 @@ from pqproxy.identity.authority import (
     root_path,
     roots,
 )
-from pqproxy.identity.certificates import ALGORITHMS, DEFAULT_ALGORITHMS, LeafNames, Validity
+from pqproxy.identity.certificates import (
+    ALGORITHMS,
+    DEFAULT_ALGORITHMS,
+    LeafNames,
+    Validity,
+    preference,
+)
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.files import (
     CERTIFICATE_MODE,
     KEY_MODE,
     already_exists,
     make_directory,
-    read,
     write_new,
 )
 from pqproxy.identity.generations import replace_together
-from pqproxy.identity.leaves import LeafFiles, find_leaves, leaf_directory, leaf_files
+from pqproxy.identity.leaves import LeafFiles, find_leaves, leaf_directory, leaf_files, read_key
 from pqproxy.identity.names import read_names
 from pqproxy.identity.pem import encode
 from pqproxy.identity.requests import Request, build_request
@@ -52,34 +56,52 @@ class Signed:
     certificate: x509.Certificate
 
 
+@dataclass(frozen=True, slots=True)
+class KeyOptions:
+    """Which keys are requested for."""
+
+    algorithm: str | None = None  # None: a hybrid one and a standard one
+    keep: bool = False  # those that are there
+    passphrase: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SigningOptions:
+    """How requests are signed."""
+
+    days: int = LEAF_DAYS
+    algorithm: str | None = None  # of the authority, where the kind of the key does not say it
+    renew: bool = False  # what is there gives way
+    passphrase: bytes | None = field(default=None, repr=False)  # of the authority's key
+
+
 def request_leaves(
     directory: Path,
     name: str,
     names: LeafNames | None,
     target: Path,
-    algorithm: str | None = None,
-    keep_key: bool = False,
+    options: KeyOptions,
 ) -> tuple[Path, ...]:
     """Write one new file of requests for leaves of a name, and return where their keys lie.
 
-    The keys are made, or with `keep_key` those that are there; then `names` may be None for those
-    of their certificates. Raises IdentityError for files that exist, or with `keep_key` do not.
+    The keys are made, or those that are there are kept; then `names` may be None for those of
+    their certificates. Raises IdentityError for files that exist, or that shall be kept and do not.
     """
     base = leaf_directory(directory, name)
     if target.exists() or target.is_symlink():
         raise already_exists(target)
-    if keep_key:
-        keys = _kept_keys(base, algorithm)
+    if options.keep:
+        keys = _kept_keys(base, options)
         names = names or _certified_names(directory, name)
     else:
-        keys = _new_keys(directory, name, algorithm)
+        keys = _new_keys(directory, name, options.algorithm)
     if names is None:
         raise IdentityError("a certificate needs a name that peers can check", "give --spiffe …")
     requests = b"".join(build_request(key, name, names) for key in keys.values())
     make_directory(base)
     for path, key in keys.items():
-        if not keep_key:
-            write_new(path, encode_private_key(key), KEY_MODE)
+        if not options.keep:
+            write_new(path, encode_private_key(key, options.passphrase), KEY_MODE)
     write_new(target, requests, CERTIFICATE_MODE)
     return tuple(keys)
 
@@ -90,28 +112,26 @@ def sign_requests(
     requests: Sequence[Request],
     *,
     now: datetime,
-    days: int = LEAF_DAYS,
-    algorithm: str | None = None,
-    renew: bool = False,
+    options: SigningOptions,
 ) -> tuple[Signed, ...]:
     """Certify the keys and the names of requests: all of them, or none.
 
-    `algorithm` names the authority where the kind of the key does not. Raises IdentityError for
-    names that it may not sign, and unless `renew` for certificates that are there already.
+    Raises IdentityError for names that the authority may not sign, and unless they are to be
+    renewed for certificates that are there already.
     """
     signed = []
     for request in requests:
         path = leaf_files(directory, name, request.algorithm).certificate
-        if not renew and (path.exists() or path.is_symlink()):
+        if not options.renew and (path.exists() or path.is_symlink()):
             raise IdentityError(
                 f"{path} exists and is never overwritten unasked",
                 "add --renew to replace it, or --name for another",
             )
-        root = _authority(directory, request, algorithm)
-        validity = Validity.starting(now, days)
+        root = _authority(directory, request, options)
+        validity = Validity.starting(now, options.days)
         made = certify(root, request.public_key, name, request.names, validity)
         signed.append(Signed(path, root.path, made))
-    _write(leaf_directory(directory, name), signed, renew, now)
+    _write(leaf_directory(directory, name), signed, options.renew, now)
     return tuple(signed)
 
 
@@ -124,11 +144,11 @@ def _write(base: Path, signed: Sequence[Signed], renew: bool, now: datetime) -> 
         write_new(one.path, encode(one.certificate), CERTIFICATE_MODE)
 
 
-def _authority(directory: Path, request: Request, algorithm: str | None) -> Authority:
-    if algorithm is not None:
-        return open_authority(directory, algorithm)
+def _authority(directory: Path, request: Request, options: SigningOptions) -> Authority:
+    if options.algorithm is not None:
+        return open_authority(directory, options.algorithm, options.passphrase)
     if request.algorithm in ALGORITHMS and root_path(directory, request.algorithm).exists():
-        return open_authority(directory, request.algorithm)
+        return open_authority(directory, request.algorithm, options.passphrase)
     there = [path.parent.name for path in roots(directory)]
     if not there or isinstance(request.public_key, CompositePublicKey):
         raise IdentityError(
@@ -160,17 +180,12 @@ def _check_absent(files: LeafFiles, name: str) -> None:
             )
 
 
-def _kept_keys(base: Path, algorithm: str | None) -> dict[Path, PrivateKey]:
-    keys = {}
-    for path in sorted(base.glob(f"{algorithm or '*'}.key")):
-        try:
-            keys[path] = load_private_key(read(path))
-        except CryptoError as error:
-            raise IdentityError(f"{path}: {error}") from None
+def _kept_keys(base: Path, options: KeyOptions) -> dict[Path, PrivateKey]:
+    wanted = f"{options.algorithm or '*'}.key"
+    paths = sorted(base.glob(wanted), key=lambda path: preference(path.stem))
+    keys = {path: read_key(path, options.passphrase) for path in paths}
     if not keys:
-        raise IdentityError(
-            f"there is no key {base / (algorithm or '*')}.key", "make one: leave out --keep-key"
-        )
+        raise IdentityError(f"there is no key {base / wanted}", "make one: leave out --keep-key")
     return keys
 
 

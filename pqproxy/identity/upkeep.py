@@ -116,7 +116,9 @@ class Upkeep:
             return False, due
         lifetime = (there.next_update_utc or now) - there.last_update_utc
         made = revoke(
-            open_authority(self.directory, root.parent.name), now=now, days=max(lifetime.days, 1)
+            open_authority(self.directory, root.parent.name, self.options.passphrase),
+            now=now,
+            days=max(lifetime.days, 1),
         )
         return True, now + (made.next_update - now) * 2 / 3
 

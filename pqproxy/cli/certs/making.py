@@ -7,15 +7,20 @@ from typing import Any
 from pqproxy.cli.certs.options import (
     add_algorithm,
     add_days,
+    add_key_passphrase,
     add_names,
     add_verb,
     current_time,
+    given_key_passphrase,
     given_names,
+    given_passphrase,
     print_rows,
 )
+from pqproxy.cli.passphrase import add_passphrase_option
 from pqproxy.identity.authority import (
     LEAF_DAYS,
     ROOT_DAYS,
+    LeafOptions,
     create_authority,
     issue_from,
     open_authorities,
@@ -40,6 +45,7 @@ def add_verbs(verbs: Any) -> None:
     )
     add_algorithm(parser, both)
     add_days(parser, ROOT_DAYS)
+    add_passphrase_option(parser, "the authority's key, which is encrypted with it")
     parser.add_argument(
         "--trust-domain",
         metavar="DOMAIN",
@@ -50,6 +56,8 @@ def add_verbs(verbs: Any) -> None:
     add_names(parser)
     add_algorithm(parser, "one from each authority")
     add_days(parser, LEAF_DAYS)
+    add_passphrase_option(parser, "the authority's key")
+    add_key_passphrase(parser)
     parser = add_verb(verbs, export, "key, chain and roots in one file, to carry elsewhere")
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("file", metavar="FILE", nargs="?", type=Path, help="default: NAME.pem")
@@ -60,6 +68,7 @@ def init(arguments: argparse.Namespace) -> int:
     """Make an authority of each algorithm, or of the one that was asked for."""
     algorithms = [arguments.algorithm] if arguments.algorithm else list(DEFAULT_ALGORITHMS)
     _check_absent(arguments.dir, algorithms)
+    passphrase = given_passphrase(arguments)
     for algorithm in algorithms:
         root = create_authority(
             arguments.dir,
@@ -67,6 +76,7 @@ def init(arguments: argparse.Namespace) -> int:
             now=current_time(),
             trust_domain=arguments.trust_domain,
             days=arguments.days,
+            passphrase=passphrase,
         )
         domain = root.trust_domain
         rows = (
@@ -82,8 +92,9 @@ def init(arguments: argparse.Namespace) -> int:
 def issue(arguments: argparse.Namespace) -> int:
     """Make leaves."""
     names = given_names(arguments)
-    authorities = open_authorities(arguments.dir, arguments.algorithm)
-    issue_from(authorities, arguments.name, names, now=current_time(), days=arguments.days)
+    authorities = open_authorities(arguments.dir, arguments.algorithm, given_passphrase(arguments))
+    options = LeafOptions(arguments.days, given_key_passphrase(arguments))
+    issue_from(authorities, arguments.name, names, now=current_time(), options=options)
     made = {leaf.algorithm: leaf for leaf in find_leaves(arguments.dir, arguments.name)}
     for root in authorities:
         leaf = made[root.algorithm]

@@ -1,6 +1,7 @@
 """What the verbs of `pqproxy certs` share: options, the clock, and how a mistake is reported."""
 
 import argparse
+import os
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pqproxy.cli.errors import CommandError
+from pqproxy.cli.passphrase import read_passphrase
 from pqproxy.identity.certificates import ALGORITHMS, LeafNames
 from pqproxy.identity.errors import IdentityError
 
@@ -48,6 +50,26 @@ def add_names(parser: argparse.ArgumentParser) -> None:
         ("--ip", "ADDRESS", "an IP address, repeatable"),
     ):
         parser.add_argument(option, metavar=metavar, action="append", default=[], help=what)
+
+
+def add_key_passphrase(parser: argparse.ArgumentParser) -> None:
+    """Add what opens, or closes, the key of a leaf."""
+    parser.add_argument(
+        "--key-passphrase-file",
+        metavar="FILE",
+        type=Path,
+        help="holds the passphrase of the certificate's own key in one line",
+    )
+
+
+def given_passphrase(arguments: argparse.Namespace) -> bytes | None:
+    """Read what `--passphrase-file` or the environment says. Raises CommandError."""
+    return read_passphrase(arguments.passphrase_file, os.environ)
+
+
+def given_key_passphrase(arguments: argparse.Namespace) -> bytes | None:
+    """Read what `add_key_passphrase` added. Raises CommandError."""
+    return read_passphrase(arguments.key_passphrase_file, {})
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:

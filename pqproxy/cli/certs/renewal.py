@@ -3,7 +3,17 @@
 import argparse
 from typing import Any
 
-from pqproxy.cli.certs.options import add_algorithm, add_days, add_verb, current_time, print_rows
+from pqproxy.cli.certs.options import (
+    add_algorithm,
+    add_days,
+    add_key_passphrase,
+    add_verb,
+    current_time,
+    given_key_passphrase,
+    given_passphrase,
+    print_rows,
+)
+from pqproxy.cli.passphrase import add_passphrase_option
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.leaves import find_leaves, leaf_names
 from pqproxy.identity.renewing import RenewalOptions
@@ -24,6 +34,8 @@ def add_verbs(verbs: Any) -> None:
     parser.add_argument("--keep-key", action="store_true", help="certify the key that is there")
     add_algorithm(parser, "every one of the name")
     add_days(parser, None)
+    add_passphrase_option(parser, "the authority's key")
+    add_key_passphrase(parser)
     parser.add_argument(
         "--watch",
         action="store_true",
@@ -33,7 +45,12 @@ def add_verbs(verbs: Any) -> None:
 
 def renew(arguments: argparse.Namespace) -> int:
     """Renew now, or watch."""
-    options = RenewalOptions(arguments.days, arguments.keep_key)
+    options = RenewalOptions(
+        arguments.days,
+        arguments.keep_key,
+        given_passphrase(arguments),
+        given_key_passphrase(arguments),
+    )
     if arguments.watch:
         from pqproxy.cli.certs.watching import watch
 

@@ -11,12 +11,14 @@ from pqproxy.cli.certs.options import (
     add_verb,
     current_time,
     given_names,
+    given_passphrase,
     print_rows,
 )
+from pqproxy.cli.passphrase import add_passphrase_option
 from pqproxy.identity.authority import LEAF_DAYS
 from pqproxy.identity.files import read
 from pqproxy.identity.requests import Request, read_requests
-from pqproxy.identity.signing import request_leaves, sign_requests
+from pqproxy.identity.signing import KeyOptions, SigningOptions, request_leaves, sign_requests
 
 
 def add_verbs(verbs: Any) -> None:
@@ -37,6 +39,7 @@ def add_verbs(verbs: Any) -> None:
         action="store_true",
         help="for the keys that are there, and the names of their certificates: a renewal",
     )
+    add_passphrase_option(parser, "the key, which is encrypted with it")
     parser = add_verb(
         verbs,
         sign,
@@ -49,6 +52,7 @@ def add_verbs(verbs: Any) -> None:
     parser.add_argument("--renew", action="store_true", help="replace what was signed before")
     add_algorithm(parser, "the authority of the key's kind")
     add_days(parser, LEAF_DAYS)
+    add_passphrase_option(parser, "the authority's key")
 
 
 def csr(arguments: argparse.Namespace) -> int:
@@ -56,9 +60,8 @@ def csr(arguments: argparse.Namespace) -> int:
     asked = arguments.spiffe or arguments.dns or arguments.ip
     names = given_names(arguments) if asked or not arguments.keep_key else None
     target = arguments.file or Path(f"{arguments.name}.csr")
-    keys = request_leaves(
-        arguments.dir, arguments.name, names, target, arguments.algorithm, arguments.keep_key
-    )
+    options = KeyOptions(arguments.algorithm, arguments.keep_key, given_passphrase(arguments))
+    keys = request_leaves(arguments.dir, arguments.name, names, target, options)
     requests = read_requests(read(target), str(target))
     rows = [
         *(("key", f"{path}  (stays here)") for path in keys),
@@ -78,15 +81,10 @@ def sign(arguments: argparse.Namespace) -> int:
     for number, request in enumerate(requests):
         print_rows(_asked(request), first=number == 0)
     print(flush=True)  # it stands there even if what follows fails
-    signed = sign_requests(
-        arguments.dir,
-        name,
-        requests,
-        now=current_time(),
-        days=arguments.days,
-        algorithm=arguments.algorithm,
-        renew=arguments.renew,
+    options = SigningOptions(
+        arguments.days, arguments.algorithm, arguments.renew, given_passphrase(arguments)
     )
+    signed = sign_requests(arguments.dir, name, requests, now=current_time(), options=options)
     for number, leaf in enumerate(signed):
         rows = (
             ("certificate", str(leaf.path)),

@@ -7,8 +7,16 @@ from typing import Any
 
 from cryptography import x509
 
-from pqproxy.cli.certs.options import add_algorithm, add_days, add_verb, current_time, print_rows
+from pqproxy.cli.certs.options import (
+    add_algorithm,
+    add_days,
+    add_verb,
+    current_time,
+    given_passphrase,
+    print_rows,
+)
 from pqproxy.cli.errors import CommandError
+from pqproxy.cli.passphrase import add_passphrase_option
 from pqproxy.identity.authority import Authority, open_authorities, open_authority, open_issuer
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.files import read
@@ -36,6 +44,7 @@ def add_verbs(verbs: Any) -> None:
     parser.add_argument("--reason", choices=tuple(REASONS), default="unspecified")
     add_algorithm(parser, "every one of the name")
     add_days(parser, LIST_DAYS, _OF_LIST)
+    add_passphrase_option(parser, "the authority's key")
     parser = add_verb(
         verbs,
         crl,
@@ -45,6 +54,7 @@ def add_verbs(verbs: Any) -> None:
     )
     add_algorithm(parser, "of every authority")
     add_days(parser, LIST_DAYS, _OF_LIST)
+    add_passphrase_option(parser, "the authority's key")
 
 
 def revoke(arguments: argparse.Namespace) -> int:
@@ -66,20 +76,24 @@ def revoke(arguments: argparse.Namespace) -> int:
 
 def crl(arguments: argparse.Namespace) -> int:
     """Make lists anew."""
-    for number, authority in enumerate(open_authorities(arguments.dir, arguments.algorithm)):
+    authorities = open_authorities(arguments.dir, arguments.algorithm, given_passphrase(arguments))
+    for number, authority in enumerate(authorities):
         _print(write_list(authority, now=current_time(), days=arguments.days), [], number == 0)
     return 0
 
 
 def _targets(arguments: argparse.Namespace) -> Iterator[tuple[Authority, int]]:
     """Yield what is to be revoked: whose, and its serial number."""
+    passphrase = given_passphrase(arguments)
     if arguments.serial is not None:
         if arguments.algorithm is None:
             raise CommandError("--serial needs the --algorithm of the authority that signed it")
-        yield open_authority(arguments.dir, arguments.algorithm), _serial(arguments.serial)
+        serial = _serial(arguments.serial)
+        yield open_authority(arguments.dir, arguments.algorithm, passphrase), serial
         return
     for path, certificate in _certificates(arguments):
-        yield open_issuer(arguments.dir, certificate, path), certificate.serial_number
+        issuer = open_issuer(arguments.dir, certificate, path, passphrase)
+        yield issuer, certificate.serial_number
 
 
 def _certificates(arguments: argparse.Namespace) -> Iterator[tuple[Path, x509.Certificate]]:

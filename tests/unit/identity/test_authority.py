@@ -9,6 +9,7 @@ from cryptography import x509
 from pqproxy.config.values import IdentityFiles, TrustFiles
 from pqproxy.identity import Identity, IdentityError, Purpose, Trust
 from pqproxy.identity.authority import (
+    LeafOptions,
     create_authority,
     issue,
     issue_from,
@@ -156,7 +157,7 @@ def test_leaves_of_all_authorities_are_made_or_none(tmp_path):
     issue(roots[1], "llm", NAMES, now=pki.NOW)
 
     with pytest.raises(IdentityError, match=r"ecdsa-p256\.key exists"):
-        issue_from(roots, "llm", NAMES, now=pki.NOW)
+        issue_from(roots, "llm", NAMES, now=pki.NOW, options=LeafOptions())
 
     assert not leaf_files(tmp_path, "llm", "mldsa65-ecdsa-p256").key.exists()
 

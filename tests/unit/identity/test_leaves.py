@@ -1,7 +1,7 @@
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from pqproxy.identity.authority import create_authority, issue, issue_from
+from pqproxy.identity.authority import LeafOptions, create_authority, issue, issue_from
 from pqproxy.identity.certificates import LeafNames
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.leaves import (
@@ -21,7 +21,7 @@ NAMES = LeafNames.parse(("spiffe://corp/llm",))
 def directory(tmp_path):
     algorithms = ("ecdsa-p256", "mldsa65-ecdsa-p256")
     roots = [create_authority(tmp_path, algorithm, now=pki.NOW) for algorithm in algorithms]
-    issue_from(roots, "llm", NAMES, now=pki.NOW)
+    issue_from(roots, "llm", NAMES, now=pki.NOW, options=LeafOptions())
     issue(roots[0], "app", NAMES, now=pki.NOW)
     return tmp_path
 

@@ -5,7 +5,7 @@ from cryptography import x509
 
 from pqproxy.crypto.keys import load_private_key
 from pqproxy.crypto.spki import certificate_key
-from pqproxy.identity.authority import create_authority, issue_from
+from pqproxy.identity.authority import LeafOptions, create_authority, issue_from
 from pqproxy.identity.certificates import LeafNames
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.leaves import find_leaves
@@ -21,7 +21,7 @@ LATER = pki.NOW + timedelta(days=20)
 def directory(tmp_path):
     algorithms = ("mldsa65-ecdsa-p256", "ecdsa-p256")
     roots = [create_authority(tmp_path, one, now=pki.NOW, days=400) for one in algorithms]
-    issue_from(roots, "llm", NAMES, now=pki.NOW, days=30)
+    issue_from(roots, "llm", NAMES, now=pki.NOW, options=LeafOptions(30))
     return tmp_path
 
 

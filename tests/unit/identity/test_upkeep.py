@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 
-from pqproxy.identity.authority import create_authority, issue_from
+from pqproxy.identity.authority import LeafOptions, create_authority, issue_from
 from pqproxy.identity.certificates import LeafNames
 from pqproxy.identity.leaves import find_leaves
 from pqproxy.identity.renewing import renewal_due
@@ -24,7 +24,7 @@ def roots(tmp_path):
 
 @pytest.fixture
 def directory(tmp_path, roots):
-    issue_from(roots, "llm", NAMES, now=pki.NOW, days=30)
+    issue_from(roots, "llm", NAMES, now=pki.NOW, options=LeafOptions(30))
     return tmp_path
 
 
@@ -60,7 +60,7 @@ def test_it_looks_again_when_the_next_one_is_due(directory):
 
 
 def test_what_fails_is_tried_again_later_and_later_and_keeps_nothing_else_back(directory, roots):
-    issue_from(roots, "app", NAMES, now=pki.NOW, days=30)
+    issue_from(roots, "app", NAMES, now=pki.NOW, options=LeafOptions(30))
     find_leaves(directory, "llm")[0].files.key.write_text("damaged")
     upkeep, now, waits = Upkeep(directory), DUE, []
 
@@ -99,7 +99,7 @@ def test_what_failed_and_was_repaired_is_renewed(directory):
 def test_leaves_that_are_made_meanwhile_are_noticed(directory, roots):
     upkeep = Upkeep(directory)
     upkeep.turn(FRESH)
-    issue_from(roots, "app", NAMES, now=pki.NOW, days=12)
+    issue_from(roots, "app", NAMES, now=pki.NOW, options=LeafOptions(12))
 
     done, _ = upkeep.turn(FRESH + LOOK_AGAIN)
 
@@ -107,7 +107,7 @@ def test_leaves_that_are_made_meanwhile_are_noticed(directory, roots):
 
 
 def test_only_the_names_that_were_given_are_looked_after(directory, roots):
-    issue_from(roots, "app", NAMES, now=pki.NOW, days=30)
+    issue_from(roots, "app", NAMES, now=pki.NOW, options=LeafOptions(30))
 
     done, _ = Upkeep(directory, ("app",)).turn(DUE)
 

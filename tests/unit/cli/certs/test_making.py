@@ -110,3 +110,58 @@ def test_a_mistake_is_said_in_one_line_with_a_hint_and_exit_code_2(
     assert error.startswith(f"pqproxy: error: {message}")
     assert len(hints) == (0 if hint is None else 1)
     assert all(line.startswith("hint: ") and hint in line for line in hints)
+
+
+@pytest.fixture
+def passphrases(tmp_path):
+    """Files with the passphrase of the authority and that of a leaf."""
+    for name in ("ca", "leaf"):
+        (tmp_path / f"{name}.pass").write_text(f"{name} passphrase\n")
+    return ("--passphrase-file", "ca.pass"), ("--key-passphrase-file", "leaf.pass")
+
+
+def test_keys_may_lie_under_passphrases_all_their_life(certs, tmp_path, passphrases, capsys):
+    ca, leaf = passphrases
+    one = ("--algorithm", "mldsa65-ecdsa-p256")  # each takes its time, on purpose
+    assert certs("init", *ca, *one) == 0
+    assert certs("issue", "llm", "--dns", "llm.test", *ca, *leaf) == 0
+    assert certs("renew", "llm", *ca, *leaf) == 0
+    request = ("csr", "app", "--dns", "app.test", "--dir", "app", *one)
+    assert certs(*request, "--passphrase-file", "leaf.pass") == 0
+    assert certs("sign", "app.csr", *ca) == 0
+    assert certs("revoke", "app", *ca) == 0
+    assert certs("crl", *ca) == 0
+
+    keys = {path for path in tmp_path.rglob("*.key") if not path.is_symlink()}
+    assert len(keys) == 1 + 2 + 1  # of the authority, of llm before and after, of app
+    assert all(path.read_bytes().startswith(b"-----BEGIN ENCRYPTED PRIV") for path in keys)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("verb", [("issue", "app", "--dns", "a.test"), ("renew", "llm"), ("crl",)])
+def test_without_its_passphrase_an_authority_signs_nothing(certs, passphrases, capsys, verb):
+    ca, _ = passphrases
+    certs("init", *ca, "--algorithm", "mldsa65-ecdsa-p256")
+    certs("issue", "llm", "--dns", "llm.test", *ca)
+    capsys.readouterr()
+
+    assert certs(*verb) == 2
+    assert certs(*verb, "--passphrase-file", "leaf.pass") == 2
+
+    absent, wrong = (
+        line for line in capsys.readouterr().err.splitlines() if not line.startswith("hint")
+    )
+    for line in (absent, wrong):
+        assert line.startswith("pqproxy: error: certs/ca/mldsa65-ecdsa-p256/ca.key: ")
+    assert "--passphrase-file or PQPROXY_PASSPHRASE" in absent
+    assert "wrong" in wrong or "passphrase does not" in wrong
+
+
+def test_a_passphrase_may_stand_in_the_environment(certs, tmp_path, monkeypatch):
+    monkeypatch.setenv("PQPROXY_PASSPHRASE", "correct horse")
+
+    assert certs("init", "--algorithm", "ecdsa-p256") == 0
+    assert certs("issue", "llm", "--dns", "llm.test") == 0
+
+    key = tmp_path / "certs" / "ca" / "ecdsa-p256" / "ca.key"
+    assert b"ENCRYPTED" in key.read_bytes()
