@@ -93,7 +93,7 @@ def _document(certificates, identity, **listeners):
 class Sidecar:
     """One running sidecar. `document` must have a health listener."""
 
-    def __init__(self, directory, name, document):
+    def __init__(self, directory, name, document, under=()):
         self.document = document
         self.health = f"http://{document['health']['listen']}"
         listener = (document.get("ingress") or document.get("egress"))[0]
@@ -106,7 +106,7 @@ class Sidecar:
         self.config.write_text(json.dumps(document))
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "pqproxy", "-c", str(self.config)],
+                [*under, sys.executable, "-P", "-m", "pqproxy", "-c", str(self.config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -233,9 +233,9 @@ class Sidecars:
         self._directory = directory
         self._running = []
 
-    def start(self, name, document):
-        """Start one, without waiting for it."""
-        sidecar = Sidecar(self._directory, name, document)
+    def start(self, name, document, under=()):
+        """Start one, without waiting for it; `under` is a command that starts commands."""
+        sidecar = Sidecar(self._directory, name, document, under)
         self._running.append(sidecar)
         return sidecar
 

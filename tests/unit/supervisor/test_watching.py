@@ -110,6 +110,23 @@ async def test_a_file_that_comes_back_is_taken(file):
 
 
 @in_a_loop
+async def test_a_directory_that_is_replaced_as_a_whole_is_watched_again(tmp_path):
+    """The watch of the old one went with it."""
+    file = tmp_path / "certificates" / "tls.crt"
+    file.parent.mkdir()
+    file.write_text("first")
+    async with watching(file, pauses=Pauses(calm=1000.0, refused=(0.01,))) as (reloader, _):
+        for content in ("second", "third"):
+            beside = tmp_path / "beside"
+            beside.mkdir()
+            (beside / "tls.crt").write_text(content)
+            file.unlink()
+            file.parent.rmdir()
+            beside.rename(file.parent)
+            await soon(lambda content=content: reloader.taken[-1] == content)
+
+
+@in_a_loop
 async def test_events_without_another_content_reload_nothing(file):
     async with watching(file) as (reloader, _):
         file.write_text("first")
