@@ -9,8 +9,7 @@ from pathlib import Path
 from pqproxy.cli.errors import CommandError
 from pqproxy.config.files import UnreadableFile
 from pqproxy.config.files import read_passphrase as read_passphrase_file
-
-VARIABLE = "PQPROXY_PASSPHRASE"
+from pqproxy.config.values import PASSPHRASE_VARIABLE
 
 
 def add_passphrase_option(parser: argparse.ArgumentParser, key: str) -> None:
@@ -19,8 +18,8 @@ def add_passphrase_option(parser: argparse.ArgumentParser, key: str) -> None:
         "--passphrase-file",
         metavar="FILE",
         type=Path,
-        help=f"holds the passphrase of {key} in one line (default: what {VARIABLE} in the "
-        "environment says)",
+        help=f"holds the passphrase of {key} in one line (default: what "
+        f"{PASSPHRASE_VARIABLE} in the environment says)",
     )
 
 
@@ -31,7 +30,9 @@ def read_passphrase(file: Path | None, environ: Mapping[str, str]) -> bytes | No
             return read_passphrase_file(file)
         except UnreadableFile as error:
             raise CommandError(f"--passphrase-file: {error}") from None
-    given = environ.get(VARIABLE)
+    given = environ.get(PASSPHRASE_VARIABLE)
     if given == "":
-        raise CommandError(f"{VARIABLE} is empty", "unset it, or set it to the passphrase")
+        raise CommandError(
+            f"{PASSPHRASE_VARIABLE} is empty", "unset it, or set it to the passphrase"
+        )
     return None if given is None else given.encode(errors="surrogateescape")

@@ -90,7 +90,7 @@ class _Checks:
                 yield self._problem(path, f"{expansion.template} is empty")
                 continue
             written = _whole(entry) and isinstance(entry.passphrase, PassphraseVariable)
-            if written and not (expansion and expansion.is_one_variable):
+            if written and not (expansion and expansion.variable):
                 message = "stands in the file itself: use {file: PATH} or ${VARIABLE}"
                 yield self._problem(path, message)
 

@@ -36,10 +36,10 @@ class Expansion:
     text: str = field(repr=False)  # a passphrase may be in it
 
     @property
-    def is_one_variable(self) -> bool:
-        """Whether nothing of it stands in the file."""
+    def variable(self) -> str | None:
+        """The name of the one variable, where nothing else stands in the file."""
         match = _VARIABLE.fullmatch(self.template)
-        return match is not None and match["default"] is None
+        return match["name"] if match is not None and match["default"] is None else None
 
 
 @dataclass(slots=True)

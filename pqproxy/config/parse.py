@@ -4,7 +4,7 @@
 key that does not fit its certificate) and then ask for the settings.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ from pqproxy.config.problems import BROKEN, ConfigError, FileProblem, Problem
 from pqproxy.config.problems import Path as ConfigPath
 from pqproxy.config.schema import File, IdentityEntry
 from pqproxy.config.validation import validate
-from pqproxy.config.values import IdentityFiles, Settings, TrustFiles
+from pqproxy.config.values import PASSPHRASE_VARIABLE, IdentityFiles, Settings, TrustFiles
 
 Content = TypeVar("Content")
 
@@ -58,7 +58,17 @@ class Parsed:
         if self.problems:
             raise ConfigError(self.source, self.problems)
         settings = build_settings(self.file, self.base, self.identities, self.trust, self.policies)
-        return replace(settings, files=tuple(dict.fromkeys(map(str, self.files))))
+        return replace(
+            settings,
+            files=tuple(dict.fromkeys(map(str, self.files))),
+            withheld_variables=(PASSPHRASE_VARIABLE, *self._passphrase_variables()),
+        )
+
+    def _passphrase_variables(self) -> Iterator[str]:
+        for name in self.file.identities:
+            expansion = self.document.expansions.get(("identities", name, "passphrase"))
+            if expansion is not None and expansion.variable:
+                yield expansion.variable
 
 
 def parse(text: str, source: str, base: Path, environ: Mapping[str, str]) -> Parsed:

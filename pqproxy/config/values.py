@@ -83,6 +83,9 @@ class UnixAddress:
 
 Address = TcpAddress | UnixAddress
 
+# Of the key of `--identity`.
+PASSPHRASE_VARIABLE = "PQPROXY_PASSPHRASE"  # noqa: S105 - the name of a variable
+
 
 @dataclass(frozen=True, slots=True)
 class IdentityFiles:
@@ -246,6 +249,8 @@ class Settings:
     keylog: str | None = None  # a path, only from --keylog
     # What identities and trust sets were read from, and where to look for their successors.
     files: tuple[str, ...] = field(default=(), compare=False)
+    # Of the environment, which workers get without them.
+    withheld_variables: tuple[str, ...] = field(default=(PASSPHRASE_VARIABLE,), compare=False)
     # What the environment asks for; it holds where a listener says nothing.
     environment_policy: Policy | None = field(default=None, compare=False)
 

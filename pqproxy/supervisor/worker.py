@@ -14,7 +14,7 @@ import site
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -98,7 +98,9 @@ class WorkerProcess(asyncio.Protocol):
         self._handover, their_handover = open_handover()
         with theirs, their_handover:
             listening = [fd for fds in start.listeners.values() for fd in fds]
-            self._spawn(module, [theirs.fileno(), their_handover.fileno()], listening)
+            environment = _environment(start.settings.withheld_variables)
+            channels = [theirs.fileno(), their_handover.fileno()]
+            self._spawn([module, *map(str, channels)], [*channels, *listening], environment)
         ours.setblocking(False)
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_connection(lambda: self, sock=ours)
@@ -272,13 +274,15 @@ class WorkerProcess(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(encode_frame(json.dumps(message).encode()))
 
-    def _spawn(self, module: str, channels: list[int], listening: list[int]) -> None:
+    def _spawn(
+        self, arguments: list[str], descriptors: list[int], environment: dict[str, str]
+    ) -> None:
         """Start it, and hear of its end through a pidfd: no thread, no SIGCHLD handler."""
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-P", "-m", module, *map(str, channels)],
+            [sys.executable, "-P", "-m", *arguments],
             stdin=subprocess.DEVNULL,
-            pass_fds=[*channels, *listening],
-            env=_environment(),
+            pass_fds=descriptors,
+            env=environment,
             process_group=0,  # Ctrl-C is ours to relay, as a drain and not as a KeyboardInterrupt
         )
         self.pid = process.pid
@@ -318,13 +322,15 @@ def _age(status: object) -> float | None:
     return None if oldest is None else read_seconds(oldest)
 
 
-def _environment() -> dict[str, str]:
-    """Our environment, and where this very pqproxy is when it runs from a source tree.
+def _environment(withheld: Iterable[str]) -> dict[str, str]:
+    """Our environment without passphrases, and where this pqproxy is when it runs from source.
 
     `-P` keeps the current directory out of the worker's imports: a `select.py` lying there must
     not run in the process that holds the keys.
     """
     environment = dict(os.environ)
+    for name in withheld:
+        environment.pop(name, None)
     root = str(Path(pqproxy.__file__).resolve().parent.parent)
     if root not in site.getsitepackages():
         known = environment.get("PYTHONPATH")

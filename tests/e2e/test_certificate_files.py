@@ -59,19 +59,19 @@ def listening(sidecar):
 
 
 def test_one_file_under_a_passphrase_and_the_files_of_spiffe_helper_make_a_pair(
-    sidecars, certificates, contents, tmp_path
+    sidecars, certificates, contents, tmp_path, monkeypatch
 ):
-    """Blocks in the order of nobody, and the passphrase in a file as an editor leaves it."""
+    """Blocks in the order of nobody, and the passphrase in the environment of no worker."""
     certificate, key, roots = contents("server")
     locked = encode_private_key(load_pem_private_key(key, None), PASSPHRASE)
     (tmp_path / "own.pem").write_bytes(roots + locked + certificate)
-    (tmp_path / "passphrase").write_bytes(PASSPHRASE + b"\n")
+    monkeypatch.setenv("OWN_PASSPHRASE", PASSPHRASE.decode())
     mount(tmp_path / "spiffe", dict(zip(SPIFFE, contents("client"), strict=True)))
     with serving(echo) as server:
         front = ingress(certificates, f"127.0.0.1:{free_port()}", server.forward)
         front["identities"]["own"] = {
             "certificate": str(tmp_path / "own.pem"),
-            "passphrase": {"file": str(tmp_path / "passphrase")},
+            "passphrase": "${OWN_PASSPHRASE}",
         }
         back = egress(certificates, f"127.0.0.1:{free_port()}", front["ingress"][0]["listen"])
 
@@ -79,8 +79,11 @@ def test_one_file_under_a_passphrase_and_the_files_of_spiffe_helper_make_a_pair(
         back = sidecars.start("egress", named(back, tmp_path / "spiffe")).wait_until_ready()
 
         assert answer(back.address, b"hello") == b"hello"
+        environment = Path(f"/proc/{front.worker}/environ").read_bytes()
+        assert b"PATH=" in environment
+        assert PASSPHRASE not in environment
     explained = front.command("config", "explain").stdout
-    assert "passphrase:" in explained
+    assert 'passphrase: "${OWN_PASSPHRASE}"' in explained
     assert PASSPHRASE.decode() not in explained + front.log()
 
 

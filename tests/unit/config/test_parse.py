@@ -178,6 +178,15 @@ def test_a_passphrase_of_the_environment_is_taken_as_it_is(base, passphrase, quo
     assert identity(base, written, PASS=passphrase).passphrase == passphrase.encode()
 
 
+def test_the_variables_of_passphrases_are_known_by_name(base):
+    """So that no worker inherits them."""
+    text = IDENTITY.replace("IDENTITY", BLOCK.replace("PASSPHRASE", "${PASS}"))
+
+    settings = parse(text, "proxy.yaml", base, {"PASS": "correct horse"}).settings()
+
+    assert settings.withheld_variables == ("PQPROXY_PASSPHRASE", "PASS")
+
+
 def test_a_passphrase_is_read_from_a_file(base):
     (base / "pass").write_bytes(b"correct horse\n")
 

@@ -155,6 +155,14 @@ def test_of_every_setting_it_is_known_what_a_reload_does_with_it():
     of_listeners = {"identities", "trust", "ingress", "egress"}
     by_the_command_line = {"keylog"}
     only_shown = {"environment_policy"}
-    known = of_listeners | by_the_command_line | only_shown | set(AT_START) | set(IN_ONE_PIECE)
+    of_whoever_reads = {"files", "withheld_variables"}
+    known = (
+        of_listeners
+        | by_the_command_line
+        | only_shown
+        | of_whoever_reads
+        | set(AT_START)
+        | set(IN_ONE_PIECE)
+    )
 
     assert {field.name for field in fields(Settings)} == known

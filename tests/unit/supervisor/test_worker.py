@@ -165,7 +165,7 @@ def test_a_worker_imports_the_very_pqproxy_that_starts_it(monkeypatch, known):
     if known:
         monkeypatch.setenv("PYTHONPATH", known)
 
-    path = module._environment()["PYTHONPATH"].split(os.pathsep)
+    path = module._environment(())["PYTHONPATH"].split(os.pathsep)
 
     assert Path(path[0], "pqproxy", "supervisor", "worker.py").samefile(module.__file__)
     assert path[1:] == ([known] if known else [])
@@ -177,7 +177,7 @@ def test_an_installed_pqproxy_needs_no_search_path(monkeypatch):
     monkeypatch.setattr(module.site, "getsitepackages", lambda: [root])
     monkeypatch.delenv("PYTHONPATH", raising=False)
 
-    assert "PYTHONPATH" not in module._environment()
+    assert "PYTHONPATH" not in module._environment(())
 
 
 def report(**changes):
@@ -240,3 +240,14 @@ def killed_by(monkeypatch, said, asked=False):
         worker._asked_at = 0.0
     worker.data_received(encode_frame(json.dumps(said).encode()))
     return bool(killed)
+
+
+def test_a_worker_is_not_given_what_is_secret_in_the_environment(monkeypatch):
+    """The passphrase of a key that it is given open."""
+    monkeypatch.setenv("PASS", "correct horse")
+    monkeypatch.setenv("PASSAGE", "open")
+
+    environment = module._environment(("PASS", "UNSET"))
+
+    assert "PASS" not in environment
+    assert environment["PASSAGE"] == "open"
