@@ -10,7 +10,7 @@ from pqproxy.checking.subject import Subject
 from pqproxy.config.files import UnreadableFile
 from pqproxy.config.layouts import key_path
 from pqproxy.config.leaves import PassphraseFile
-from pqproxy.config.values import IdentityFiles
+from pqproxy.config.values import IdentityFiles, RevokedSerials
 from pqproxy.control.summary import lasting
 from pqproxy.crypto.keys import is_weakly_encrypted
 from pqproxy.identity.errors import IdentityError
@@ -37,6 +37,8 @@ def check_certificates(subject: Subject) -> Iterator[Finding]:
             yield _unusable("trust", f"trust {name}: ", trust)
         else:
             yield _trust(trust, subject.now)
+            for revoked in trust.revocations.lists:
+                yield _revocation_list(trust.name, revoked, subject.now)
     for file in mounted_alone(subject.settings.files):
         yield warning("mount", frozen_warning(file), FROZEN_HINT)
 
@@ -100,6 +102,21 @@ def _trust(trust: Trust, now: datetime) -> Finding:
     if min(ends) - now < SOON:
         return warning("trust", message, "add its successor now: peers move one after the other")
     return good("trust", message)
+
+
+def _revocation_list(trust: str, revoked: RevokedSerials, now: datetime) -> Finding:
+    message = f"trust {trust}: {revoked.authority} revoked {revoked.count}"
+    if revoked.next_update is None:
+        return good("crl", f"{message}; its list never says when the next is due")
+    due = datetime.fromtimestamp(revoked.next_update, UTC)
+    if due <= now:
+        message += f"; a newer list was due on {due:%Y-%m-%d %H:%M} UTC: this one counts on"
+        hint = "get the authority's newest list (pqproxy certs crl makes one), then reload"
+        return warning("crl", message, hint)
+    return good(
+        "crl",
+        f"{message}; the next list is due in {lasting(revoked.next_update - now.timestamp())}",
+    )
 
 
 def _ending(ends: datetime, now: datetime) -> str:

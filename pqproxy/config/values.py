@@ -104,6 +104,9 @@ class IdentityFiles:
         return f"IdentityFiles(name={self.name!r}, source={self.source!r})"
 
 
+SERIAL_BYTES = 20  # the longest that there may be, RFC 5280 §4.1.2.2
+
+
 @dataclass(frozen=True, slots=True)
 class RevocationFile:
     """A file of revocation lists, perhaps with the certificates of who signed them, as read."""
@@ -118,10 +121,15 @@ class RevokedSerials:
 
     authority: str  # its name, printable
     issuer: bytes  # the same as certificates spell it, hashed
-    serials: bytes = field(repr=False)  # 20 bytes each, in order
+    serials: bytes = field(repr=False)  # SERIAL_BYTES each, in order
     # Unix seconds from which on a newer list is due; None: never said. A newer list that names the
     # same certificates changes nothing about whom a listener believes.
     next_update: float | None = field(compare=False)
+
+    @property
+    def count(self) -> int:
+        """How many certificates it names."""
+        return len(self.serials) // SERIAL_BYTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any
 from pqproxy.config.groups import POST_QUANTUM, PRIVATE
 
 _COMPLETED, _REFUSED = "completed", "refused"
+_WITHDRAWN = ("revoked", "expired")
 _QUANTUM_SAFE = frozenset((*POST_QUANTUM, *PRIVATE))
 _ANY = "any"  # of `authentication`: nothing is demanded
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
@@ -116,6 +117,8 @@ def _listener(listener: Row) -> Iterator[str]:
     for decision, what in ((_REFUSED, "refused"), ("would_refuse", "would refuse")):
         if reasons := _reasons(listener.get("decisions", ()), decision):
             yield f"  {what:<12} {reasons}"
+    if cut := _cut(listener.get("ends", ())):
+        yield f"  cut off      {cut}"
 
 
 def _handshakes(rows: list[Row]) -> str:
@@ -149,6 +152,15 @@ def _reasons(rows: list[Row], decision: str) -> str:
         if row.get("decision") == decision:
             reasons[str(row.get("reason"))] += int(row.get("count", 0))
     return ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
+
+
+def _cut(rows: list[Row]) -> str:
+    """How many were ended because their peers are believed no more."""
+    counts = dict.fromkeys(_WITHDRAWN, 0)
+    for row in rows:
+        if row.get("end_reason") in counts:
+            counts[str(row["end_reason"])] += int(row.get("count", 0))
+    return ", ".join(f"{reason} {count}" for reason, count in counts.items() if count)
 
 
 def _certificate(end: Row, now: datetime) -> str:

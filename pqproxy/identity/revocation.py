@@ -12,13 +12,12 @@ from functools import lru_cache
 from cryptography import x509
 
 from pqproxy.config.patterns import SERIAL
-from pqproxy.config.values import RevokedSerials, TrustFiles
+from pqproxy.config.values import SERIAL_BYTES, RevokedSerials, TrustFiles
 from pqproxy.crypto.peer_certificates import KEPT
 from pqproxy.identity.errors import ACCESS_DENIED, CERTIFICATE_REVOKED, Refused
 from pqproxy.identity.patterns import IdentityPatterns
 from pqproxy.identity.peer import CertificateId, PeerIdentity
 from pqproxy.identity.revocation_lists import (
-    SERIAL_BYTES,
     issuer_digest,
     read_revocation_lists,
 )

@@ -14,7 +14,7 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from pqproxy.config.values import RevocationFile, RevokedSerials
+from pqproxy.config.values import SERIAL_BYTES, RevocationFile, RevokedSerials
 from pqproxy.crypto.composite import CompositeSignature, verify_by_openssl
 from pqproxy.crypto.composite_keys import CompositePublicKey
 from pqproxy.crypto.errors import InvalidSignature as InvalidComposite
@@ -23,7 +23,6 @@ from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.names import MALFORMED, printable, subject_of
 from pqproxy.identity.pem import BLOCK
 
-SERIAL_BYTES = 20  # the longest that there may be, RFC 5280 §4.1.2.2
 # What a worker is sent must stay within a frame of its channel.
 MAX_ENTRIES = 500_000
 

@@ -27,7 +27,7 @@ from pqproxy.supervisor.admin import AdminServer
 from pqproxy.supervisor.binding import Bound
 from pqproxy.supervisor.crew import Crew
 from pqproxy.supervisor.drain import Drain
-from pqproxy.supervisor.metrics import DECISION_LABELS, HANDSHAKE_LABELS
+from pqproxy.supervisor.metrics import DECISION_LABELS, END_LABELS, HANDSHAKE_LABELS
 from pqproxy.supervisor.reloading import History, Kind, Reloader, Result
 from pqproxy.supervisor.worker import WorkerProcess
 from pqproxy.telemetry.counters import ListenerCounters
@@ -91,6 +91,7 @@ class Report:
             "identities": listener.identities,
             "connections_active": sum(counters.active.values()),
             "connections_ended": sum(counters.connections.counts.values()),
+            "ends": _rows(END_LABELS, counters.connections.counts),
             "handshakes": _rows(HANDSHAKE_LABELS, counters.handshakes.counts),
             "decisions": _rows(DECISION_LABELS, counters.decisions.counts),
             "client_bytes": [counters.client_received, counters.client_sent],

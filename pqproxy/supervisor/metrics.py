@@ -27,6 +27,7 @@ from pqproxy.version import VERSION
 # Of what /status and /metrics both tell.
 HANDSHAKE_LABELS = ["group", "signature", "peer_signature", "resumed", "result"]
 DECISION_LABELS = ["decision", "reason"]
+END_LABELS = ["transport", "end_reason"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def _traffic(listeners: Iterable[ListenerCounters]) -> Iterator[Metric]:
     yield _tally(
         "pqproxy_connections",
         "Connections that ended.",
-        ["transport", "end_reason"],
+        END_LABELS,
         {one.name: one.connections for one in counted},
     )
     yield _active(counted)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from pqproxy.checking.certificates import check_certificates
 from pqproxy.checking.findings import Level
+from pqproxy.config.values import RevokedSerials
 from pqproxy.crypto.keys import encode_private_key
+from pqproxy.identity.revocation import Revocations
 from tests.support import pki
 from tests.unit.checking.subjects import SERVER, levels, only
 
@@ -137,3 +140,44 @@ def test_a_root_that_is_none_is_a_failure(place):
 
     assert finding.level is Level.FAILURE
     assert "is not the certificate of an authority" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("due", "level", "said"),
+    [
+        (pki.NOT_AFTER, Level.GOOD, "CN=root revoked 2; the next list is due in"),
+        (pki.PAST, Level.WARNING, "a newer list was due on 2021-01-01 00:00 UTC: this one counts"),
+    ],
+)
+def test_a_revocation_list_shows_how_old_it_may_be(place, due, level, said):
+    place.write("root.crl", place.root.revoke(1, 2, next_update=due).public_bytes(Encoding.DER))
+    trust = {"mesh": {"roots": ["root.crt"], "crl": ["root.crl"]}}
+
+    finding = only(found(place.whole(trust=trust)), "crl")
+
+    assert finding.level is level
+    assert said in finding.message
+
+
+def test_a_revocation_list_of_strangers_is_a_failure(place):
+    stranger = pki.root(name="stranger").revoke()
+    place.write("root.crl", stranger.public_bytes(Encoding.DER))
+    trust = {"mesh": {"roots": ["root.crt"], "crl": ["root.crl"]}}
+
+    finding = only(found(place.whole(trust=trust)), "trust")
+
+    assert finding.level is Level.FAILURE
+    assert "is signed by CN=stranger" in finding.message
+
+
+def test_a_list_without_an_end_is_told_to_have_none(place):
+    """The field is optional (RFC 5280 §5.1.2.5): nobody will ever be warned."""
+    subject = place.subject()
+    endless = Revocations((RevokedSerials("CN=root", b"issuer", bytes(20), None),))
+    trust = {"mesh": replace(subject.trust["mesh"], revocations=endless)}
+
+    finding = only(found(replace(subject, trust=trust)), "crl")
+
+    assert (
+        finding.message == "trust mesh: CN=root revoked 1; its list never says when the next is due"
+    )

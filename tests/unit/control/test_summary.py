@@ -183,3 +183,14 @@ def test_a_summary_tells_of_a_drain():
     lines = list(summary({"draining": True, "drain": drain}, NOW))
 
     assert lines[1] == drain_line(drain)
+
+
+def test_connections_that_were_cut_for_their_peers_are_told():
+    """A revocation that ended nobody, or half the fleet, is what its author wants to see."""
+    ends = [
+        {"transport": "tls", "end_reason": reason, "count": count}
+        for reason, count in (("finished", 40), ("expired", 1), ("revoked", 2))
+    ]
+
+    assert "  cut off      revoked 2, expired 1" in lines(listeners=[listener(ends=ends)])
+    assert not any("cut off" in line for line in lines(listeners=[listener(ends=ends[:1])]))

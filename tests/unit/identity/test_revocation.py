@@ -4,11 +4,10 @@ from dataclasses import replace
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from pqproxy.config.values import RevocationFile, RevokedSerials
+from pqproxy.config.values import SERIAL_BYTES, RevocationFile, RevokedSerials
 from pqproxy.identity.errors import Refused
 from pqproxy.identity.peer import CertificateId, Purpose
 from pqproxy.identity.revocation import Revocations, identify
-from pqproxy.identity.revocation_lists import SERIAL_BYTES
 from pqproxy.identity.trust import Trust
 from pqproxy.telemetry.reasons import ReasonCode
 from tests.support import pki

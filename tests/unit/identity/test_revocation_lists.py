@@ -5,11 +5,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from pqproxy.config.values import RevocationFile
+from pqproxy.config.values import SERIAL_BYTES, RevocationFile
 from pqproxy.identity import revocation_lists
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.revocation_lists import (
-    SERIAL_BYTES,
     UnusableRevocationList,
     issuer_digest,
     read_revocation_lists,

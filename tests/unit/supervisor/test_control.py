@@ -102,6 +102,7 @@ def test_status_tells_workers_listeners_and_ends():
     assert listener["listen"] == ["127.0.0.1:8443"]
     assert listener["identities"] == ["hybrid"]
     assert (listener["connections_active"], listener["connections_ended"]) == (1, 1)
+    assert listener["ends"] == [{"transport": "tls", "end_reason": "finished", "count": 1}]
     assert status["certificates"][0] == {
         "identity": "hybrid",
         "role": "leaf",
