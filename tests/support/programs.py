@@ -65,8 +65,8 @@ def options(role, *, groups, leaf=None, trust=None, directory=None, **more):
 
 
 def build_go(source, directory):
-    """Compile the Go peer; a second call finds everything in the cache of the first."""
-    program = Path(directory, "peer")
+    """Compile a Go program; a second call finds everything in the cache of the first."""
+    program = Path(directory, Path(source).name)
     root = Path(go_root())
     subprocess.run(
         [root / "bin" / "go", "build", "-o", program, "."],

@@ -1,0 +1,3 @@
+module pqproxy.test/composite
+
+go 1.27
