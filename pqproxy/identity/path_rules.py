@@ -67,14 +67,14 @@ class Rule:
     """What a certificate must be, each in its place; `broken` says in words what it is not."""
 
     name: str
-    section: str  # of RFC 5280, where no other is named
+    section: str
     broken: str
     kept: Callable[[Place], bool] = lambda place: True  # or it is checked where paths are built
+    document: str = "RFC 5280"
 
     def __str__(self) -> str:
         """What is wrong with a certificate that broke it, and where that is written."""
-        document = "RFC 5280 " if self.section.startswith("§") else ""
-        return f"{self.broken} ({document}{self.section})"
+        return f"{self.broken} ({self.document} section {self.section})"
 
 
 class RuleBroken(Exception):
@@ -153,22 +153,22 @@ def _signature_algorithm(place: Place) -> bool:
     return algorithm.key_algorithm == key_algorithm(place.issuer.key)
 
 
-PARSES = Rule("parses", "§4.1", "does not parse")
+PARSES = Rule("parses", "4.1", "does not parse")
 CRITICAL_EXTENSIONS = Rule(
     "critical-extensions",
-    "§4.2",
+    "4.2",
     "has a critical extension that is not understood or may not be critical",
     lambda place: not unknown_critical(place.certificate),
 )
-ISSUER = Rule("issuer", "§6.1.3 (a)(4)", "has an issuer that is neither a root nor in the chain")
-LOOP = Rule("loop", "§6.1", "is, indirectly, its own issuer")
-DEPTH = Rule("depth", "§6.1", f"is more than {MAX_INTERMEDIATES} intermediates below its root")
+ISSUER = Rule("issuer", "6.1.3 (a)(4)", "has an issuer that is neither a root nor in the chain")
+LOOP = Rule("loop", "6.1", "is, indirectly, its own issuer")
+DEPTH = Rule("depth", "6.1", f"is more than {MAX_INTERMEDIATES} intermediates below its root")
 KEY_IDENTIFIER = Rule(
-    "key-identifier", "§4.2.1.1", "names another key than that of its issuer", _same_key
+    "key-identifier", "4.2.1.1", "names another key than that of its issuer", _same_key
 )
 LEADS_NOWHERE = (ISSUER, LOOP, DEPTH, KEY_IDENTIFIER)  # there is no path, whatever it be like
-EFFORT = Rule("effort", "§6.1", "takes too many signatures to verify")
-SIGNATURE = Rule("signature", "§6.1.3 (a)(1)", "has a signature that does not verify")
+EFFORT = Rule("effort", "6.1", "takes too many signatures to verify")
+SIGNATURE = Rule("signature", "6.1.3 (a)(1)", "has a signature that does not verify")
 
 # In the order in which they are checked, each at every certificate from the leaf to the root.
 RULES = (
@@ -178,13 +178,13 @@ RULES = (
     PARSES,
     Rule(
         "version",
-        "§4.1.2.1",
+        "4.1.2.1",
         "is not of version 3",
         lambda place: place.certificate.version is x509.Version.v3,
     ),
     Rule(
         "serial-number",
-        "§4.1.2.2",
+        "4.1.2.2",
         "has a serial number that is not positive or longer than 20 octets",
         lambda place: (
             place.certificate.serial_number > 0
@@ -193,13 +193,13 @@ RULES = (
     ),
     Rule(
         "public-key",
-        "§4.1.2.7",
+        "4.1.2.7",
         "has a key of a kind that is not accepted",
         lambda place: key_algorithm(place.key) != UNSUPPORTED,
     ),
     Rule(
         "distinguished-names",
-        "§4.1.2.4",
+        "4.1.2.4",
         "names no issuer or, as an authority, no subject",
         lambda place: (
             bool(list(place.certificate.issuer))
@@ -208,72 +208,73 @@ RULES = (
     ),
     Rule(
         "basic-constraints",
-        "§4.2.1.9",
+        "4.2.1.9",
         "has wrong basicConstraints: an authority needs critical CA:TRUE, a leaf CA:FALSE or none",
         _basic_constraints,
     ),
-    Rule("path-length", "§4.2.1.9", "stands above more intermediates than it allows", _path_length),
+    Rule("path-length", "4.2.1.9", "stands above more intermediates than it allows", _path_length),
     Rule(
         "not-before",
-        "§6.1.3 (a)(2)",
+        "6.1.3 (a)(2)",
         "is not valid yet",
         lambda place: place.certificate.not_valid_before_utc <= place.now,
     ),
     Rule(
         "not-after",
-        "§6.1.3 (a)(2)",
+        "6.1.3 (a)(2)",
         "has expired",
         lambda place: place.now <= place.certificate.not_valid_after_utc,
     ),
     Rule(
         "key-usage",
-        "§4.2.1.3",
+        "4.2.1.3",
         "has a wrong keyUsage: a leaf needs digitalSignature, an authority keyCertSign, which is"
         " not for leaves",
         _key_usage,
     ),
     Rule(
         "signing-only",
-        "RFC 9881 §5",
+        "5",
         "has a keyUsage for encipherment or key agreement, and a composite key only signs",
         _signing_only,
+        document="RFC 9881",
     ),
     Rule(
         "extended-key-usage",
-        "§4.2.1.12",
+        "4.2.1.12",
         "has an extendedKeyUsage for something else",
         lambda place: permits_usage(place.extension(x509.ExtendedKeyUsage), place.purpose),
     ),
     Rule(
         "subject-alternative-name",
-        "§4.2.1.6",
+        "4.2.1.6",
         "has a wrong subjectAltName: a leaf needs one, which is critical where its subject is"
         " empty, and only there",
         _names,
     ),
     Rule(
         "name-constraints",
-        "§4.2.1.10",
+        "4.2.1.10",
         "has name constraints, which are not supported in paths with composite keys",
         lambda place: place.extension(x509.NameConstraints) is None,
     ),
     CRITICAL_EXTENSIONS,
     Rule(
         "authority-key-identifier",
-        "§4.2.1.1",
+        "4.2.1.1",
         "has no authorityKeyIdentifier, or one that holds more than a key identifier",
         _authority_key,
     ),
     Rule(
         "subject-key-identifier",
-        "§4.2.1.2",
+        "4.2.1.2",
         "is an authority without a subjectKeyIdentifier",
         lambda place: place.height == 0 or place.extension(x509.SubjectKeyIdentifier) is not None,
     ),
     KEY_IDENTIFIER,
     Rule(
         "signature-algorithm",
-        "§4.1.1.2",
+        "4.1.1.2",
         "is signed, as it says, with an algorithm that is not that of its issuer's key",
         _signature_algorithm,
     ),

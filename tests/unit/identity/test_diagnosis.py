@@ -310,4 +310,4 @@ def test_a_critical_extension_that_nobody_understands_is_named():
         COMPOSITE_ROOT.issue(**NAME, extra=((unknown, True),)).chain_der, COMPOSITE_ROOT
     )
 
-    assert refused.detail.endswith(" (RFC 5280 §4.2): 1.2.3.4")
+    assert refused.detail.endswith(" (RFC 5280 section 4.2): 1.2.3.4")
