@@ -4,11 +4,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from pqproxy.checking.algorithms import check_algorithms
 from pqproxy.checking.certificates import check_certificates
 from pqproxy.checking.configuration import check_configuration
+from pqproxy.checking.demands import check_demands
 from pqproxy.checking.findings import Finding, Level, Report, Section
 from pqproxy.checking.host import check_host
 from pqproxy.checking.listeners import check_listeners
@@ -31,7 +33,7 @@ async def check(subject: Subject, consent: Consent) -> Report:
     """Look at everything once."""
     sections = [
         _section("config", check_configuration(subject)),
-        _section("certificates", check_certificates(subject)),
+        _section("certificates", chain(check_certificates(subject), check_demands(subject))),
         _section("crypto", check_algorithms(subject)),
         _section("listeners", check_listeners(subject)),
         await _asked("upstream", check_upstreams(subject, consent.upstreams)),

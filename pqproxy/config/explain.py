@@ -77,6 +77,8 @@ class _Explanation:
             return f"{flow(value)}  # {self._parsed.source}:{line}{here}"
         if name == "policy" and self._holds_a_profile(path):
             return f"{Policy.REQUIRE}  # groups: {Profile.CNSA2} takes nothing else"
+        if name == "authentication" and self._holds_a_profile(path):
+            return f"{flow(value)}  # default; groups: {Profile.CNSA2} takes ML-DSA-87 only"
         said = self._parsed.policies.said
         if name == "policy" and said:
             return f"{flow(str(self._parsed.policies.silent))}  # environment: {said}"

@@ -28,6 +28,18 @@ _ACCEPTED = {
 _DEMANDED: dict[Profile, tuple[str, ObjectIdentifier]] = {
     Profile.CNSA2: ("mldsa87", SignatureAlgorithmOID.ML_DSA_87),
 }
+# Signature algorithm of a certificate -> the kind of key that made it, of those demanded by name.
+_SIGNED_BY = {
+    SignatureAlgorithmOID.ML_DSA_44: "mldsa44",
+    SignatureAlgorithmOID.ML_DSA_65: "mldsa65",
+    SignatureAlgorithmOID.ML_DSA_87: "mldsa87",
+    **{each.oid: each.key_algorithm for each in COMPOSITES},
+}
+# What to make for peers that demand it.
+PEER_ALGORITHMS = {
+    PeerAuthentication.HYBRID: "mldsa65-ecdsa-p256",
+    PeerAuthentication.POST_QUANTUM: "mldsa65",
+}
 _FIX = (
     "pqproxy certs init --algorithm mldsa87 makes the authority, certs issue --algorithm mldsa87"
     " the certificate"
@@ -46,6 +58,20 @@ def accepted_keys(profile: Profile, authentication: PeerAuthentication) -> froze
     if demanded is None:
         return accepted
     return frozenset({demanded[0]}) if accepted is None else accepted & {demanded[0]}
+
+
+def satisfies(identity: Identity, demand: PeerAuthentication) -> bool:
+    """Whether a peer with this demand takes what an identity shows.
+
+    Every key of it must be of an accepted kind, and what signed its last certificate: the root.
+    """
+    accepted = _ACCEPTED[demand]
+    if accepted is None:
+        return True
+    certificates = [x509.load_der_x509_certificate(der) for der in identity.chain]
+    kinds = {_key(certificate) for certificate in certificates}
+    kinds |= {_SIGNED_BY.get(one.signature_algorithm_oid, "other") for one in certificates}
+    return kinds <= accepted
 
 
 def check_own(identity: Identity, profile: Profile) -> None:

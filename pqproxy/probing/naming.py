@@ -7,6 +7,7 @@ from pqproxy.tls import HYBRID_GROUPS, PRIVATE_GROUPS, NamedGroup, SignatureSche
 from pqproxy.tls.codepoints import (
     OTHER_GROUPS,
     OTHER_SIGNATURE_SCHEMES,
+    PRIVATE_USE,
     TLS_1_3,
     TLS_VERSION_NAMES,
     ExtensionType,
@@ -28,6 +29,8 @@ POST_QUANTUM = frozenset({*HYBRID_GROUPS, *PRIVATE_GROUPS, 0x11EE, 0x0200, 0x020
 DRAFT = 0x6399  # X25519Kyber768Draft00: post-quantum too, but nobody speaks it any longer
 
 ML_DSA = frozenset({SignatureScheme.mldsa44, SignatureScheme.mldsa65, SignatureScheme.mldsa87})
+# Both in one: of private use, so that only a pqproxy means these by them.
+COMPOSITES = frozenset(scheme for scheme in SignatureScheme if scheme >= PRIVATE_USE)
 
 _EXTENSIONS = {
     0x000B: "ec_point_formats",

@@ -10,6 +10,7 @@ from pqproxy.identity.names import printable
 from pqproxy.probing.greeting import Hello
 from pqproxy.probing.lines import Line, Mark
 from pqproxy.probing.naming import (
+    COMPOSITES,
     ML_DSA,
     POST_QUANTUM,
     extension_name,
@@ -77,6 +78,8 @@ def _hello_lines(hello: Hello) -> Iterator[Line]:
     takes = [scheme for scheme in offer.signature_schemes if scheme in ML_DSA]
     said = _some(takes, scheme_name) if takes else "none: only classical certificates"
     yield Line(Mark.GOOD if takes else Mark.NONE, "ML-DSA certificates", said)
+    if both := [scheme for scheme in offer.signature_schemes if scheme in COMPOSITES]:
+        yield Line(Mark.GOOD, "hybrid certificates", _some(both, scheme_name))
     yield Line(Mark.NONE, "signature schemes", _some(offer.signature_schemes, scheme_name))
     yield Line(Mark.NONE, "ALPN", ", ".join(_alpn(hello)[:_SHOWN]) or "none")
     yield Line(Mark.NONE, "server name", printable(offer.server_name or "none"))
@@ -99,6 +102,7 @@ def _hello(hello: Hello) -> dict[str, Any]:
         "key_shares": _names(offer.key_shares, group_name),
         "signature_schemes": _names(offer.signature_schemes, scheme_name),
         "mldsa": any(scheme in ML_DSA for scheme in offer.signature_schemes),
+        "composite": any(scheme in COMPOSITES for scheme in offer.signature_schemes),
         "cipher_suites": _names(message.cipher_suites, "0x{:04x}".format),
         "extensions": _names(message.extensions, extension_name),
         "alpn": _alpn(hello),

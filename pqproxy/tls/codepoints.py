@@ -80,6 +80,9 @@ class CipherSuite(IntEnum):
     TLS_AES_256_GCM_SHA384 = 0x1302
 
 
+PRIVATE_USE = 0xFE00  # from here on a code point of a signature scheme is nobody's (§4.3.3)
+
+
 class SignatureScheme(IntEnum):
     """Signature schemes, spelt as IANA spells them; composite ones have no number there.
 

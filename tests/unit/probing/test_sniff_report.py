@@ -66,7 +66,7 @@ def test_the_document_says_what_was_offered():
     assert hello["versions"] == ["TLS 1.3", "TLS 1.2"]
     assert hello["groups"][0] == "X25519MLKEM768"
     assert hello["key_shares"] == ["X25519MLKEM768", "x25519"]
-    assert hello["mldsa"] is True
+    assert (hello["mldsa"], hello["composite"]) == (True, False)
     assert hello["alpn"] == ["h2", "http/1.1"]
     assert hello["server_name"] == "localhost"
     assert hello["cipher_suites"][0] == "0xc02b"
