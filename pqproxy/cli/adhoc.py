@@ -150,8 +150,8 @@ def _unlocked(files: IdentityFiles) -> IdentityFiles:
     try:
         return unlock(files)
     except IdentityError as error:
-        message = f"--identity: {str(error).removeprefix(f'identity {OWN}: ')}"
-    raise CommandError(message)
+        message, fix = f"--identity: {str(error).removeprefix(f'identity {OWN}: ')}", error.fix
+    raise CommandError(message, fix or None)
 
 
 def _named(own: Sequence[IdentityFiles]) -> tuple[IdentityFiles, ...]:

@@ -12,6 +12,14 @@ from pqproxy.config.files import read_passphrase as read_passphrase_file
 from pqproxy.config.values import PASSPHRASE_VARIABLE
 
 
+class _Refused(argparse.Action):
+    """Whoever tries it is told how, and an error about the unknown would repeat the passphrase."""
+
+    def __call__(self, *_: object, **__: object) -> None:
+        message = "--passphrase: every user of this machine could read it on the command line"
+        raise CommandError(message, f"use --passphrase-file FILE, or {PASSPHRASE_VARIABLE}")
+
+
 def add_passphrase_option(parser: argparse.ArgumentParser, key: str) -> None:
     """Add `--passphrase-file`; `key` says which key it opens."""
     parser.add_argument(
@@ -21,6 +29,7 @@ def add_passphrase_option(parser: argparse.ArgumentParser, key: str) -> None:
         help=f"holds the passphrase of {key} in one line (default: what "
         f"{PASSPHRASE_VARIABLE} in the environment says)",
     )
+    parser.add_argument("--passphrase", nargs="?", action=_Refused, help=argparse.SUPPRESS)
 
 
 def read_passphrase(file: Path | None, environ: Mapping[str, str]) -> bytes | None:

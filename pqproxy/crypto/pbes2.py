@@ -213,7 +213,7 @@ def _decrypt(scheme: _Scheme, key: bytes) -> bytes:
 def wrong_passphrase() -> PrivateKeyError:
     """The one answer to every passphrase that opens nothing."""
     return PrivateKeyError(
-        "the passphrase does not open the private key: use the one it was encrypted under, or, "
+        "the passphrase does not open the private key; use the one it was encrypted under, or, "
         "if that is it, copy the file again, whole"
     )
 

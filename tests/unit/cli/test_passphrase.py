@@ -30,11 +30,22 @@ def test_an_unreadable_file_is_named_with_its_option(tmp_path):
         read_passphrase(tmp_path / "p", {})
 
 
-def test_there_is_no_option_that_takes_the_passphrase_itself():
-    """Every user of a machine may read the command lines of the others."""
-    parser = argparse.ArgumentParser()
-    add_passphrase_option(parser, "the key")
+def parser():
+    made = argparse.ArgumentParser()
+    add_passphrase_option(made, "the key")
+    return made
 
-    assert [action.option_strings for action in parser._actions][1:] == [["--passphrase-file"]]
-    assert "opens" not in parser.format_help()
-    assert "holds the passphrase of the key" in " ".join(parser.format_help().split())
+
+@pytest.mark.parametrize("given", [["--passphrase", "hunter2"], ["--passphrase=hunter2"]])
+def test_a_passphrase_on_the_command_line_is_refused_and_not_repeated(given):
+    """Every user of a machine may read the command lines of the others."""
+    with pytest.raises(CommandError, match="every user of this machine") as refused:
+        parser().parse_args(given)
+
+    assert "hunter2" not in f"{refused.value}{refused.value.hint}"
+    assert "--passphrase-file" in refused.value.hint
+
+
+def test_the_help_says_which_key_is_opened():
+    assert "holds the passphrase of the key in one line" in " ".join(parser().format_help().split())
+    assert "--passphrase " not in parser().format_help()
