@@ -8,6 +8,7 @@ network, so `merge` checks its shape and closes every label set again.
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from pqproxy.telemetry.evidence import Evidence, take_evidence
@@ -60,18 +61,22 @@ class Histogram:
 class Tally:
     """One counter with labels from closed sets."""
 
-    __slots__ = ("_sets", "counts")
+    __slots__ = ("_key", "_sets", "counts")
 
     def __init__(self, *sets: Iterable[str]) -> None:
         self._sets = tuple(frozenset(allowed) for allowed in sets)
+        # Few labels come again and again, and each connection counts four times.
+        self._key = lru_cache(maxsize=64)(self._close)
         self.counts: dict[tuple[str, ...], int] = {}
 
     def add(self, *labels: str | None, count: int = 1) -> None:
         """Count one event; a label outside its set counts as "other"."""
-        key = tuple(
-            closed(label, allowed) for label, allowed in zip(labels, self._sets, strict=True)
-        )
+        key = self._key(labels)
         self.counts[key] = self.counts.get(key, 0) + count
+
+    def _close(self, labels: tuple[str | None, ...]) -> tuple[str, ...]:
+        pairs = zip(labels, self._sets, strict=True)
+        return tuple(closed(label, allowed) for label, allowed in pairs)
 
     def snapshot(self) -> list[list[str | int]]:
         """JSON-able rows: the labels, then the count."""
