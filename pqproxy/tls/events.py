@@ -53,6 +53,9 @@ class Offer:
 
         A hello may list tens of thousands of code points, over a megabyte once they are ints.
         """
+        lists = (self.supported_groups, self.signature_schemes, self.alpn_protocols)
+        if max(map(len, (self.supported_versions, self.key_shares, *lists))) <= at_most:
+            return self  # nearly always
         return replace(
             self,
             supported_versions=self.supported_versions[:at_most],

@@ -5,6 +5,8 @@ Given what was selected, agrees on keys and queues the messages in the one right
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from pqproxy.tls.codepoints import TLS_1_3, CipherSuite, ExtensionType
 from pqproxy.tls.config import ClientAuthentication
 from pqproxy.tls.events import Negotiated, Offer
@@ -34,6 +36,7 @@ from pqproxy.tls.messages import (
     CertificateRequest,
     ClientHello,
     EncryptedExtensions,
+    HandshakeMessage,
     ServerHello,
 )
 from pqproxy.tls.negotiation import CredentialChoice
@@ -134,8 +137,9 @@ class Answer:
         if choice is None:
             raise RuntimeError("a full handshake without a certificate")
         if self.context.config.client_authentication is not ClientAuthentication.NONE:
-            flight.add(self._certificate_request().message())
-        flight.add(Certificate(choice.credential.chain).message())
+            config = self.context.config
+            flight.add(_request(config.signature_schemes, config.chain_signature_schemes))
+        flight.add(_certificate(choice.credential.chain))
         content = certificate_verify_content(SERVER_CONTEXT, flight.transcript.hash())
         flight.do(Sign(choice.credential, choice.row.algorithm, content))
         next_state = WaitServerSignature(finish, flight.transcript, choice.scheme)
@@ -157,17 +161,6 @@ class Answer:
             extensions[ExtensionType.RECORD_SIZE_LIMIT] = OUR_RECORD_SIZE_LIMIT
         return EncryptedExtensions(extensions)
 
-    def _certificate_request(self) -> CertificateRequest:
-        config = self.context.config
-        return CertificateRequest(
-            {
-                ExtensionType.SIGNATURE_ALGORITHMS: write_uint16_list(config.signature_schemes),
-                ExtensionType.SIGNATURE_ALGORITHMS_CERT: write_uint16_list(
-                    config.chain_signature_schemes
-                ),
-            }
-        )
-
     def _negotiated(self) -> Negotiated:
         choice, resumption = self.selection.credential, self.resumption
         return Negotiated(
@@ -183,3 +176,20 @@ class Answer:
             authentication=resumption.session.authentication if resumption else None,
             schemes=self.context.config.schemes,
         )
+
+
+# What a listener says to every client alike is written once.
+
+
+@lru_cache(maxsize=64)
+def _certificate(chain: tuple[bytes, ...]) -> HandshakeMessage:
+    return Certificate(chain).message()
+
+
+@lru_cache(maxsize=64)
+def _request(schemes: tuple[int, ...], chain_schemes: tuple[int, ...]) -> HandshakeMessage:
+    extensions: dict[int, bytes] = {
+        ExtensionType.SIGNATURE_ALGORITHMS: write_uint16_list(schemes),
+        ExtensionType.SIGNATURE_ALGORITHMS_CERT: write_uint16_list(chain_schemes),
+    }
+    return CertificateRequest(extensions).message()
