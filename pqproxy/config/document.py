@@ -46,7 +46,7 @@ class Expansion:
 class Document:
     """Plain data, and where each part of it stands."""
 
-    data: Any = None
+    data: Any = field(default=None, repr=False)  # as above
     values: dict[Path, Position] = field(default_factory=dict)
     keys: dict[Path, Position] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
