@@ -271,10 +271,11 @@ def _usage_of(certificate: x509.Certificate, purpose: Purpose) -> Refused | None
     if permits_usage(_extension(certificate, x509.ExtendedKeyUsage), purpose):
         return None
     usage = USAGE_NAMES[purpose]
+    role = f"TLS {purpose}" if purpose is not Purpose.SIGNER else f"{purpose} of content"
     return Refused(
         ReasonCode.UNTRUSTED,
         UNSUPPORTED_CERTIFICATE,
-        f"{subject_of(certificate)} may not be used by a TLS {purpose}:"
+        f"{subject_of(certificate)} may not be used by a {role}:"
         f" its extendedKeyUsage lacks {usage}",
         f"issue it with extendedKeyUsage={usage} (pqproxy certs issue gives both usages)",
     )

@@ -116,18 +116,19 @@ def test_a_root_that_expired_is_named():
 
 
 @pytest.mark.parametrize(
-    ("purpose", "usage", "other"),
+    ("purpose", "role", "usage", "other"),
     [
-        (Purpose.CLIENT, "clientAuth", pki.SERVER_AUTH),
-        (Purpose.SERVER, "serverAuth", pki.CLIENT_AUTH),
+        (Purpose.CLIENT, "TLS client", "clientAuth", pki.SERVER_AUTH),
+        (Purpose.SERVER, "TLS server", "serverAuth", pki.CLIENT_AUTH),
+        (Purpose.SIGNER, "signer of content", "clientAuth or codeSigning", pki.SERVER_AUTH),
     ],
 )
-def test_a_certificate_for_the_other_role_names_the_usage_that_it_lacks(purpose, usage, other):
+def test_a_certificate_for_another_role_names_the_usage_that_it_lacks(purpose, role, usage, other):
     refused = refusal(issued(eku=(other,)), purpose=purpose)
 
     assert refused.alert == "unsupported_certificate"
     assert refused.detail == (
-        f"CN=leaf may not be used by a TLS {purpose}: its extendedKeyUsage lacks {usage}"
+        f"CN=leaf may not be used by a {role}: its extendedKeyUsage lacks {usage}"
     )
     assert f"extendedKeyUsage={usage}" in refused.fix
 

@@ -361,3 +361,25 @@ def test_any_bytes_get_a_verdict(signature, certificate):
 def test_a_larger_file_is_not_looked_at():
     (found,) = bad(examined(GOOD + bytes(70_000), Unread()))
     assert found[0] is Check.FORMAT
+
+
+@given(
+    st.sampled_from([HYBRID, "mldsa65", "ecdsa-p256"]),
+    st.integers(0, 1),
+    st.integers(0, 700),
+    st.binary(min_size=1, max_size=4),
+    st.sampled_from(Authentication),
+)
+def test_a_certificate_changed_anywhere_gets_a_verdict(kind, which, position, found, demand):
+    """Whoever wrote the file chose every byte of the certificates, and they are parsed first."""
+    envelope = Envelope.read(signed(signer=leaf(kind)))
+    chain = list(envelope.chain)
+    changed = chain[which][:position] + found + chain[which][position + len(found) :]
+    if changed == chain[which]:
+        return
+    chain[which] = changed
+    statement = replace(envelope.statement, signer=sha256(chain[0]).digest())
+    forged = replace(envelope, statement=statement, chain=tuple(chain)).write()
+
+    roots = trust(HYBRID, "mldsa65", "ecdsa-p256")
+    assert bad(examined(forged, Unread(), roots, authentication=demand))
