@@ -11,7 +11,6 @@ from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.utils import CryptographyDeprecationWarning
 
 from pqproxy.crypto.peer_certificates import KEPT
 
@@ -24,10 +23,10 @@ _DNS = re.compile(rf"(?=.{{1,253}}\Z)(\*\.)?({_LABEL}\.)*{_LABEL}")
 _SHOWN = 256
 
 # What the library raises for certificates and extensions that do not parse; the x509 ones are not
-# ValueErrors. The warning is for what it still parses (a negative serial number), and is an
-# exception wherever warnings are made errors.
+# ValueErrors. The warning is for what it still parses (a negative serial number, a country of three
+# letters), and is an exception wherever warnings are made errors.
 MALFORMED = (
-    CryptographyDeprecationWarning,
+    UserWarning,
     ValueError,
     UnsupportedAlgorithm,
     x509.InvalidVersion,

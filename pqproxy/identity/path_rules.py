@@ -13,13 +13,14 @@ from functools import cached_property
 from typing import TypeVar
 
 from cryptography import x509
+from cryptography.hazmat import asn1
 from cryptography.x509.oid import ExtensionOID
 
 from pqproxy.crypto.algorithms import PublicKey
 from pqproxy.crypto.composite_keys import CompositePublicKey
 from pqproxy.crypto.errors import InvalidSignature
 from pqproxy.crypto.keys import UNSUPPORTED, key_algorithm
-from pqproxy.crypto.spki import certificate_key
+from pqproxy.crypto.spki import TbsCertificate, certificate_key
 from pqproxy.crypto.x509_verification import CertificateSignature, certificate_signature
 from pqproxy.identity.names import MALFORMED
 from pqproxy.identity.peer import Purpose
@@ -27,6 +28,7 @@ from pqproxy.identity.usage import permits_usage
 
 MAX_INTERMEDIATES = 3  # between leaf and root
 _MAX_SERIAL_BITS = 159  # 20 octets, the first bit being the sign
+_GENERALIZED_FROM = 2050  # the first year that UTCTime cannot tell
 # Those that RULES looks into. The key identifiers are absent: both MUST NOT be critical.
 _PROCESSED = {
     ExtensionOID.BASIC_CONSTRAINTS,
@@ -84,6 +86,21 @@ class RuleBroken(Exception):
         super().__init__(f"{rule}: {why}" if why else str(rule))
         self.rule = rule
         self.certificate = certificate
+
+
+@asn1.sequence
+class _Validity:
+    not_before: asn1.UTCTime | asn1.GeneralizedTime
+    not_after: asn1.UTCTime | asn1.GeneralizedTime
+
+
+def _dates(place: Place) -> bool:
+    tbs = asn1.decode_der(TbsCertificate, place.certificate.tbs_certificate_bytes)
+    validity = tbs.validity.parse(_Validity)
+    return all(
+        isinstance(date, asn1.GeneralizedTime) == (date.as_datetime().year >= _GENERALIZED_FROM)
+        for date in (validity.not_before, validity.not_after)
+    )
 
 
 def _basic_constraints(place: Place) -> bool:
@@ -191,6 +208,7 @@ RULES = (
             and place.certificate.serial_number.bit_length() <= _MAX_SERIAL_BITS
         ),
     ),
+    Rule("dates", "4.1.2.5", "has a date that is not written as its year demands", _dates),
     Rule(
         "public-key",
         "4.1.2.7",

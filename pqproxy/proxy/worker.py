@@ -19,8 +19,6 @@ import warnings
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from cryptography.utils import CryptographyDeprecationWarning
-
 from pqproxy.config.values import Log
 from pqproxy.crypto import CryptoError
 from pqproxy.hardening import harden
@@ -248,8 +246,8 @@ def main(arguments: list[str]) -> int:
     harden()
     end_with_parent()
     faulthandler.enable()  # says where it was, when it crashes or is aborted
-    # A peer's certificate with an odd serial number would otherwise write to our stderr.
-    warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+    # A peer's certificate with an odd serial number or country would otherwise write to our stderr.
+    warnings.simplefilter("ignore", UserWarning)
     for number in (signal.SIGINT, signal.SIGHUP):  # those of a terminal are the supervisor's
         signal.signal(number, signal.SIG_IGN)
     channel, handover = (socket.socket(fileno=int(descriptor)) for descriptor in arguments)

@@ -4,6 +4,8 @@ They are recipes: what `pki.Request` is asked for at each of leaf, lower, upper 
 of all keys is the caller's choice.
 """
 
+from datetime import UTC, datetime
+
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID, NameOID
 
@@ -42,6 +44,19 @@ def serial(number):
         tbs.serial_number = number
 
     return {"edit": edit}
+
+
+@pki.asn1.sequence
+class Validity:
+    not_before: pki.asn1.UTCTime | pki.asn1.GeneralizedTime
+    not_after: pki.asn1.UTCTime | pki.asn1.GeneralizedTime
+
+
+def generalized(tbs):
+    """Both dates with four digits for the year, also before 2050."""
+    begins, ends = map(pki.asn1.GeneralizedTime, (pki.NOT_BEFORE, pki.NOT_AFTER))
+    der = pki.asn1.encode_der(Validity(not_before=begins, not_after=ends))
+    tbs.validity = pki.asn1.decode_der(pki.asn1.TLV, der)
 
 
 def version_1(tbs):
@@ -90,6 +105,7 @@ NO_NAMES = bytes.fromhex("3000")
 MALFORMED_CHAINS = [
     ("leaf", {"edit": version_1}, "version"),
     ("upper", {"edit": version_1}, "version"),
+    *((place, {"edit": generalized}, "dates") for place in ("leaf", "lower", "root")),
     ("leaf", {"edit": twice}, "parses"),
     ("lower", {"edit": twice}, "parses"),
     *(
@@ -155,6 +171,8 @@ GOOD_CHAINS = [
     {"root": constraints(True, 2)},
     {"lower": constraints(True, 0)},
     {"leaf": unknown(False)},
+    {"leaf": {"not_after": datetime(2050, 1, 1, tzinfo=UTC)}},
+    {"root": {"not_after": datetime(2060, 1, 1, tzinfo=UTC)}},
     {"leaf": drop(x509.BasicConstraints)},
     {"leaf": {"key_usage": False}, "lower": {"key_usage": False}},
     {"leaf": {"eku": ()}},

@@ -53,6 +53,15 @@ def test_a_good_chain_is_the_same_path_for_both(recipes):
     assert by_library(certificates) == by_rules(certificates) == list(certificates)
 
 
+@pytest.mark.parametrize("kind", pki.ALGORITHMS)
+def test_a_good_chain_of_every_kind_is_the_same_path_for_both(kind):
+    certificates = chain(kind=kind)
+    stranger = (*certificates[:-1], pki.root(kind, label="made anew").certificate)
+
+    assert by_library(certificates) == by_rules(certificates) == list(certificates)
+    assert by_library(stranger) is by_rules(stranger) is None
+
+
 @pytest.mark.filterwarnings("ignore:Parsed a serial number")
 @pytest.mark.parametrize(
     ("place", "recipe", "rule"),

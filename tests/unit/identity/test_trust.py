@@ -1,4 +1,5 @@
 import dataclasses
+import warnings
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -141,11 +142,13 @@ def test_a_peer_is_described_by_its_certificate():
     assert (peer.dns_names, peer.ip_addresses) == (("llm.test",), ("::1",))
 
 
-def test_issuers_come_in_any_order_and_may_repeat_and_include_the_root():
-    leaf, *issuers = below(ROOT, 2).issue(uris=(ID,)).chain_der
-    chain = (leaf, ROOT.certificate_der, *issuers[::-1], issuers[0])
+@pytest.mark.parametrize("kind", ["ecdsa-p256", COMPOSITE_KINDS[0]])
+def test_issuers_come_in_any_order_and_may_repeat_and_include_the_root(kind):
+    root = pki.root(kind)
+    leaf, *issuers = below(root, 2).issue(uris=(ID,)).chain_der
+    chain = (leaf, root.certificate_der, *issuers[::-1], issuers[0])
 
-    assert TRUST.verify(chain, Purpose.CLIENT, pki.NOW).name == ID
+    assert trust(root).verify(chain, Purpose.CLIENT, pki.NOW).name == ID
 
 
 def test_views_of_a_buffer_are_read_as_bytes():
@@ -395,3 +398,20 @@ def test_a_certificate_with_changed_bytes_is_refused(which, position, patch, cut
         refused = refusal(chain, purpose=purpose)
         assert refused.detail.isprintable()
         assert refused.fix
+
+
+@pytest.mark.parametrize("kind", ["ecdsa-p256", COMPOSITE_KINDS[0]])
+def test_a_name_that_the_library_only_warns_of_is_refused_where_warnings_are_errors(kind):
+    """As in these tests. Elsewhere it is a name like any other, and nobody is warned."""
+    root = pki.root(kind)
+
+    def edit(tbs):
+        subject = bytearray(pki.asn1.encode_der(tbs.subject))
+        country = subject.replace(bytes.fromhex("0603550403"), bytes.fromhex("0603550406"))
+        tbs.subject = pki.asn1.decode_der(pki.asn1.TLV, bytes(country))
+
+    chain = root.issue(uris=(ID,), edit=edit).chain_der
+
+    assert refusal(chain, trusted=trust(root)).alert == "bad_certificate"
+    with warnings.catch_warnings(action="ignore"):
+        assert trust(root).verify(chain, Purpose.CLIENT, pki.NOW).name == ID
