@@ -97,7 +97,8 @@ def _workers(status: Row) -> str:
 def _reload(reload: Row) -> Iterator[str]:
     """A failed one is what somebody must mend: the old configuration is in force."""
     at = str(reload.get("at", "?"))[:19].replace("T", " ")
-    yield f"reload   {at} UTC: {reload.get('summary') or reload.get('error') or '?'}"
+    what = "renewal" if reload.get("kind") == "files" else "reload"
+    yield f"{what:<8} {at} UTC: {reload.get('summary') or reload.get('error') or '?'}"
     yield from (f"  {problem}" for problem in reload.get("problems", ()))
 
 

@@ -55,7 +55,9 @@ def _digest(path: Path) -> bytes:
 
 
 def _digest_of_file(path: Path) -> bytes:
-    with path.open("rb") as stream:  # what is longer is refused when it is read
+    # What is longer is refused when it is read; a pipe that stands there by now is not waited for.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with open(descriptor, "rb") as stream:
         return hashlib.sha256(stream.read(SIZE_LIMIT + 1)).digest()
 
 

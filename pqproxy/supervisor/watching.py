@@ -56,6 +56,7 @@ class Watcher:
         self._taken = b""  # the digest of what is in force; it may have changed before we came
         self._refused = 0  # times in a row
         self._deaf = False
+        self._read_once: str | None = None  # what was said to be
         logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it would tell of each event
 
     async def run(self) -> None:
@@ -65,12 +66,13 @@ class Watcher:
         while not self._crew.draining:
             wake.clear()
             files = self._crew.in_force.settings.files
-            if not files or await asyncio.to_thread(_say_what_is_read_once, files):
+            if not files:
                 await wake.wait()
                 continue
             directories = await asyncio.to_thread(watched_directories, files)
             async with self._listening(directories, wake):
-                await self._look(files)
+                if not await asyncio.to_thread(self._block, files):
+                    await self._look(files)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(wake.wait(), self._pause())
 
@@ -83,6 +85,14 @@ class Watcher:
             self._taken, self._refused = found, 0
         else:
             self._refused += 1
+
+    def _block(self, files: Iterable[str]) -> bool:
+        """Whether to read one of them again would block, or bring nothing: a pipe."""
+        once = next(read_once(files), None)
+        if once is not None and once != self._read_once:
+            logger.warning("%s can be read only once: renewed certificates are not noticed", once)
+        self._read_once = once
+        return once is not None
 
     def _pause(self) -> float:
         if self._refused:
@@ -122,11 +132,3 @@ class Watcher:
                     error,
                 )
             self._deaf = True
-
-
-def _say_what_is_read_once(files: Iterable[str]) -> bool:
-    """Whether there is such a file. Then none of them can be read again."""
-    once = next(read_once(files), None)
-    if once is not None:
-        logger.warning("%s can be read only once: renewed certificates are not noticed", once)
-    return once is not None

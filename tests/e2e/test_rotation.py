@@ -152,8 +152,10 @@ def test_where_the_kernel_has_no_watches_left_files_are_read_now_and_then(
     sidecars, renewed, server
 ):
     """Other programs may have used them up; on a network filesystem they are worth nothing."""
-    under = in_a_namespace("echo 0 > /proc/sys/user/max_inotify_instances")
+    mount = f"mount --bind {renewed.root} {renewed.root}"
+    under = in_a_namespace(f"{mount} && echo 0 > /proc/sys/user/max_inotify_instances")
     front = start(sidecars, renewed, server, under)
+    assert f"{renewed.root} is mounted by itself (subPath)" in front.log()
     wait_until(lambda: "files are read every 5 s instead" in front.log(), "said so")
     leaf = renewed.renew("server", "second key")
     wait_until(lambda: shown(front.address) == leaf.chain_der[0], "taken", 20, interval=0.2)

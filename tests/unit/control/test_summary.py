@@ -65,6 +65,8 @@ def test_the_last_reload_is_told_with_what_was_wrong():
     bad = {"at": "2026-01-01T10:00:00+00:00", "error": "it failed", "problems": ["p:1:1: x"]}
 
     assert lines(last_reload=good)[2] == "reload   2026-01-01 10:00:00 UTC: llm changed"
+    renewed = good | {"kind": "files"}
+    assert lines(last_reload=renewed)[2] == "renewal  2026-01-01 10:00:00 UTC: llm changed"
     assert lines(last_reload=bad)[2:4] == [
         "reload   2026-01-01 10:00:00 UTC: it failed",
         "  p:1:1: x",

@@ -116,6 +116,12 @@ def test_links_in_a_circle_come_to_an_end(tmp_path):
     assert fingerprint([str(tmp_path / "a")])
 
 
+def test_the_fingerprint_of_a_pipe_waits_for_no_writer(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+
+    assert fingerprint([str(tmp_path / "pipe")])
+
+
 def test_a_pipe_can_be_read_once_and_files_and_directories_again(tmp_path):
     (tmp_path / "tls.crt").write_text("")
     os.mkfifo(tmp_path / "pipe")

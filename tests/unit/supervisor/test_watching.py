@@ -3,6 +3,7 @@ import contextlib
 import dataclasses
 import functools
 import logging
+import os
 
 import pytest
 from watchfiles import awatch
@@ -221,3 +222,17 @@ async def test_what_can_be_read_only_once_is_said_and_left_alone(tmp_path, caplo
         await soon(lambda: "/dev/null can be read only once" in caplog.text)
 
         assert reloader.taken == []
+
+
+@in_a_loop
+async def test_a_pipe_in_the_place_of_a_file_blocks_nobody_and_a_file_there_is_taken(file, caplog):
+    """Who opens it to read waits for a writer, and would keep every other reload waiting."""
+    async with watching(file) as (reloader, _):
+        file.unlink()
+        os.mkfifo(file)
+        await soon(lambda: "can be read only once" in caplog.text)
+        file.unlink()
+        file.write_text("second")
+        await soon(lambda: reloader.taken[-1] == "second")
+
+    assert caplog.text.count("can be read only once") == 1
