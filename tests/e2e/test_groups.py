@@ -10,6 +10,7 @@ from cryptography import x509
 from tests.support.openssl_peer import OpenSslEndpoint
 from tests.support.plain_server import echo, serving
 from tests.support.sidecars import Certificates, Pair, Sidecars
+from tests.support.sockets import Server
 
 GROUP = "SecP384r1MLKEM1024"
 SUITE = "TLS_AES_256_GCM_SHA384"
@@ -149,6 +150,25 @@ def test_a_client_that_lacks_a_part_of_cnsa2_is_refused(
     assert alert in error
     assert line["reason"] == "profile"
     assert fix in line["fix"]
+
+
+@pytest.mark.peer("openssl")
+def test_a_standard_server_is_refused_under_cnsa2_and_the_log_says_what_it_lacks(
+    tmp_path, mldsa87, certificates
+):
+    """All that it says is handshake_failure; it has the group, and no ML-DSA-87 certificate."""
+    own, offers = leaf(certificates, "server"), ("X25519MLKEM768", GROUP)
+    running = Sidecars(tmp_path, mldsa87)
+    with Server(lambda: OpenSslEndpoint.server(leaf=own, groups=offers)) as server:
+        beside = running.start_egress(f"localhost:{server.port}", groups="cnsa2")
+        with pytest.raises(ConnectionError):
+            through(beside.address)
+        (line,) = beside.wait_for("connection")
+        running.stop()
+
+    assert (line["end_reason"], line["reason"]) == ("upstream_alert", "profile")
+    assert "handshake_failure" in line["detail"]
+    assert "ML-DSA-87" in line["fix"]
 
 
 @pytest.mark.peer("openssl")

@@ -244,6 +244,7 @@ def test_a_request_that_we_cannot_meet_is_answered_with_an_empty_chain(credentia
         SendHandshake(schedule.finished(sending, play.messages[:-1])),
     )
     assert play.state == ClientConnected()
+    assert answer[-1].negotiated.unmet_request == (0x0905,)
 
 
 def test_answers_of_the_server_take_effect():

@@ -246,10 +246,12 @@ def edited(certificate, edit, signer_key):
 
 
 def signature_of(message, key):
-    """As it stands in a certificate; with an ECDSA or a composite key."""
+    """As it stands in a certificate; with an ECDSA, an ML-DSA or a composite key."""
     if isinstance(key, CompositePrivateKey):
         return CompositeSignature(key.algorithm, verify_by_openssl, "openssl").sign(key, message)
-    return key.sign(message, ec.ECDSA(hashes.SHA256()))
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return key.sign(message, ec.ECDSA(hashes.SHA256()))
+    return key.sign(message)
 
 
 def outside(message, identifier, signature, padding_bits=0):

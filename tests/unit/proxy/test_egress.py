@@ -6,12 +6,20 @@ from datetime import timedelta
 import pytest
 
 from pqproxy import tls
-from pqproxy.config.values import Profile, TcpAddress, Timeouts, UnixAddress
+from pqproxy.config.values import (
+    PeerAuthentication,
+    Profile,
+    TcpAddress,
+    Timeouts,
+    UnixAddress,
+)
 from pqproxy.identity.errors import IdentityError
+from pqproxy.identity.trust import Trust
 from pqproxy.proxy.egress import server_name
 from pqproxy.telemetry.reasons import EndReason, ReasonCode
+from tests.support import pki
 
-from .sidecars import STRANGER, Model, connect, egress, how_it_ends, ingress, listening
+from .sidecars import ROOT, STRANGER, Model, connect, egress, how_it_ends, ingress, listening
 
 
 @pytest.fixture
@@ -109,6 +117,23 @@ def test_a_profile_that_our_roots_do_not_fit_is_never_served(world):
         egress(world, nobody(), profile=Profile.CNSA2)
     with pytest.raises(IdentityError, match="holds no root with a key of type mldsa87"):
         egress(world, nobody(), leaf=None, profile=Profile.CNSA2)
+
+
+def test_a_server_whose_root_is_not_of_the_demanded_kind_is_refused(world, model, lines):
+    """Its own key is; a quantum computer would make that root sign another."""
+    composite = "mldsa65-ecdsa-p256"
+    server = ROOT.issue(uris=("spiffe://corp/ns/apps/sa/llm",), algorithm=composite)
+    both = Trust.load(pki.trust_files(ROOT, pki.root(composite)))
+    _, inner = ingress(world, model.address, leaf=server)
+    _, outer = egress(world, inner, trust=both, authentication=PeerAuthentication.HYBRID)
+    client = connect(world, outer)
+
+    assert how_it_ends(world, client) == "reset"
+    world.until(lambda: any(line.listener == "to-llm" for line in lines))
+    mine = next(line for line in lines if line.listener == "to-llm")
+    assert mine.reason is ReasonCode.WEAK_AUTHENTICATION
+    assert "has a key of type ecdsa-p256" in mine.detail
+    assert not model.dialled()
 
 
 def test_an_upstream_that_is_down_resets_the_client_at_once(world, lines):

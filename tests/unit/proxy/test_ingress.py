@@ -9,6 +9,7 @@ from pqproxy import tls
 from pqproxy.config.values import (
     ClientAuth,
     ConnectionLimits,
+    PeerAuthentication,
     Policy,
     Profile,
     TcpAddress,
@@ -295,6 +296,73 @@ def test_a_bug_of_ours_ends_one_connection_and_is_logged(world, model, lines, mo
     assert "ZeroDivisionError" in caplog.text
     assert service.admission.connections == 0
     assert how_it_ends(world, sock) in ("fin", "reset")
+
+
+# What is demanded of signatures
+
+COMPOSITE = "mldsa65-ecdsa-p256"
+KINDS = {kind: pki.root(kind) for kind in ("ecdsa-p256", "mldsa65", COMPOSITE)}
+ALL_KINDS = Trust.load(pki.trust_files(*KINDS.values()))
+APP = ("spiffe://corp/ns/apps/sa/app",)
+PATHS = {
+    "composite": KINDS[COMPOSITE].issue(uris=APP),
+    "composite through an intermediate": KINDS[COMPOSITE].intermediate().issue(uris=APP),
+    "ml-dsa": KINDS["mldsa65"].issue(uris=APP),
+    "composite below ml-dsa": KINDS["mldsa65"].issue(uris=APP, algorithm=COMPOSITE),
+    "ml-dsa below composite": KINDS[COMPOSITE].issue(uris=APP, algorithm="mldsa65"),
+    "ecdsa": CLIENT,
+    "ecdsa below composite": KINDS[COMPOSITE].issue(uris=APP, algorithm="ecdsa-p256"),
+    "composite below ecdsa": ROOT.issue(uris=APP, algorithm=COMPOSITE),
+    "composite, ecdsa, composite": KINDS[COMPOSITE]
+    .intermediate(algorithm="ecdsa-p256")
+    .issue(uris=APP, algorithm=COMPOSITE),
+}
+HYBRID, POST_QUANTUM = PeerAuthentication.HYBRID, PeerAuthentication.POST_QUANTUM
+TAKEN = {
+    HYBRID: {"composite", "composite through an intermediate"},
+    POST_QUANTUM: {name for name in PATHS if "ecdsa" not in name},
+}
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("demand", TAKEN)
+def test_a_demand_holds_for_every_key_up_to_and_including_the_root(
+    world, model, lines, demand, path
+):
+    """The trust set holds roots of all kinds: what is demanded is not what is trusted."""
+    _, address = ingress(world, model.address, trust=ALL_KINDS, authentication=demand)
+    peer = client(world, address, PATHS[path])
+    if path in TAKEN[demand]:
+        peer.until(lambda: peer.end.handshake_complete)
+        model.accept()
+        return
+    peer.until(lambda: peer.end.failure)
+    world.until(lambda: lines)
+
+    assert lines[0].reason is ReasonCode.WEAK_AUTHENTICATION
+    assert "certs issue --algorithm" in lines[0].fix
+    assert "mldsa65_ecdsa_p256, " in lines[0].offered
+    assert not model.dialled()
+
+
+def test_a_listener_without_a_root_that_fits_its_demand_is_never_served(world, model):
+    """Whoever let such settings pass: it fails closed here."""
+    with pytest.raises(IdentityError, match="authentication: hybrid takes no other"):
+        ingress(world, model.address, authentication=HYBRID)
+
+
+def test_a_ticket_of_a_listener_that_takes_any_opens_no_stricter_one(world, model, lines):
+    """Both have the keys of tickets; the full handshake then refuses."""
+    shared = {"ticket_keys": KEYS, "trust": ALL_KINDS, "listen": TcpAddress("127.0.0.1", 8443)}
+    _, lenient = ingress(world, model.address, **shared)
+    _, strict = ingress(world, model.address, authentication=POST_QUANTUM, **shared)
+    ticket = first_ticket(world, model, lenient, lines)
+    clock = {"clock": lambda: world.now.timestamp(), "ticket": ticket}
+    peer = client(world, strict, CLIENT, **clock)
+    peer.until(lambda: peer.end.failure)
+
+    assert peer.end.failure.alert == tls.AlertDescription.CERTIFICATE_REQUIRED
+    assert not model.dialled()
 
 
 # Resumption

@@ -5,7 +5,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from pqproxy.crypto import key_algorithm
-from pqproxy.tls.alerts import AlertDescription, FatalAlert
+from pqproxy.tls.alerts import AlertDescription, FatalAlert, WeakAuthentication
 from pqproxy.tls.schemes import CHAIN_SCHEMES, HANDSHAKE_SCHEMES, SCHEMES
 from pqproxy.tls.signatures import (
     CLIENT_CONTEXT,
@@ -106,14 +106,30 @@ def test_a_scheme_for_chains_only_or_unknown_is_refused(scheme):
     refused(lambda: everything.verify(scheme, b""), AlertDescription.ILLEGAL_PARAMETER)
 
 
-def test_a_scheme_that_was_not_offered_is_refused():
+def test_a_scheme_that_was_not_offered_is_refused_as_too_weak():
+    """Sound as it is: whoever cannot do better than what we asked for is told apart."""
     own = leaf()
     signature = sign(own, 0x0403)
 
-    refused(
-        lambda: check(own, accepted=(0x0905,)).verify(0x0403, signature),
-        AlertDescription.ILLEGAL_PARAMETER,
-    )
+    with pytest.raises(WeakAuthentication, match="ecdsa_secp256r1_sha256, which was not") as caught:
+        check(own, accepted=(0x0905,)).verify(0x0403, signature)
+    assert caught.value.description is AlertDescription.ILLEGAL_PARAMETER
+
+
+def test_who_verifies_is_told_what_kind_of_key_it_was():
+    assert check(leaf()).verify(0x0403, sign(leaf(), 0x0403)).key_algorithm == "ecdsa-p256"
+
+
+def test_a_proof_is_named_and_judged_by_the_table_of_the_connection():
+    """Under other numbers the usual one means nothing, however good the signature is."""
+    own = leaf("mldsa65-ecdsa-p256")
+    moved = SCHEMES.with_code_points({"mldsa65-ecdsa-p256": 0xFE90})
+    offered = moved.handshake_schemes()
+    signature = sign(own, 0xFE45)
+
+    check(own, schemes=moved, accepted=offered).verify(0xFE90, signature)
+    with pytest.raises(WeakAuthentication, match="0xfe45, which was not offered"):
+        check(own, schemes=moved, accepted=offered).verify(0xFE45, signature)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ IDENTITY = b'["spiffe://corp/ns/apps/sa/app"]'
 
 
 def session(identity=IDENTITY, end=NOW + HOUR, suite=tls.CipherSuite.TLS_AES_256_GCM_SHA384):
-    proof = tls.Authentication.made((b"leaf",), identity, NOW)
+    kind = "mldsa65-ecdsa-p256"
+    proof = tls.Authentication.made((b"leaf",), identity, NOW, key_algorithm=kind)
     return tls.Session(suite, tls.Secret(b"k" * 48), proof, end)
 
 
