@@ -8,19 +8,26 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from pqproxy.crypto.algorithms import PublicKey
+from pqproxy.crypto.errors import CryptoError
+from pqproxy.crypto.keys import load_private_key
 from pqproxy.crypto.spki import certificate_key
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.files import read
 from pqproxy.identity.leaves import file_algorithm
 from pqproxy.identity.names import MALFORMED, issuer_of, printable, read_names, subject_of
-from pqproxy.identity.pem import read_certificates
+from pqproxy.identity.pem import BLOCK, holds_private_key, read_certificates
+from pqproxy.identity.proofs import revocation_list_fault
+from pqproxy.identity.requests import holds_request, read_requests
+from pqproxy.identity.revoking import entry_reason, list_number
 
-_PRIVATE_KEY = b"PRIVATE KEY-----"  # a bundle holds it beside the certificates
+_LIST_LABELS = (b"X509 CRL", b"CRL")
 
 
+# The names of all these fields are those of the JSON output.
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One certificate of a file. The field names are those of the JSON output."""
+    """One certificate of a file."""
 
     file: str
     kind: str  # authority | leaf
@@ -33,12 +40,53 @@ class Listed:
     days_left: int  # negative: expired
     serial: str
     sha256: str
-    key: str  # present | absent | exposed: others than its owner may read it
+    # present | encrypted | absent, and what is wrong: exposed (others than its owner may read it),
+    # mismatched (it is another certificate's), unusable
+    key: str
 
 
-def list_directory(directory: Path, now: datetime) -> tuple[Listed, ...]:
-    """Describe every authority and leaf of a directory. Raises IdentityError for one without."""
-    paths = (*sorted(directory.glob("ca/*/ca.crt")), *sorted(directory.glob("leaf/*/*.crt")))
+@dataclass(frozen=True, slots=True)
+class ListedRequest:
+    """One request of a file; its maker proved to have the key."""
+
+    file: str
+    kind: str  # request
+    algorithm: str
+    names: tuple[str, ...]
+    not_taken: tuple[str, ...]  # what it asks for beside them, which nobody certifies
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRevocation:
+    """One entry of a revocation list."""
+
+    serial: str
+    since: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRevocations:
+    """A revocation list."""
+
+    file: str
+    kind: str  # revocation list
+    issuer: str
+    number: int
+    this_update: str
+    next_update: str | None
+    days_left: int | None  # negative: out of date
+    signature: str  # good | bad, by the authority beside it; unchecked: there is none
+    revoked: tuple[ListedRevocation, ...]
+
+
+Entry = Listed | ListedRequest | ListedRevocations
+
+
+def list_directory(directory: Path, now: datetime) -> tuple[Entry, ...]:
+    """Describe all that is in a directory. Raises IdentityError for one without certificates."""
+    patterns = ("ca/*/ca.crt", "ca/*/ca.crl", "leaf/*/*.crt")
+    paths = [path for pattern in patterns for path in sorted(directory.glob(pattern))]
     if not paths:
         raise IdentityError(
             f"there are no certificates in {directory}",
@@ -47,26 +95,37 @@ def list_directory(directory: Path, now: datetime) -> tuple[Listed, ...]:
     return tuple(listed for path in paths for listed in list_file(path, now))
 
 
-def list_file(path: Path, now: datetime) -> tuple[Listed, ...]:
-    """Describe every certificate of a PEM file. Raises IdentityError when one does not parse."""
+def list_file(path: Path, now: datetime) -> tuple[Entry, ...]:
+    """Describe every certificate of a PEM file, or its requests, or its revocation list.
+
+    Raises IdentityError when one does not parse, or a request is not proved by its key.
+    """
     text = read(path)
-    bundled = _PRIVATE_KEY in text
-    certificates = read_certificates(text, str(path))
     try:
+        if holds_request(text):
+            return tuple(
+                ListedRequest(str(path), "request", one.algorithm, one.names.every, one.ignored)
+                for one in read_requests(text, str(path))
+            )
+        labels = {block["label"] for block in BLOCK.finditer(text)}
+        if labels and labels.issubset(_LIST_LABELS):
+            return (_describe_list(path, x509.load_pem_x509_crl(text), now),)
+        bundled = holds_private_key(text)
+        certificates = read_certificates(text, str(path))
         return tuple(_describe(path, certificate, bundled, now) for certificate in certificates)
     except MALFORMED as error:
-        raise IdentityError(f"{path}: a certificate does not parse: {error}") from None
+        raise IdentityError(f"{path}: does not parse: {printable(str(error))}") from None
 
 
 def _describe(path: Path, certificate: x509.Certificate, bundled: bool, now: datetime) -> Listed:
     is_authority = _is_authority(certificate)
-    key_file = path if bundled and not is_authority else path.with_suffix(".key")
+    key = certificate_key(certificate)
     names = read_names(certificate)
     every_name = (*names.uris, *names.dns_names, *names.ip_addresses)
     return Listed(
         file=str(path),
         kind="authority" if is_authority else "leaf",
-        algorithm=file_algorithm(certificate_key(certificate)),
+        algorithm=file_algorithm(key),
         subject=subject_of(certificate),
         issuer=issuer_of(certificate),
         names=tuple(map(printable, every_name)),
@@ -75,8 +134,39 @@ def _describe(path: Path, certificate: x509.Certificate, bundled: bool, now: dat
         days_left=(certificate.not_valid_after_utc - now).days,
         serial=f"{certificate.serial_number:x}",
         sha256=hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest(),
-        key=_key_state(key_file),
+        key=_bundled_key(path) if bundled and not is_authority else _key_beside(path, key),
     )
+
+
+def _describe_list(
+    path: Path, revocation_list: x509.CertificateRevocationList, now: datetime
+) -> ListedRevocations:
+    ends = revocation_list.next_update_utc
+    return ListedRevocations(
+        file=str(path),
+        kind="revocation list",
+        issuer=printable(revocation_list.issuer.rfc4514_string()),
+        number=list_number(revocation_list),
+        this_update=revocation_list.last_update_utc.isoformat(),
+        next_update=None if ends is None else ends.isoformat(),
+        days_left=None if ends is None else (ends - now).days,
+        signature=_list_signature(path.with_suffix(".crt"), revocation_list),
+        revoked=tuple(
+            ListedRevocation(
+                f"{entry.serial_number:x}",
+                entry.revocation_date_utc.isoformat(),
+                entry_reason(entry),
+            )
+            for entry in revocation_list
+        ),
+    )
+
+
+def _list_signature(root: Path, revocation_list: x509.CertificateRevocationList) -> str:
+    if not root.exists():
+        return "unchecked"
+    key = certificate_key(read_certificates(read(root), str(root))[0])
+    return "bad" if revocation_list_fault(revocation_list, key) else "good"
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:
@@ -86,8 +176,24 @@ def _is_authority(certificate: x509.Certificate) -> bool:
         return False
 
 
-def _key_state(path: Path) -> str:
+def _bundled_key(path: Path) -> str:
+    return "exposed" if path.stat().st_mode & 0o077 else "present"
+
+
+def _key_beside(certificate: Path, key: PublicKey) -> str:
+    path = certificate.with_suffix(".key")
     try:
-        return "exposed" if path.stat().st_mode & 0o077 else "present"
-    except OSError:
+        if path.stat().st_mode & 0o077:
+            return "exposed"
+        pem = path.read_bytes()
+    except FileNotFoundError:
         return "absent"
+    except OSError:
+        return "unusable"
+    if b"ENCRYPTED" in pem:
+        return "encrypted"
+    try:
+        own = load_private_key(pem, checked=True).public_key()
+    except CryptoError:
+        return "unusable"
+    return "present" if own == key else "mismatched"

@@ -73,7 +73,7 @@ def revoke(
             entries = {entry.serial_number: entry for entry in before or ()}
             added = tuple(serial for serial in dict.fromkeys(serials) if serial not in entries)
             entries |= {serial: _entry(serial, reason, now) for serial in added}
-            number = _number(before) + 1
+            number = (list_number(before) if before else 0) + 1
             made = _build(authority, entries.values(), number, validity)
             replace(path, made.public_bytes(Encoding.PEM))
     except OSError as error:
@@ -101,6 +101,23 @@ def refresh_due(revocation_list: x509.CertificateRevocationList) -> datetime:
     """When a list should be made anew: after two thirds of its life."""
     begins, ends = revocation_list.last_update_utc, revocation_list.next_update_utc
     return begins if ends is None else begins + (ends - begins) * 2 / 3
+
+
+def list_number(revocation_list: x509.CertificateRevocationList) -> int:
+    """Return the number of a list; 0 for one without."""
+    try:
+        return revocation_list.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    except x509.ExtensionNotFound:
+        return 0
+
+
+def entry_reason(entry: x509.RevokedCertificate) -> str:
+    """Return why a certificate was revoked, as people type it."""
+    try:
+        flag = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
+    except x509.ExtensionNotFound:
+        return "unspecified"
+    return next((text for text, reason in REASONS.items() if reason is flag), flag.value)
 
 
 def _build(
@@ -131,12 +148,3 @@ def _entry(serial: int, reason: str, now: datetime) -> x509.RevokedCertificate:
     if reason != "unspecified":  # RFC 5280 §5.3.1: better no reason than that one
         builder = builder.add_extension(x509.CRLReason(REASONS[reason]), critical=False)
     return builder.build()
-
-
-def _number(revocation_list: x509.CertificateRevocationList | None) -> int:
-    if revocation_list is None:
-        return 0
-    try:
-        return revocation_list.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-    except x509.ExtensionNotFound:
-        return 0

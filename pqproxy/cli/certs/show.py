@@ -2,12 +2,19 @@
 
 import argparse
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pqproxy.cli.certs.options import add_output, add_verb, current_time
-from pqproxy.identity.listing import Listed, list_directory, list_file
+from pqproxy.identity.listing import (
+    Entry,
+    ListedRequest,
+    ListedRevocations,
+    list_directory,
+    list_file,
+)
 
 
 def add_verbs(verbs: Any) -> None:
@@ -29,22 +36,43 @@ def show(arguments: argparse.Namespace) -> int:
         return 0
     for number, entry in enumerate(listed):
         print("\n" * bool(number) + entry.file)
-        _print(entry)
+        print(f"  {_headline(entry)}")
+        for name, value in _rows(entry):
+            print(f"  {name:<10} {value}")
     return 0
 
 
-def _print(entry: Listed) -> None:
-    ends = f"{entry.not_after[:10]} ({_remaining(entry.days_left)})"
-    print(f"  {entry.kind}, {entry.algorithm}, key {entry.key}")
-    print(f"  subject   {entry.subject}")
-    print(f"  issuer    {entry.issuer}")
-    print(f"  names     {', '.join(entry.names) or '-'}")
-    print(f"  valid to  {ends}")
-    print(f"  serial    {entry.serial}")
-    print(f"  sha256    {entry.sha256}")
+def _rows(entry: Entry) -> Iterator[tuple[str, str]]:
+    if isinstance(entry, ListedRequest):
+        yield "names", ", ".join(entry.names)
+        yield "not taken", ", ".join(entry.not_taken) or "-"
+        return
+    if isinstance(entry, ListedRevocations):
+        yield "issuer", f"{entry.issuer} (signature {entry.signature})"
+        yield "number", str(entry.number)
+        yield "good until", _until(entry.next_update, entry.days_left, "OUT OF DATE")
+        for one in entry.revoked:
+            yield "revoked", f"{one.serial}, {one.since[:10]}, {one.reason}"
+        return
+    yield "subject", entry.subject
+    yield "issuer", entry.issuer
+    yield "names", ", ".join(entry.names) or "-"
+    yield "valid to", _until(entry.not_after, entry.days_left, "EXPIRED")
+    yield "serial", entry.serial
+    yield "sha256", entry.sha256
 
 
-def _remaining(days: int) -> str:
+def _headline(entry: Entry) -> str:
+    if isinstance(entry, ListedRevocations):
+        return entry.kind
+    if isinstance(entry, ListedRequest):
+        return f"{entry.kind}, {entry.algorithm}, proved by its key"
+    return f"{entry.kind}, {entry.algorithm}, key {entry.key}"
+
+
+def _until(end: str | None, days: int | None, over: str) -> str:
+    if end is None or days is None:
+        return "no end"
     if days < 0:
-        return "EXPIRED"
-    return "1 day left" if days == 1 else f"{days} days left"
+        return f"{end[:10]} ({over})"
+    return f"{end[:10]} ({days} day{'s' * (days != 1)} left)"

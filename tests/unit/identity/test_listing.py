@@ -2,10 +2,13 @@ from datetime import timedelta
 
 import pytest
 
+from pqproxy.crypto.keys import encode_private_key
 from pqproxy.identity.authority import create_authority, issue
 from pqproxy.identity.certificates import LeafNames
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.listing import list_directory, list_file
+from pqproxy.identity.requests import build_request
+from pqproxy.identity.revoking import list_path, revoke
 from tests.support import pki
 
 
@@ -42,10 +45,16 @@ def test_what_is_left_is_counted_in_whole_days_below_zero_when_expired(directory
         (lambda key: key.chmod(0o640), "exposed"),
         (lambda key: key.chmod(0o604), "exposed"),
         (lambda key: key.unlink(), "absent"),
+        (lambda key: key.write_bytes(pki.root().issue().key_pem), "mismatched"),
+        (lambda key: key.write_bytes(b"garbage"), "unusable"),
+        (
+            lambda key: key.write_bytes(encode_private_key(pki.key("ecdsa-p256"), b"secret")),
+            "encrypted",
+        ),
     ],
-    ids=["untouched", "group", "others", "removed"],
+    ids=["untouched", "group", "others", "removed", "other", "damaged", "encrypted"],
 )
-def test_keys_that_others_can_read_are_noticed(directory, change, state):
+def test_what_is_wrong_with_a_key_is_noticed(directory, change, state):
     change(directory / "leaf" / "llm" / "rsa-2048.key")
 
     assert list_directory(directory, pki.NOW)[1].key == state
@@ -80,3 +89,49 @@ def test_an_empty_directory_says_how_to_begin(tmp_path):
         list_directory(tmp_path, pki.NOW)
 
     assert error.value.fix == f"make an authority: pqproxy certs init --dir {tmp_path}"
+
+
+@pytest.fixture
+def revoked(tmp_path):
+    root = create_authority(tmp_path, "mldsa65-ecdsa-p256", now=pki.NOW)
+    revoke(root, [171], "key-compromise", now=pki.NOW, days=10)
+    return list_path(root.path)
+
+
+def test_a_revocation_list_is_described_beside_its_authority(tmp_path, revoked):
+    _, found = list_directory(tmp_path, pki.NOW + timedelta(days=2))
+
+    assert (found.kind, found.number, found.days_left) == ("revocation list", 1, 8)
+    assert found.signature == "good"
+    (entry,) = found.revoked
+    assert (entry.serial, entry.reason) == ("ab", "key-compromise")
+    assert entry.since == "2027-01-01T00:00:00+00:00"
+
+
+def test_a_list_that_somebody_else_signed_is_noticed(tmp_path, revoked):
+    other = create_authority(tmp_path / "other", "mldsa65-ecdsa-p256", now=pki.NOW)
+    revoked.with_suffix(".crt").write_bytes(other.path.read_bytes())
+    alone = tmp_path / "alone.crl"
+    alone.write_bytes(revoked.read_bytes())
+
+    assert list_file(revoked, pki.NOW)[0].signature == "bad"
+    assert list_file(alone, pki.NOW)[0].signature == "unchecked"
+
+
+def test_requests_are_described(tmp_path):
+    path = tmp_path / "llm.csr"
+    path.write_bytes(build_request(pki.key("mldsa65-ed25519"), "llm", LeafNames(dns=("a.test",))))
+
+    (found,) = list_file(path, pki.NOW)
+
+    assert (found.kind, found.algorithm) == ("request", "mldsa65-ed25519")
+    assert (found.names, found.not_taken) == (("a.test",), ("subject CN=llm",))
+
+
+@pytest.mark.parametrize("label", ["X509 CRL", "CERTIFICATE REQUEST", "CERTIFICATE"])
+def test_what_does_not_parse_is_named(tmp_path, label):
+    path = tmp_path / "file.pem"
+    path.write_text(f"-----BEGIN {label}-----\nMAA=\n-----END {label}-----\n")
+
+    with pytest.raises(IdentityError, match=r"file\.pem"):
+        list_file(path, pki.NOW)

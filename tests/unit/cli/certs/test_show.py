@@ -33,7 +33,7 @@ def test_a_listing_for_people_tells_names_end_and_key(certs, capsys):
     for expected in (
         "authority, mldsa65-ecdsa-p256, key present",
         "leaf, ecdsa-p256, key present",
-        "names     llm.test",
+        "names      llm.test",
         "days left",
     ):
         assert expected in printed
@@ -53,3 +53,33 @@ def test_an_expired_certificate_is_shown_as_expired(certs, capsys, tmp_path):
 
     assert certs("show", str(path)) == 0
     assert "2021-01-01 (EXPIRED)" in capsys.readouterr().out
+
+
+def test_a_request_is_shown_with_what_will_not_be_taken(certs, capsys):
+    certs("csr", "llm", "--dns", "llm.test")
+    capsys.readouterr()
+
+    assert certs("show", "llm.csr") == 0
+
+    printed = capsys.readouterr().out
+    assert "request, mldsa65-ecdsa-p256, proved by its key" in printed
+    assert "names      llm.test" in printed
+    assert "not taken  subject CN=llm" in printed
+
+
+def test_revocation_lists_are_shown_with_their_authorities(certs, capsys):
+    certs("init", "--algorithm", "mldsa65-ecdsa-p256")
+    certs("revoke", "--serial", "ab", "--algorithm", "mldsa65-ecdsa-p256", "--reason", "superseded")
+    capsys.readouterr()
+
+    assert certs("show") == 0
+    printed = capsys.readouterr().out
+    assert "(signature good)" in printed
+    assert "good until" in printed
+    assert "(29 days left)" in printed
+    assert "superseded" in printed
+
+    assert certs("show", "-o", "json") == 0
+    _, listed = json.loads(capsys.readouterr().out)
+    assert listed["kind"] == "revocation list"
+    assert [one["serial"] for one in listed["revoked"]] == ["ab"]
