@@ -8,6 +8,7 @@ import yaml
 
 from pqproxy.cli.main import main
 from pqproxy.config.units import parse_duration
+from tests.support.sidecars import Certificates
 
 MANIFEST = Path(__file__).parents[2] / "k8s" / "sidecar.yaml"
 DOCUMENTS = list(yaml.safe_load_all(MANIFEST.read_text()))
@@ -31,9 +32,10 @@ def test_the_manifest_is_valid_in_the_strict_sense(document):
     validator.validate(document, validator.latest_version(), strict=True)
 
 
-def test_the_configuration_of_the_manifest_is_good(tmp_path, certificates, capsys):
+def test_the_configuration_of_the_manifest_is_good(tmp_path, capsys):
     """With files in the place of the secret's."""
     text = of_kind("ConfigMap")["data"]["proxy.yaml"]
+    certificates = Certificates(tmp_path / "certs", "mldsa65-ecdsa-p256")
     entry = certificates.entry("server")
     for path, file in (
         ("tls.crt", entry["certificate"]),

@@ -118,9 +118,15 @@ def test_an_unset_variable_makes_one_line(base):
 def test_the_examples_are_good(example, tmp_path):
     """What people copy must work. The certificates are those that their comments make."""
     shutil.copy(example, tmp_path)
-    for name in ("ca/ecdsa-p256/ca.crt", "leaf/llm/ecdsa-p256.crt", "leaf/llm/ecdsa-p256.key",
-                 "leaf/llm/mldsa65.crt", "leaf/llm/mldsa65.key", "leaf/app/ecdsa-p256.crt",
-                 "leaf/app/ecdsa-p256.key"):  # fmt: skip
+    made = ["ca/mldsa65-ecdsa-p256/ca.crt"]
+    for leaf in (
+        "llm/mldsa65-ecdsa-p256",
+        "app/mldsa65-ecdsa-p256",
+        "llm/mldsa65",
+        "llm/ecdsa-p256",
+    ):
+        made += [f"leaf/{leaf}.crt", f"leaf/{leaf}.key"]
+    for name in made:
         path = tmp_path / "certs" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"PEM")
