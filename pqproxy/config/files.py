@@ -15,6 +15,10 @@ REVOCATION_SIZE_LIMIT = 64 * 1024 * 1024
 
 ROOT_SUFFIXES = frozenset({".pem", ".crt", ".cer"})
 _REVOCATION_SUFFIXES = ROOT_SUFFIXES | {".crl", ".der"}
+_TAKE_APART = (
+    "make a PEM of it: openssl pkcs12 -in FILE.p12 -out FILE.pem (a key store of Java first becomes"
+    " one by keytool -importkeystore -deststoretype pkcs12)"
+)
 _LONGEST_PASSPHRASE = 1023  # bytes, as in OpenSSL
 
 
@@ -39,7 +43,21 @@ def read_file(path: Path, limit: int = SIZE_LIMIT) -> bytes:
         raise UnreadableFile(f"{path} is too large to be meant: more than {limit >> 20} MiB")
     if not content.strip():
         raise UnreadableFile(f"{path} is empty")
+    if store := _key_store(content):
+        raise UnreadableFile(f"{path} is {store}, which pqproxy does not open; {_TAKE_APART}")
     return content
+
+
+def _key_store(content: bytes) -> str | None:
+    """Name what is no PEM, but holds keys and certificates all the same."""
+    if content.startswith((b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")):
+        return "a key store of Java"
+    # SEQUENCE { INTEGER 3, …: RFC 7292 §4. No certificate and no key begins like that.
+    is_sequence = content.startswith(b"0") and len(content) > 1
+    header = 2 + (content[1] & 0x7F if is_sequence and content[1] & 0x80 else 0)
+    if is_sequence and content.startswith(b"\x02\x01\x03", header):
+        return "a PKCS#12 file"
+    return None
 
 
 def read_revocation_files(path: Path) -> tuple[RevocationFile, ...]:

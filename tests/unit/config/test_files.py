@@ -2,6 +2,12 @@ import os
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    pkcs12,
+)
 
 from pqproxy.config.files import (
     SIZE_LIMIT,
@@ -10,6 +16,7 @@ from pqproxy.config.files import (
     read_passphrase,
     read_revocation_files,
 )
+from tests.support import pki
 
 
 def test_a_file_is_read(tmp_path):
@@ -73,6 +80,44 @@ def test_a_file_has_a_size_limit(tmp_path, size, is_refused):
             read_file(tmp_path / "a")
     else:
         assert len(read_file(tmp_path / "a")) == size
+
+
+@pytest.mark.parametrize("name", [None, b"llm"])
+@pytest.mark.parametrize("kind", ["ecdsa-p256", "rsa-2048"])
+def test_a_pkcs12_file_is_named_with_the_way_to_make_a_pem_of_it(tmp_path, kind, name):
+    leaf = pki.root(kind).issue()
+    content = pkcs12.serialize_key_and_certificates(
+        name, leaf.key, leaf.certificate, None, NoEncryption()
+    )
+    (tmp_path / "llm.p12").write_bytes(content)
+
+    with pytest.raises(UnreadableFile, match=r"llm\.p12 is a PKCS#12 file.* openssl pkcs12 -in"):
+        read_file(tmp_path / "llm.p12")
+
+
+def test_a_key_store_of_java_is_named(tmp_path):
+    (tmp_path / "llm.jks").write_bytes(bytes.fromhex("feedfeed00000002") + bytes(100))
+
+    with pytest.raises(UnreadableFile, match=r"a key store of Java, .*keytool -importkeystore"):
+        read_file(tmp_path / "llm.jks")
+
+
+@pytest.mark.parametrize("length", ["05", "8105", "820005", "83000005", "80"])
+def test_a_pkcs12_file_is_known_whatever_its_length_takes(tmp_path, length):
+    """Some tools write the indefinite form, which DER forbids."""
+    (tmp_path / "a").write_bytes(bytes.fromhex(f"30{length}0201030500"))
+
+    with pytest.raises(UnreadableFile, match=r"is a PKCS#12 file"):
+        read_file(tmp_path / "a")
+
+
+def test_other_der_is_left_to_whoever_knows_it(tmp_path):
+    leaf = pki.root().issue()
+    key = leaf.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+    for content in (leaf.chain_der[0], key, pki.root("rsa-2048").certificate_der, b"0"):
+        (tmp_path / "a.der").write_bytes(content)
+        assert read_file(tmp_path / "a.der") == content
 
 
 @pytest.mark.parametrize("content", [b"correct horse", b"correct horse\n", b"correct horse\r\n"])
