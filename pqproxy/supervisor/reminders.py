@@ -11,12 +11,12 @@ from pqproxy.supervisor.in_force import InForce
 
 logger = logging.getLogger(__name__)
 
-_AGAIN = timedelta(days=1)
-_PERIOD = 600.0  # seconds between two looks at the clock, which may be set or stand still meanwhile
-
 
 class Reminders:
     """What is in force, and what was said of it."""
+
+    period = 600.0  # seconds between two looks at the clock, which may be set meanwhile
+    again = timedelta(days=1)
 
     def __init__(self, in_force: InForce, clock: Callable[[], float] = time.time) -> None:
         self._in_force, self._clock = in_force, clock
@@ -27,10 +27,10 @@ class Reminders:
         self._said.clear()
         self._tell_what_is_due()
 
-    async def repeat(self, period: float = _PERIOD) -> None:
+    async def repeat(self) -> None:
         """Warn of what begins to end soon, and daily of what still does, until cancelled."""
         while True:
-            await asyncio.sleep(period)
+            await asyncio.sleep(self.period)
             self._tell_what_is_due()
 
     def _tell_what_is_due(self) -> None:
@@ -39,7 +39,7 @@ class Reminders:
         self._said = {end: at for end, at in self._said.items() if end in ends}
         for end in ends:
             said = self._said.get(end)
-            if said is not None and abs(now - said) < _AGAIN:
+            if said is not None and abs(now - said) < self.again:
                 continue
             if warning := warning_of(end, now):
                 self._said[end] = now

@@ -1,14 +1,18 @@
 """Runs the supervisor over settings from a file, with the worker module that is named.
 
-A reload reads the file again: pickled settings, or a tuple of what is wrong.
+A reload reads the file again: pickled settings, or a tuple of what is wrong. Where DAY is set, that
+is how many seconds a day has.
 """
 
+import os
 import pickle
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 from pqproxy.supervisor.errors import ReloadFailure
 from pqproxy.supervisor.reading import Reading
+from pqproxy.supervisor.reminders import Reminders
 from pqproxy.supervisor.run import run
 
 
@@ -24,4 +28,6 @@ def load():
 
 
 if __name__ == "__main__":
+    if day := os.environ.get("DAY"):
+        Reminders.period, Reminders.again = 0.05, timedelta(seconds=float(day))
     sys.exit(run(read(), read, sys.argv[2]))

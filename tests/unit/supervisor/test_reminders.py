@@ -40,7 +40,8 @@ def said(caplog):
 
 @contextlib.asynccontextmanager
 async def repeating(reminders):
-    task = asyncio.ensure_future(reminders.repeat(0.001))
+    reminders.period = 0.001
+    task = asyncio.ensure_future(reminders.repeat())
     try:
         yield
     finally:

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from pqproxy.config.values import Drain, Log, Policy, PolicyOrigin, TcpAddress
+from tests.support import pki
 from tests.unit.supervisor.harness import ingress, settings
 
 ENDED = 'pqproxy_connections_total{end_reason="%s",listener="llm",transport="tls"}'
@@ -44,6 +45,15 @@ def test_a_weaker_policy_of_the_environment_is_a_warning(supervise):
     supervisor = supervise(settings(ingress=(weaker,))).ready()
 
     assert "warning llm: policy prefer comes from FALLBACK_CRYPTO" in supervisor.log
+
+
+def test_a_certificate_that_ends_is_warned_of_at_the_start_and_every_day(supervise):
+    """Whoever runs for months has not read the log of the start."""
+    ending = pki.root("ecdsa-p256").issue(not_after=pki.PAST).files("own")
+    supervisor = supervise(settings(identities=(ending,)), DAY="0.2").ready()
+    warning = "warning the leaf certificate of own ends already"
+    assert warning in supervisor.log.partition("pqproxy is ready")[0]
+    supervisor.until(lambda: supervisor.log.count(warning) > 2, "not again")
 
 
 def test_off_a_terminal_readiness_is_json(supervise):
