@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
                 trust,
                 arguments.expect,
                 authentication=Authentication(arguments.authentication),
-                at=arguments.at or datetime.fromtimestamp(time.time(), UTC),
+                at=arguments.at,
             )
     except IdentityError as error:
         raise CommandError(f"--expect: {error}", error.fix or None) from None
@@ -182,10 +181,12 @@ def _document(file: Path, signature: Path, verdict: "Verdict") -> dict[str, Any]
 
 
 def _time(text: str) -> datetime:
+    from pqproxy.signing.clock import moment
+
     try:
         found = datetime.fromisoformat(text)
+        return moment(found if found.tzinfo else found.replace(tzinfo=UTC))
     except ValueError:
         raise argparse.ArgumentTypeError(
             f"{text} is no time such as 2026-11-21 or 2026-11-21T12:00:00Z"
         ) from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

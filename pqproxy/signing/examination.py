@@ -6,10 +6,9 @@ nothing of what content should be, and a stranger should not make us read 50 GB.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
@@ -24,6 +23,7 @@ from pqproxy.identity.peer import PeerIdentity, Purpose
 from pqproxy.identity.profile import narrowed
 from pqproxy.identity.trust import Trust
 from pqproxy.signing.algorithms import BY_NAME
+from pqproxy.signing.clock import moment
 from pqproxy.signing.content import Content, digest
 from pqproxy.signing.envelope import Envelope
 from pqproxy.signing.errors import MalformedSignature
@@ -62,15 +62,15 @@ def examine(
     """Say of a signature file whether one of `expect` signed `content`, and what is wrong if not.
 
     `expect` holds identity patterns; `at` is the time at which certificates must be valid, by
-    default now. Raises IdentityError for a pattern that is malformed, OSError and ContentChanged
-    where the content cannot be read, and nothing for anything that `signature` may hold.
+    default now. Raises IdentityError for a pattern that is malformed, ValueError for a time without
+    a zone, OSError and ContentChanged where the content cannot be read; nothing that `signature`
+    may hold raises anything.
     """
-    patterns = IdentityPatterns.parse(expect)
+    patterns, when = IdentityPatterns.parse(expect), moment(at)
     try:
         envelope = Envelope.read(bytes(signature))
     except MalformedSignature as error:
         return Verdict((Finding(Check.FORMAT, False, str(error)),))
-    when = at or datetime.fromtimestamp(time.time(), UTC)
     examination = _Examination(envelope, trust, patterns, authentication, when)
     findings = [Finding(Check.FORMAT, True, "a signature file of version 1")]
     findings += examination.signature()
@@ -111,7 +111,7 @@ class _Examination:
     def signer(self) -> tuple[PeerIdentity | None, list[Finding]]:
         """Who signed, as far as roots vouch for it, and whether that is who was expected."""
         try:
-            signer = self.trust.verify(self.envelope.chain, Purpose.SIGNER, self.when)
+            signer = self._verified(self.trust)
         except Refused as refused:
             return None, [Finding(Check.CERTIFICATE, False, refused.detail, refused.fix)]
         text = f"the certificate of {signer.name} is trusted"
@@ -124,13 +124,15 @@ class _Examination:
         if wanted is PeerAuthentication.ANY:
             return Finding(Check.AUTHENTICATION, True, "any kind of key may sign")
         try:
-            trust = narrowed(self.trust, Profile.DEFAULT, wanted)
-            trust.verify(self.envelope.chain, Purpose.SIGNER, self.when)
+            self._verified(narrowed(self.trust, Profile.DEFAULT, wanted))
         except Refused as refused:
             return Finding(Check.AUTHENTICATION, False, refused.detail, refused.fix)
         except IdentityError as error:  # no root is left
             return Finding(Check.AUTHENTICATION, False, str(error), error.fix)
         return Finding(Check.AUTHENTICATION, True, f"every key up to the root is {wanted}")
+
+    def _verified(self, trust: Trust) -> PeerIdentity:
+        return trust.verify(self.envelope.chain, Purpose.SIGNER, self.when)
 
     def _expected(self, signer: PeerIdentity) -> Finding:
         try:

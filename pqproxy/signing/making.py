@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from cryptography import x509
 
@@ -16,6 +15,7 @@ from pqproxy.crypto.spki import certificate_key
 from pqproxy.identity.names import MALFORMED
 from pqproxy.identity.profile import accepted_keys
 from pqproxy.signing.algorithms import BY_KEY, StatementAlgorithm
+from pqproxy.signing.clock import moment
 from pqproxy.signing.content import Content, digest
 from pqproxy.signing.envelope import MAX_CERTIFICATES, SIZE_LIMIT, Envelope
 from pqproxy.signing.errors import SigningError
@@ -34,9 +34,10 @@ def sign(
 
     `chain` holds the certificate of `key` and its issuers (DER, leaf first, without the root);
     `at` is the time to state, by default now. Raises SigningError, before anything is read, where
-    key and chain do not fit; OSError and ContentChanged as `digest` does.
+    key and chain do not fit, and ValueError for a time without a zone; OSError and ContentChanged
+    where the content cannot be read.
     """
-    algorithm = _algorithm(key, authentication)
+    when, algorithm = moment(at), _algorithm(key, authentication)
     _check_chain(key, chain)
     found = digest(content)
     statement = Statement(
@@ -44,7 +45,7 @@ def sign(
         signer=hashlib.sha256(chain[0]).digest(),
         content=found.sha512,
         size=found.size,
-        time=(at or datetime.fromtimestamp(time.time(), UTC)).replace(microsecond=0),
+        time=when.replace(microsecond=0),
     )
     signature = algorithm.sign(key, statement.write())
     written = Envelope(statement, signature, tuple(map(bytes, chain))).write()

@@ -126,6 +126,7 @@ def test_a_certificate_may_be_judged_at_another_time(place, capsys):
     assert verify("--at", "2020-06-01") == 0
     assert verify("--at", "2020-06-01T12:00:00Z") == 0
     assert verify("--at", "2021-06-01T12:00:00+02:00") == 3
+    assert verify("--at", "0001-01-01T00:00:00+14:00") == 2
     assert verify("--at", "yesterday") == 2
     assert "yesterday is no time such as" in capsys.readouterr().err
 
