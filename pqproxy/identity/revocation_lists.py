@@ -8,8 +8,8 @@ missing is told, and is no reason to believe whoever is on it.
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -26,6 +26,7 @@ from pqproxy.identity.pem import BLOCK
 # What a worker is sent must stay within a frame of its channel.
 MAX_ENTRIES = 500_000
 
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _EXPORT = "export the list again, whole, as its authority publishes it"
 
 
@@ -124,26 +125,45 @@ def _certified(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
 def _boiled_down(
     lists: list[_List], authorities: list[x509.Certificate]
 ) -> Iterator[RevokedSerials]:
-    by_name: dict[bytes, tuple[str, list[x509.CertificateRevocationList]]] = {}
+    by_name: dict[bytes, _Revoked] = {}
     for one in lists:
         try:
             signer = _signer(one, authorities)
             _check_scope(one)
-        except MALFORMED as error:
+            issuer = issuer_digest(signer.subject)
+            known = by_name.setdefault(issuer, _Revoked(subject_of(signer)))
+            known.add(one.crl)
+        except (OverflowError, *MALFORMED) as error:
             message = f"{one.where}: does not parse: {printable(str(error))}"
             raise UnusableRevocationList(message, _EXPORT) from None
-        known = by_name.setdefault(issuer_digest(signer.subject), (subject_of(signer), []))
-        known[1].append(one.crl)
-    total = 0
-    for issuer, (name, crls) in by_name.items():
-        serials = _serials(name, crls)
-        total += len(serials) // SERIAL_BYTES
-        if total > MAX_ENTRIES:
+        if sum(len(each.serials) for each in by_name.values()) > MAX_ENTRIES:
             raise UnusableRevocationList(
-                f"the lists hold more than {MAX_ENTRIES} certificates",
+                f"{one.where}: with it the lists hold more than {MAX_ENTRIES} certificates",
                 "leave out what has expired, or give the authorities trust sets of their own",
             )
-        yield RevokedSerials(name, issuer, serials, _next_update(crls))
+    for issuer, revoked in by_name.items():
+        serials = b"".join(sorted(revoked.serials))
+        yield RevokedSerials(revoked.authority, issuer, serials, revoked.next_update)
+
+
+@dataclass(slots=True)
+class _Revoked:
+    """What the lists of one authority say together."""
+
+    authority: str
+    serials: set[bytes] = field(default_factory=set)
+    next_update: float | None = None  # of the newest of them
+    _newest: datetime = _LONG_AGO
+
+    def add(self, crl: x509.CertificateRevocationList) -> None:
+        """Take every serial number. Entries are not looked into: who is listed is out.
+
+        Raises OverflowError for one that is negative or too long, and what MALFORMED lists.
+        """
+        self.serials |= {entry.serial_number.to_bytes(SERIAL_BYTES, "big") for entry in crl}
+        if crl.last_update_utc >= self._newest:
+            self._newest, ends = crl.last_update_utc, crl.next_update_utc
+            self.next_update = None if ends is None else ends.timestamp()
 
 
 def _signer(one: _List, authorities: list[x509.Certificate]) -> x509.Certificate:
@@ -220,26 +240,3 @@ def _check_scope(one: _List) -> None:
             raise UnusableRevocationList(
                 f"{one.where}: {what}", "use the complete list that the authority signs itself"
             )
-
-
-def _serials(name: str, crls: list[x509.CertificateRevocationList]) -> bytes:
-    """Every serial number once, in order. Entries are not looked into: who is listed is out."""
-    try:
-        found = {entry.serial_number for crl in crls for entry in crl}
-        return b"".join(serial.to_bytes(SERIAL_BYTES, "big") for serial in sorted(found))
-    except OverflowError:
-        raise UnusableRevocationList(
-            f"a list of {name} holds a serial number that is negative or longer than"
-            f" {SERIAL_BYTES} bytes",
-            _EXPORT,
-        ) from None
-
-
-def _next_update(crls: list[x509.CertificateRevocationList]) -> float | None:
-    """When the newest list of an authority ends."""
-
-    def begins(crl: x509.CertificateRevocationList) -> datetime:
-        return crl.last_update_utc
-
-    ends = max(crls, key=begins).next_update_utc
-    return None if ends is None else ends.timestamp()

@@ -40,6 +40,7 @@ Sources = Mapping[str, str | list[socket.socket]]
 class _Prepared:
     recipes: dict[str, Recipe]
     services: dict[str, Service]  # all that will be in force: kept ones and new ones
+    revocations: dict[str, Revocations]  # by the name of the trust set, wherever one is needed
     sources: Sources
 
 
@@ -65,11 +66,13 @@ class Roster:
         self.abandon()
         wanted = recipes(settings)
         try:
-            services = self._prepare_services(settings, wanted)
+            credentials = _Credentials(self._now())
+            services = self._prepare_services(settings, wanted, credentials)
+            revocations = self._revocations(settings, services, credentials)
         except Exception:
             _close(sources)
             raise
-        self._prepared = _Prepared(wanted, services, sources)
+        self._prepared = _Prepared(wanted, services, revocations, sources)
 
     def commit(self) -> None:
         """Put in force what was prepared; nothing where nothing was."""
@@ -88,7 +91,7 @@ class Roster:
             service.forget_sessions()
         self._retired = [one for one in (*self._retired, *replaced.values()) if one.tasks]
         for service in self._retired:
-            service.withdraw(self._later_than(service))
+            service.withdraw(self._later_than(service, prepared.revocations))
 
     def abandon(self) -> None:
         """Forget what was prepared."""
@@ -97,7 +100,7 @@ class Roster:
             self._prepared = None
 
     def _prepare_services(
-        self, settings: Settings, wanted: Mapping[str, Recipe]
+        self, settings: Settings, wanted: Mapping[str, Recipe], credentials: "_Credentials"
     ) -> dict[str, Service]:
         if settings.keylog is not None and self._key_log is None:
             self._key_log = open_key_log(settings.keylog)
@@ -110,12 +113,23 @@ class Roster:
             settings.workers,
             self.ticket_keys,
         )
-        credentials = _Credentials(self._now())
         return {
             name: self._services[name]
             if self._recipes.get(name) == recipe
             else self._build(recipe, worker, credentials)
             for name, recipe in wanted.items()
+        }
+
+    def _revocations(
+        self, settings: Settings, services: Mapping[str, Service], credentials: "_Credentials"
+    ) -> dict[str, Revocations]:
+        """Of all trust sets in use, and of those that only old connections came in by."""
+        known = {one.trust.name: one.trust.revocations for one in services.values() if one.trust}
+        old = {one.trust.name for one in self._everyone() if one.trust} - known.keys()
+        return known | {
+            files.name: credentials.trust(files).revocations
+            for files in settings.trust
+            if files.name in old
         }
 
     def _build(self, recipe: Recipe, worker: Worker, credentials: "_Credentials") -> Service:
@@ -149,21 +163,13 @@ class Roster:
         for name, listeners in freed.items():
             self._services.get(name, replaced[name]).see_out(listeners)
 
-    def _later_than(self, old: Service) -> tuple[Revocations, ...]:
-        """Whom the successor of a service believes no more, and the trust set that it went by."""
-        if old.trust is None:
-            return ()
-        trusted = {
-            name: service.trust
-            for name, service in self._services.items()
-            if service.trust is not None
-        }
-        found = [
-            trust.revocations
-            for name, trust in trusted.items()
-            if name == old.counters.name or trust.name == old.trust.name
-        ]
-        return tuple(one for at, one in enumerate(found) if one not in found[:at])
+    def _later_than(
+        self, old: Service, by_trust: Mapping[str, Revocations]
+    ) -> tuple[Revocations, ...]:
+        """Whom the trust set that a service went by believes no more, and that of its successor."""
+        successor = self._services.get(old.counters.name)
+        named = [one.trust.name for one in (old, successor) if one is not None and one.trust]
+        return tuple(by_trust[name] for name in dict.fromkeys(named) if name in by_trust)
 
     # Places of other workers.
 

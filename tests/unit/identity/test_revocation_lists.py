@@ -4,6 +4,8 @@ import subprocess
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pqproxy.config.values import SERIAL_BYTES, RevocationFile
 from pqproxy.identity import revocation_lists
@@ -205,6 +207,23 @@ def test_a_part_of_what_an_authority_revoked_is_taken_as_far_as_it_goes(extensio
     assert serials(revoked) == [1]
 
 
+BYTES = ROOT.revoke(1, 0x5A5A5A, 2**158).public_bytes(Encoding.DER)
+
+
+@given(
+    at=st.integers(0, len(BYTES) - 1),
+    inserted=st.binary(max_size=3),
+    cut=st.integers(0, 3),
+)
+@settings(max_examples=300)
+def test_a_list_with_some_other_bytes_is_refused_in_words(at, inserted, cut):
+    """Whatever the library makes of them, nothing else than words comes out of here."""
+    content = BYTES[:at] + inserted + BYTES[at + cut :]
+
+    if content != BYTES:
+        refusal(RevocationFile("mesh.crl", content))
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -222,8 +241,9 @@ def test_what_is_no_list_is_refused(content, said):
 def test_more_entries_than_a_worker_can_be_told_are_refused(monkeypatch):
     monkeypatch.setattr(revocation_lists, "MAX_ENTRIES", 3)
 
-    assert serials(read(file(ROOT.revoke(1, 2, 3)))[0]) == [1, 2, 3]
-    assert "more than 3 certificates" in refusal(file(ROOT.revoke(1, 2, 3, 4)))
+    again = file(ROOT.revoke(1, 2))
+    assert serials(read(file(ROOT.revoke(1, 2, 3)), again, again)[0]) == [1, 2, 3]
+    assert "more than 3 certificates" in refusal(file(ROOT.revoke(1, 2, 3)), file(ROOT.revoke(4)))
 
 
 KEYS = {"ecdsa": ("ec", "ec_paramgen_curve:P-256"), "rsa": ("rsa", "rsa_keygen_bits:2048")}
@@ -250,14 +270,14 @@ def publish(tmp_path):
         pytest.skip("needs the openssl command")
     (tmp_path / "ca.cnf").write_text(OPENSSL_CONFIG)
     entry = "R\t450101000000Z\t261101000000Z,keyCompromise\t{}\tunknown\t/CN=gone\n"
-    (tmp_path / "index.txt").write_text(entry.format("0A1B2C") + entry.format("0F" * 20))
     (tmp_path / "number").write_text("01\n")
 
     def openssl(command):
         arguments = ["openssl", *command.split()]
         subprocess.run(arguments, cwd=tmp_path, check=True, capture_output=True)
 
-    def publish(key, digest, form):
+    def publish(key, digest="sha256", form="PEM", serials=("0A1B2C", "0F" * 20)):
+        (tmp_path / "index.txt").write_text("".join(map(entry.format, serials)))
         algorithm, option = KEYS[key]
         openssl(
             "req -x509 -config ca.cnf -subj /O=Example/CN=Corporate -nodes -keyout ca.key"
@@ -279,7 +299,7 @@ def publish(tmp_path):
 @pytest.mark.parametrize("key", KEYS)
 def test_lists_that_openssl_makes_are_read(publish, key, form):
     """As people's own authorities publish them."""
-    (revoked,) = publish(key, "sha256", form)
+    (revoked,) = publish(key, form=form)
 
     assert serials(revoked) == [0x0A1B2C, int("0F" * 20, 16)]
     assert revoked.authority == "CN=Corporate,O=Example"
@@ -289,6 +309,13 @@ def test_lists_that_openssl_makes_are_read(publish, key, form):
 def test_a_list_signed_over_sha1_is_refused(publish, key):
     """Who can choose what is signed can find two lists with one signature."""
     with pytest.raises(UnusableRevocationList, match="its signature is not by") as refused:
-        publish(key, "sha1", "PEM")
+        publish(key, "sha1")
 
     assert "SHA-256" in refused.value.fix
+
+
+@pytest.mark.parametrize("serial", ["-01", "01" + 20 * "00"])
+def test_a_serial_number_that_no_certificate_may_have_is_refused(publish, serial):
+    """Its authority means somebody; who leaves the entry out lets that one in."""
+    with pytest.raises(UnusableRevocationList, match="does not parse"):
+        publish("ecdsa", serials=[serial])

@@ -116,6 +116,29 @@ def test_a_stream_of_a_removed_listener_is_judged_by_its_trust_set(house, world,
     assert ended(lines, EndReason.REVOKED)[0].listener == "to-llm"
 
 
+def test_a_stream_is_judged_by_the_trust_set_that_it_came_in_by(house, world, lines):
+    """Though its listener goes by another now, and no listener by that one."""
+    client, _ = house.stream()
+    other = replace(TRUST, name="other")
+    (front,), (back,) = house.settings.ingress, house.settings.egress
+    house.change(
+        replace(
+            house.settings,
+            trust=(TRUST, other),
+            ingress=(replace(front, trust="other"),),
+            egress=(replace(back, trust="other"),),
+        )
+    )
+    assert house.flows(*house.stream())
+
+    denying = replace(TRUST, deny=("spiffe://corp/ns/apps/sa/app",))
+    house.change(replace(house.settings, trust=(denying, other)))
+
+    assert how_it_ends(world, client) == "reset"
+    world.until(lambda: ended(lines, EndReason.REVOKED))
+    assert house.flows(*house.stream())
+
+
 def test_the_revoked_comes_back_with_no_ticket(house, world, lines):
     """It shakes hands in full, and is refused by name."""
     for _ in range(2):
