@@ -87,7 +87,7 @@ def _build_info() -> Metric:
 def _listener_info(settings: Settings) -> Metric:
     info = GaugeMetricFamily(
         "pqproxy_listener_info",
-        "The policy of each listener, and who set it: always 1.",
+        "What each listener demands, and who set its policy: always 1.",
         labels=["listener", "role", "policy", "policy_origin", "authentication"],
     )
     for role, listeners in (("ingress", settings.ingress), ("egress", settings.egress)):
