@@ -147,7 +147,7 @@ def _unserved(title: str, egress: Egress, handshake: Handshake) -> Finding:
         when = " after the handshake" if handshake.outcome is Outcome.COMPLETED else ""
         demands = Demands(egress.profile, egress.groups, egress.authentication)
         late = handshake.outcome is Outcome.COMPLETED
-        ours = demands.said(handshake.alert, UPSTREAM, authenticated=late)
+        ours = None if late else demands.said(handshake.alert, UPSTREAM)
         hint = ours[1] if ours else fix_for_alert(handshake.alert, UPSTREAM, handshake.negotiated)
         message = f"{title}: it refuses us{when} ({alert_name(handshake.alert)})"
         return failure(_NAME, message, hint)

@@ -76,14 +76,13 @@ class Demands:
             return ReasonCode.NO_PQ_GROUP, fix
         return None
 
-    def said(
-        self, alert: int, side: Side, *, authenticated: bool = False
-    ) -> tuple[ReasonCode, str] | None:
-        """(reason, fix) where the peer on `side` refuses us because of our demands.
+    def said(self, alert: int, side: Side) -> tuple[ReasonCode, str] | None:
+        """(reason, fix) where the peer on `side` refuses us, in the handshake, for our demands.
 
-        As far as can be told: a server that finds nothing in common does not say what it lacks.
+        As far as can be told: a server that finds nothing in common does not say what it lacks. So
+        far it has seen our hello alone; what it says later is about our own certificate.
         """
-        if side is not UPSTREAM or authenticated or alert not in _NOTHING_IN_COMMON:
+        if side is not UPSTREAM or alert not in _NOTHING_IN_COMMON:
             return None
         if self.profile is Profile.CNSA2:
             return ReasonCode.PROFILE, _CNSA2_FIXES[side]

@@ -66,8 +66,8 @@ def why_it_failed(
     if failed.by_peer:
         said = _SAID_BY_SERVER.get(failed.alert) if side is UPSTREAM else None
         usual_words = said, fix_for_alert(failed.alert, side)
-        ours = demands.said(failed.alert, side, authenticated=failed.authenticated)
-        return Ended(side.alert, failed.reason, *(ours or usual_words))
+        why = demands.said(failed.alert, side) or usual_words
+        return Ended(side.alert, failed.reason, *why)
     usual = _REASONS.get(failed.alert, (ReasonCode.PROTOCOL_ERROR, _OTHER_FIX))
     demanded = demands.refusal(failed, side)
     reason, fix = demanded or usual

@@ -117,6 +117,9 @@ def test_what_a_listener_demands_beyond_the_usual_is_said_instead():
     assert why_it_failed(failed, None, CLIENT, demands).reason is ReasonCode.PROFILE
     assert "cnsa2" in why_it_failed(failed, None, CLIENT, demands).fix
     assert "cnsa2" in why_it_failed(by_peer, None, UPSTREAM, demands).fix
+    # Some choose their certificate only once they have keys.
+    late = replace(by_peer, authenticated=True)
+    assert why_it_failed(late, None, UPSTREAM, demands).reason is ReasonCode.PROFILE
 
 
 def test_what_metrics_call_it():
