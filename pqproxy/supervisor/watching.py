@@ -69,12 +69,20 @@ class Watcher:
             if not files:
                 await wake.wait()
                 continue
-            directories = await asyncio.to_thread(watched_directories, files)
-            async with self._listening(directories, wake):
-                if not await asyncio.to_thread(self._block, files):
-                    await self._look(files)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(wake.wait(), self._pause())
+            try:
+                await self._watch(files, wake)
+            except Exception:  # what is in force serves on, whatever is wrong with the watching
+                logger.exception("watching certificates failed inside pqproxy; it is tried again")
+                await asyncio.sleep(self._pauses.calm)
+
+    async def _watch(self, files: tuple[str, ...], wake: asyncio.Event) -> None:
+        """Look at the files once, then wait until there may be a reason to look again."""
+        directories = await asyncio.to_thread(watched_directories, files)
+        async with self._listening(directories, wake):
+            if not await asyncio.to_thread(self._block, files):
+                await self._look(files)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(wake.wait(), self._pause())
 
     async def _look(self, files: tuple[str, ...]) -> None:
         found = await asyncio.to_thread(fingerprint, files)

@@ -8,6 +8,7 @@ import os
 import pytest
 from watchfiles import awatch
 
+from pqproxy.supervisor.fingerprint import fingerprint
 from pqproxy.supervisor.reloading import Kind, Outcome
 from pqproxy.supervisor.watching import Pauses, Watcher
 from tests.unit.supervisor.harness import settings, soon
@@ -204,6 +205,25 @@ async def test_after_a_reload_other_files_are_watched(file, tmp_path):
         await soon(lambda: reloader.taken[-1] == "other")
         other.write_text("renewed")
         await soon(lambda: reloader.taken[-1] == "renewed")
+
+
+@in_a_loop
+async def test_a_mistake_of_ours_is_told_and_ends_neither_the_run_nor_the_watching(
+    file, caplog, monkeypatch
+):
+    """Whoever serves must not fall over his own certificates."""
+    mistakes = [ValueError("embedded null byte")]
+
+    def fail(files):
+        if mistakes:
+            raise mistakes.pop()
+        return fingerprint(files)
+
+    monkeypatch.setattr("pqproxy.supervisor.watching.fingerprint", fail)
+    async with watching(file, silent, Pauses(calm=0.01)) as (reloader, _):
+        assert reloader.taken == ["first"]
+
+    assert "watching certificates failed inside pqproxy" in caplog.text
 
 
 @in_a_loop
