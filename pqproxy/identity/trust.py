@@ -38,7 +38,13 @@ from pqproxy.identity.errors import (
     IdentityError,
     Refused,
 )
-from pqproxy.identity.names import MALFORMED, CertificateNames, SpiffeId, is_spiffe, read_names
+from pqproxy.identity.names import (
+    MALFORMED,
+    CertificateNames,
+    SpiffeId,
+    is_spiffe,
+    read_names,
+)
 from pqproxy.identity.path_library import validate_path_by_library
 from pqproxy.identity.path_rules import LEADS_NOWHERE, RuleBroken
 from pqproxy.identity.path_validation import validate_path
@@ -196,8 +202,10 @@ def _distinct(certificates: list[x509.Certificate]) -> list[x509.Certificate]:
     Six authorities of one name that sign each other make the path builder try 128 signatures,
     80 ms of work for a stranger's one handshake. With a name for each it is six at most.
     """
+    # Of the leaf, too: whatever is said later names it, so its names must be readable.
+    self_issued = {certificate: is_self_issued(certificate) for certificate in certificates}
     leaf, *rest = certificates
-    issuers = [c for c in dict.fromkeys(rest) if not is_self_issued(c)]
+    issuers = [c for c in dict.fromkeys(rest) if not self_issued[c]]
     if len({c.subject for c in issuers}) != len(issuers):
         raise malformed(
             "the chain holds two different authorities of one name",

@@ -415,3 +415,23 @@ def test_a_name_that_the_library_only_warns_of_is_refused_where_warnings_are_err
     assert refusal(chain, trusted=trust(root)).alert == "bad_certificate"
     with warnings.catch_warnings(action="ignore"):
         assert trust(root).verify(chain, Purpose.CLIENT, pki.NOW).name == ID
+
+
+def unreadable(tbs):
+    """With a subject whose common name is no string."""
+    subject = pki.asn1.encode_der(tbs.subject)
+    changed = subject.replace(bytes.fromhex("06035504030c"), bytes.fromhex("060355040306"))
+    tbs.subject = pki.asn1.decode_der(pki.asn1.TLV, changed)
+
+
+@pytest.mark.parametrize("level", [0, 1], ids=["leaf", "authority"])
+@pytest.mark.parametrize("algorithm", ["ed25519", "mldsa65"])
+def test_a_certificate_without_a_readable_name_is_refused_whatever_else_is_wrong(algorithm, level):
+    """A refusal names the certificate that it is about, and this one has no name."""
+    kind = COMPOSITE_KINDS[0]
+    nameless = pki.root(kind).issue(uris=(ID,), algorithm=algorithm, edit=unreadable)
+    chain = [*pki.root(kind).issue(uris=(ID,)).chain_der[:level], *nameless.chain_der]
+    narrow = trust(pki.root(kind)).only(frozenset(COMPOSITE_KINDS))
+
+    for trusted in (trust(pki.root(kind)), narrow):
+        assert refusal(chain, trusted=trusted).detail == "a certificate does not parse"
