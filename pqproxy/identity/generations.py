@@ -15,6 +15,7 @@ and reads both again when they do not fit.
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -29,8 +30,9 @@ _SUFFIXES = (".crt", ".key")
 def replace_together(directory: Path, files: Mapping[str, bytes], now: datetime) -> None:
     """Put files of a directory in the place of those that are there, all at one moment.
 
-    Files are named without a directory; those with the suffix `.key` are for their owner only.
-    Raises IdentityError when that fails: then everything is as it was.
+    Files are named without a directory. Each is for whom the one before was for; new ones with the
+    suffix `.key` are for their owner only. Raises IdentityError when that fails: then everything is
+    as it was.
     """
     for name in files:
         _check_link(directory / name)
@@ -79,10 +81,20 @@ def _switch(directory: Path, files: Mapping[str, bytes], now: datetime) -> None:
         for name, content in files.items():
             mode = KEY_MODE if name.endswith(".key") else CERTIFICATE_MODE
             write_new(generation / name, content, mode)
+            _belong(generation / name, like=directory / name)
+        _belong(generation, like=directory)
         _replace_link(directory / CURRENT, generation.name)
     except BaseException:
         shutil.rmtree(generation)
         raise
+
+
+def _belong(path: Path, like: Path) -> None:
+    """Give a file to whom the one before was given: the proxy may run as somebody else."""
+    if like.exists():
+        found = like.stat()
+        os.chown(path, found.st_uid, found.st_gid)
+        path.chmod(stat.S_IMODE(found.st_mode))
 
 
 def _link(directory: Path, names: Mapping[str, bytes]) -> None:

@@ -155,9 +155,10 @@ def _authority(directory: Path, request: Request, options: SigningOptions) -> Au
             f"there is no {request.algorithm} authority in {directory}",
             f"make one: pqproxy certs init --dir {directory} --algorithm {request.algorithm}",
         )
+    there.sort(key=preference, reverse=True)  # who has such a key is no sidecar
     raise IdentityError(
         f"there is no authority of the kind of the key, {request.algorithm}, in {directory}",
-        f"say which one shall sign it: --algorithm {' or '.join(there)}",
+        f"say which one shall sign it: --algorithm {', or --algorithm '.join(there)}",
     )
 
 

@@ -13,6 +13,7 @@ from pqproxy.cli.certs.options import (
     given_passphrase,
     print_rows,
 )
+from pqproxy.cli.errors import CommandError, print_error
 from pqproxy.cli.passphrase import add_passphrase_option
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.leaves import find_leaves, leaf_names
@@ -61,13 +62,27 @@ def renew(arguments: argparse.Namespace) -> int:
             f"there are no certificates in {arguments.dir}",
             f"issue one: pqproxy certs issue NAME --dir {arguments.dir}",
         )
-    now = current_time()
-    for number, name in enumerate(names):
-        leaves = find_leaves(arguments.dir, name, arguments.algorithm)
-        made = renew_leaves(arguments.dir, leaves, now=now, options=options)
-        rows = [
-            (name, f"{leaf.files.certificate}  (valid to {new.not_valid_after_utc:%Y-%m-%d})")
-            for leaf, new in zip(leaves, made, strict=True)
-        ]
-        print_rows(rows, first=number == 0)
+    failed = []
+    for name in names:
+        try:
+            _renew(arguments, name, options)
+        except IdentityError as error:  # the others are renewed nevertheless
+            failed.append(CommandError(str(error), error.fix or None))
+    for one in failed[:-1]:
+        print_error(one.message, one.hint)
+    if failed:
+        raise failed[-1]
     return 0
+
+
+def _renew(arguments: argparse.Namespace, name: str, options: RenewalOptions) -> None:
+    leaves = find_leaves(arguments.dir, name, arguments.algorithm)
+    ours = [leaf for leaf in leaves if arguments.names or leaf.files.key.exists()]
+    if not ours:
+        print(f"{name:<12} left to the machine that has its key")
+        return
+    made = renew_leaves(arguments.dir, ours, now=current_time(), options=options)
+    print_rows(
+        (name, f"{leaf.files.certificate}  (valid to {new.not_valid_after_utc:%Y-%m-%d})")
+        for leaf, new in zip(ours, made, strict=True)
+    )

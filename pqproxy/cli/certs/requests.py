@@ -31,7 +31,7 @@ def add_verbs(verbs: Any) -> None:
         "authority is: pqproxy certs sign FILE. The certificate is then put beside the key.",
     )
     parser.add_argument("name", metavar="NAME", help="names the files; peers check the names below")
-    parser.add_argument("file", metavar="FILE", nargs="?", type=Path, help="default: NAME.csr")
+    parser.add_argument("--out", metavar="FILE", type=Path, help="of the request (NAME.csr)")
     add_names(parser)
     add_algorithm(parser, "a hybrid key and an ECDSA key, in one request file")
     parser.add_argument(
@@ -59,7 +59,7 @@ def csr(arguments: argparse.Namespace) -> int:
     """Make keys and their request."""
     asked = arguments.spiffe or arguments.dns or arguments.ip
     names = given_names(arguments) if asked or not arguments.keep_key else None
-    target = arguments.file or Path(f"{arguments.name}.csr")
+    target = arguments.out or Path(f"{arguments.name}.csr")
     options = KeyOptions(arguments.algorithm, arguments.keep_key, given_passphrase(arguments))
     keys = request_leaves(arguments.dir, arguments.name, names, target, options)
     requests = read_requests(read(target), str(target))

@@ -51,11 +51,11 @@ def test_the_generation_before_is_kept_and_none_from_before_that(pair):
     assert (before / "a.key").read_bytes() == b"3"
 
 
-def test_keys_are_for_their_owner_only(pair):
-    replace_together(pair, files(b"1"), pki.NOW)
+def test_keys_that_are_new_are_for_their_owner_only(tmp_path):
+    replace_together(tmp_path, files(b"1"), pki.NOW)
 
-    modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in (pair / "a.crt", pair / "a.key")}
-    assert modes == {"a.crt": 0o644, "a.key": 0o600}
+    paths = (tmp_path / "a.crt", tmp_path / "a.key")
+    assert [stat.S_IMODE(path.stat().st_mode) for path in paths] == [0o644, 0o600]
 
 
 def test_a_reader_that_resolves_the_link_once_never_meets_a_mismatch(pair):
@@ -127,3 +127,24 @@ def test_a_link_to_elsewhere_is_not_ours_to_replace(pair, tmp_path):
 def test_a_directory_that_is_not_there_is_an_error_that_names_it(tmp_path):
     with pytest.raises(IdentityError, match="cannot replace files in"):
         replace_together(tmp_path / "missing", {"a.crt": b"1"}, pki.NOW)
+
+
+def test_new_files_are_for_whom_the_old_ones_were(pair):
+    """The proxy may run as somebody else, whose group may read the key."""
+    pair.chmod(0o750)
+    (pair / "a.key").chmod(0o640)
+
+    for number in (b"1", b"2"):
+        replace_together(pair, files(number), pki.NOW)
+
+    assert stat.S_IMODE((pair / "a.key").stat().st_mode) == 0o640
+    assert stat.S_IMODE((pair / CURRENT).stat().st_mode) == 0o750
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_new_files_are_of_whom_the_old_ones_were(pair):
+    os.chown(pair / "a.key", 0, 65532)
+
+    replace_together(pair, files(b"1"), pki.NOW)
+
+    assert (pair / "a.key").stat().st_gid == 65532

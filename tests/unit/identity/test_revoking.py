@@ -6,9 +6,11 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from pqproxy.config.values import RevocationFile
 from pqproxy.identity.authority import create_authority, issue
 from pqproxy.identity.certificates import LeafNames
 from pqproxy.identity.errors import IdentityError
+from pqproxy.identity.revocation_lists import SERIAL_BYTES, read_revocation_lists
 from pqproxy.identity.revoking import REASONS, list_path, read_list, refresh_due, revoke
 from tests.support import pki
 
@@ -115,3 +117,12 @@ def test_openssl_refuses_what_was_revoked_and_nothing_else(tmp_path, reason):
 
     assert "certificate revoked" in verify(bad).stderr
     assert verify(good).returncode == 0
+
+
+def test_our_own_readers_believe_the_list(authority):
+    revoke(authority, [7, 8], now=pki.NOW)
+    file = RevocationFile("ca.crl", list_path(authority.path).read_bytes())
+
+    (read,) = read_revocation_lists([file], [authority.certificate])
+
+    assert read.serials == b"".join(number.to_bytes(SERIAL_BYTES, "big") for number in (7, 8))

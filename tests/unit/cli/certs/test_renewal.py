@@ -41,3 +41,25 @@ def test_one_algorithm_can_be_chosen(certs, tmp_path):
 
     after = files(tmp_path)
     assert {name for name in before if before[name] != after[name]} == {"ecdsa-p256.crt"}
+
+
+@pytest.mark.usefixtures("issued")
+def test_what_cannot_be_renewed_keeps_nothing_else_back(certs, tmp_path, capsys):
+    (tmp_path / "certs/leaf/app/ecdsa-p256.key").write_text("damaged")
+    before = files(tmp_path)
+
+    assert certs("renew") == 2
+
+    assert files(tmp_path) != before
+    assert "certs/leaf/app/ecdsa-p256.key: no PEM private key" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("issued")
+def test_a_key_on_another_machine_is_left_to_it_unless_it_was_named(certs, tmp_path, capsys):
+    for path in (tmp_path / "certs/leaf/app").glob("*.key"):
+        path.unlink()
+
+    assert certs("renew") == 0
+    assert "app          left to the machine that has its key" in capsys.readouterr().out
+    assert certs("renew", "app") == 2
+    assert "pqproxy certs csr app --keep-key" in capsys.readouterr().err

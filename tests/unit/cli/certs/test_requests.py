@@ -52,7 +52,7 @@ def test_a_key_that_stays_is_certified_again(certs, tmp_path, capsys):
     first = (tmp_path / "certs" / "leaf" / "llm" / "ecdsa-p256.crt").read_bytes()
     (tmp_path / "there" / "leaf" / "llm" / "ecdsa-p256.crt").write_bytes(first)
 
-    assert certs("csr", "llm", "again.csr", "--keep-key", "--dir", "there") == 0
+    assert certs("csr", "llm", "--out", "again.csr", "--keep-key", "--dir", "there") == 0
     assert certs("sign", "again.csr", "--name", "llm", "--renew") == 0
 
     second = (tmp_path / "certs" / "leaf" / "llm" / "ecdsa-p256.crt").read_bytes()
