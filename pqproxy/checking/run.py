@@ -17,6 +17,7 @@ from pqproxy.checking.listeners import check_listeners
 from pqproxy.checking.peers import check_peers
 from pqproxy.checking.subject import Subject, read_subject
 from pqproxy.checking.upstreams import check_upstreams
+from pqproxy.config.problems import ConfigError
 
 BETWEEN = 1.0  # seconds between two attempts
 
@@ -53,18 +54,24 @@ def check_until_good(
 ) -> Report:
     """Check a configuration until nothing fails or so many seconds are over.
 
-    The file is read anew each time. `waiting` is told what fails whenever that has changed.
-    Raises ConfigError.
+    The file is read anew each time, with those that it names, which may come late. `waiting` is
+    told what fails whenever that has changed. Raises ConfigError.
     """
     deadline = time.monotonic() + patience
     told: tuple[str, ...] = ()
     while True:
-        report = asyncio.run(check(read_subject(path), consent))
         left = deadline - time.monotonic()
-        if report.verdict is not Level.FAILURE or left <= 0:
-            return report
-        if report.failures() != told:
-            told = report.failures()
+        try:
+            report = asyncio.run(check(read_subject(path), consent))
+            if report.verdict is not Level.FAILURE or left <= 0:
+                return report
+            failures = report.failures()
+        except ConfigError as error:
+            if not error.lacks_files_only or left <= 0:
+                raise
+            failures = tuple(error.lines())
+        if failures != told:
+            told = failures
             waiting(told)
         time.sleep(min(BETWEEN, left))
 

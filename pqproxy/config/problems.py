@@ -82,6 +82,11 @@ class ConfigError(Exception):
         self.problems = tuple(sorted(problems, key=lambda problem: problem.position))
         super().__init__("\n".join(self.lines()))
 
+    @property
+    def lacks_files_only(self) -> bool:
+        """Whether other files would mend all of it."""
+        return all(isinstance(problem, FileProblem) for problem in self.problems)
+
     def lines(self) -> list[str]:
         """One line a problem, in the order of the file."""
         return [problem.line(self.source) for problem in self.problems]

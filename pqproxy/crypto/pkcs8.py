@@ -7,6 +7,7 @@ of both; nothing leads from an expanded key back to its seed, so that form is na
 
 import hashlib
 import hmac
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -127,15 +128,17 @@ def _from_seed(parameters: _ParameterSet, seed: bytes) -> MlDsaPrivateKey:
     try:
         return parameters.private_key.from_seed_bytes(seed)
     except ValueError:
-        # Not chained: nobody promises that the library's message holds no part of the key.
-        raise PrivateKeyError(f"{parameters.name} key has a seed of the wrong length") from None
+        pass
+    # Outside the handler: nobody promises that the library's message holds no part of the key.
+    raise PrivateKeyError(f"{parameters.name} key has a seed of the wrong length")
 
 
 def _read_both(parameters: _ParameterSet, content: bytes) -> MlDsaPrivateKey:
-    try:
+    both = None
+    with suppress(ValueError):
         both = asn1.decode_der(_Both, content)
-    except ValueError:
-        raise PrivateKeyError(f"{parameters.name} key is damaged") from None
+    if both is None:  # raised here for the same reason
+        raise PrivateKeyError(f"{parameters.name} key is damaged")
     key = _from_seed(parameters, both.seed)
     # RFC 9881 §6: the two halves must belong together. An expanded key begins with the seed of
     # its matrix, K, and the hash of the public key (FIPS 204, algorithm 24).

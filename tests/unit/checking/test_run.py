@@ -10,6 +10,7 @@ from pqproxy.checking import run
 from pqproxy.checking.findings import Level
 from pqproxy.checking.rendering import document
 from pqproxy.checking.run import Consent, check, check_until_good
+from pqproxy.config.problems import ConfigError
 
 DOCUMENT = (Path(__file__).parents[3] / "docs/check.md").read_text()
 PACKAGE = Path(pqproxy.checking.__file__).parent
@@ -64,6 +65,42 @@ def test_patience_ends(place, monkeypatch, patience):
     report = check_until_good(path, OFFLINE, patience, lambda failures: None)
 
     assert report.verdict is Level.FAILURE
+
+
+def test_files_that_come_late_are_waited_for(place, monkeypatch):
+    """An init container that waits for them is what --wait is used for."""
+    key = place.directory / "server.key"
+    content = key.read_bytes()
+    key.unlink()
+    path, told = place.config(ingress=[place.entry()]), []
+
+    def waiting(failures):
+        told.append(failures)
+        key.write_bytes(content)
+        place.config(ingress=[place.entry(forward="192.0.2.1:1", unsafe_remote_plaintext=True)])
+
+    monkeypatch.setattr(run, "BETWEEN", 0.0)
+    report = check_until_good(path, OFFLINE, 60, waiting)
+
+    assert report.verdict is Level.WARNING
+    ((missing,),) = told
+    assert f"identities.server.key: there is no {key}" in missing
+
+
+def test_files_that_never_come_are_problems_of_the_file(place):
+    (place.directory / "server.key").unlink()
+    path = place.config(ingress=[place.entry()])
+
+    for patience in (0, 0.05):
+        with pytest.raises(ConfigError, match="there is no"):
+            check_until_good(path, OFFLINE, patience, lambda failures: None)
+
+
+def test_a_mistake_in_the_file_is_not_waited_for(place):
+    path = place.config(ingress=[place.entry(workers=1)])
+
+    with pytest.raises(ConfigError, match="unknown key"):
+        check_until_good(path, OFFLINE, 60, lambda failures: pytest.fail("waited"))
 
 
 def test_the_document_lists_every_section_and_check():
