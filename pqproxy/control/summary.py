@@ -169,4 +169,6 @@ def _certificate(end: Row, now: datetime) -> str:
     not_after = datetime.fromisoformat(str(end.get("not_after")))
     left = (not_after - now).total_seconds()
     when = f"in {lasting(left)}" if left > 0 else "ENDED"
+    if end.get("warning"):
+        when += ": renew it"
     return f"{title:<24} ends {not_after:%Y-%m-%d %H:%M} UTC ({when})"

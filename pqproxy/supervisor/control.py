@@ -17,6 +17,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from aiohttp import web
@@ -25,6 +26,7 @@ from aiohttp.typedefs import Handler
 from pqproxy.config.values import Egress, Ingress, TcpAddress, UnixAddress
 from pqproxy.supervisor.admin import AdminServer
 from pqproxy.supervisor.binding import Bound
+from pqproxy.supervisor.certificates import CertificateEnd, warning_of
 from pqproxy.supervisor.crew import Crew
 from pqproxy.supervisor.drain import Drain
 from pqproxy.supervisor.metrics import DECISION_LABELS, END_LABELS, HANDSHAKE_LABELS
@@ -65,10 +67,7 @@ class Report:
                 for counters in self.crew.totals().listeners.values()
                 if self.crew.in_force.listens(counters.name) or any(counters.active.values())
             ],
-            "certificates": [
-                {"identity": end.identity, "role": end.role, "not_after": end.not_after.isoformat()}
-                for end in self.crew.in_force.certificates
-            ],
+            "certificates": [_end(end) for end in self.crew.in_force.certificates],
             "last_reload": None if self.reloads.last is None else self.reloads.last.document(),
         }
 
@@ -110,6 +109,15 @@ class Report:
                 for one in listeners
             ]
         }
+
+
+def _end(end: CertificateEnd) -> dict[str, Any]:
+    return {
+        "identity": end.identity,
+        "role": end.role,
+        "not_after": end.not_after.isoformat(),
+        "warning": warning_of(end, datetime.fromtimestamp(time.time(), UTC)),
+    }
 
 
 def _worker(worker: WorkerProcess) -> dict[str, Any]:

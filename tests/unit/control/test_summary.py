@@ -122,10 +122,16 @@ def test_a_policy_that_is_not_from_the_file_says_whence_it_came():
 
 
 @pytest.mark.parametrize(
-    ("left", "said"), [(timedelta(days=3), "in 3 d"), (-timedelta(1), "ENDED")]
+    ("left", "warning", "said"),
+    [
+        (timedelta(days=30), None, "(in 30 d)"),
+        (timedelta(days=3), "it ends soon", "(in 3 d: renew it)"),
+        (-timedelta(1), "it ends already", "(ENDED: renew it)"),
+    ],
 )
-def test_certificates_say_when_they_end(left, said):
-    end = {"identity": "own", "role": "leaf", "not_after": (NOW + left).isoformat()}
+def test_certificates_say_when_they_end(left, warning, said):
+    not_after = (NOW + left).isoformat()
+    end = {"identity": "own", "role": "leaf", "not_after": not_after, "warning": warning}
 
     assert said in lines(certificates=[end])[-1]
 

@@ -79,6 +79,7 @@ def test_the_configuration_shows_what_a_person_wrote():
             "certificate": "redacted",
             "key": "redacted",
             "source": "hybrid.crt, hybrid.key",
+            "passphrase": None,
         }
     ]
 
@@ -107,7 +108,18 @@ def test_status_tells_workers_listeners_and_ends():
         "identity": "hybrid",
         "role": "leaf",
         "not_after": pki.NOT_AFTER.isoformat(),
+        "warning": None,
     }
+
+
+def test_a_certificate_that_ends_soon_is_marked_in_the_status():
+    """Dashboards have the date; people have a word for it."""
+    ended = pki.root("ecdsa-p256").issue(not_after=pki.PAST).files("own")
+    crew = StubCrew(settings(identities=(ended,)))
+    report = Report(crew, StubBound(), History(0.0), Drain(crew), lambda: 0.0)
+
+    (end,) = report.status()["certificates"]
+    assert end["warning"].startswith("the leaf certificate of own ends already (2021-01-01")
 
 
 def with_evidence(held):
