@@ -95,7 +95,7 @@ def _providers(skipped: dict[str, str]) -> dict[str, Provider]:
         try:
             found[name] = load_provider(name)
         except ProviderUnavailable as error:
-            skipped[name] = str(error)
+            skipped[name] = str(error).replace(str(Path.home()), "~")
     return found
 
 

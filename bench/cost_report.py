@@ -10,6 +10,7 @@ from pqproxy.tls import NamedGroup
 
 # What the others are held against: no part of it survives a quantum computer.
 CLASSICAL_KIND, CLASSICAL_GROUP = "ecdsa-p256", NamedGroup.x25519
+HYBRID_KIND, HYBRID_GROUP = "mldsa65-ecdsa-p256", NamedGroup.X25519MLKEM768
 
 PREAMBLE = """\
 # What certificates cost
@@ -20,7 +21,8 @@ judgement of its peer's chain and the tickets that follow a handshake. The CPU o
 which this is a part, is in [benchmarks.md](benchmarks.md). **Sent** is what that side puts on the
 wire, records included. Each leaf is signed by its root directly; every intermediate would add
 about the length of a certificate, and its verification. **Mutual** handshakes show a certificate
-of the client too. A path's own signatures are verified by OpenSSL whoever computes the rest.
+of the client too. A path's own signatures are verified by OpenSSL whoever computes the rest. Both
+sides have met before: they remember what their peer's certificate says, never that it is good.
 
 Every setting is measured in every round, in turn. Times are the median over the rounds of the mean
 of a round; **ratio** is the median of the ratios of each round, because a machine's speed drifts
@@ -31,11 +33,16 @@ FULL = """\
 Certificates are shown and verified. **Ratio** is by the handshake without post-quantum
 cryptography: X25519 and ECDSA P-256, with the same library, as one-way or as mutual.
 """
+HYBRID = """\
+Each part of a full handshake alone, and both: how many times the CPU, and how many bytes more. A
+classical key exchange gets no tickets, which is part of the difference.
+"""
 RESUMED = """\
 A ticket stands for the certificates; the key exchange is a fresh one. **Ratio** is by the full
 handshake with the same certificates.
 """
 
+HYBRID_HEADS = ("", "", "server: CPU", "client: CPU", "server sends", "client sends")
 HEADS = (
     "certificates",
     "length",
@@ -101,6 +108,9 @@ def _sections(results: Results) -> Iterator[str]:
     providers = list(dict.fromkeys(row.setting.provider for row in results.measured))
     for provider in providers:
         rows = [row for row in results.measured if row.setting.provider == provider]
+        yield f"## What hybrid costs over classical, {provider}"
+        yield HYBRID.strip()
+        yield table(HYBRID_HEADS, _hybrid(rows))
         yield f"## Full handshakes, {provider}"
         yield FULL.strip()
         yield table(HEADS, [_cells(row, row.full, classical(row, rows)) for row in rows])
@@ -111,13 +121,39 @@ def _sections(results: Results) -> Iterator[str]:
 
 def classical(row: Measured, rows: Sequence[Measured]) -> Sequence[Exchange]:
     """The rounds of the handshake that a row is held against."""
-    for other in rows:
-        setting = other.setting
-        if (setting.kind.name, setting.group) == (CLASSICAL_KIND, CLASSICAL_GROUP) and (
-            setting.mutual == row.setting.mutual
-        ):
-            return other.full
+    return _rounds(rows, CLASSICAL_KIND, CLASSICAL_GROUP, row.setting.mutual)
+
+
+def _rounds(
+    rows: Sequence[Measured], kind: str, group: NamedGroup, mutual: bool
+) -> Sequence[Exchange]:
+    """Those of the full handshakes of a setting; none where it was not measured."""
+    for row in rows:
+        setting = row.setting
+        if (setting.kind.name, setting.group, setting.mutual) == (kind, group, mutual):
+            return row.full
     return ()
+
+
+def _hybrid(rows: Sequence[Measured]) -> Iterator[list[str]]:
+    classical_key, hybrid_key = CLASSICAL_GROUP, HYBRID_GROUP
+    for title, (kind, group), (other_kind, other_group) in (
+        ("key exchange", (CLASSICAL_KIND, hybrid_key), (CLASSICAL_KIND, classical_key)),
+        ("certificates", (HYBRID_KIND, hybrid_key), (CLASSICAL_KIND, hybrid_key)),
+        ("both", (HYBRID_KIND, hybrid_key), (CLASSICAL_KIND, classical_key)),
+    ):
+        for mutual in (False, True):
+            ours = _rounds(rows, kind, group, mutual)
+            others = _rounds(rows, other_kind, other_group, mutual)
+            if ours and others:
+                yield [title, _mode(mutual), *_more(ours, others)]
+
+
+def _more(ours: Sequence[Exchange], others: Sequence[Exchange]) -> Iterator[str]:
+    for side in (_server, _client):
+        yield _times(ratio(ours, others, side))
+    for side in (_server, _client):
+        yield f"+{_sent(ours, side) - _sent(others, side):,} B"
 
 
 def _cells(row: Measured, ours: Sequence[Exchange], others: Sequence[Exchange]) -> list[str]:
@@ -126,13 +162,20 @@ def _cells(row: Measured, ours: Sequence[Exchange], others: Sequence[Exchange]) 
         setting.kind.title,
         f"{row.certificate_length:,} B",
         setting.group.name,
-        "mutual" if setting.mutual else "one-way",
+        _mode(setting.mutual),
     ]
     for side in (_server, _client):
         seconds = median(side(exchange).cpu_seconds for exchange in ours)
         cells += [cost(seconds), _times(ratio(ours, others, side))]
-    sent = (round(median(side(exchange).sent for exchange in ours)) for side in (_server, _client))
-    return [*cells, *(f"{count:,} B" for count in sent)]
+    return [*cells, *(f"{_sent(ours, side):,} B" for side in (_server, _client))]
+
+
+def _mode(mutual: bool) -> str:
+    return "mutual" if mutual else "one-way"
+
+
+def _sent(rounds: Sequence[Exchange], side: Callable[[Exchange], Cost]) -> int:
+    return round(median(side(exchange).sent for exchange in rounds))
 
 
 def ratio(

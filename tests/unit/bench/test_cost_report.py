@@ -6,7 +6,7 @@ from bench.engines import Cost, Exchange, Setting
 from bench.kinds import KINDS
 from pqproxy.tls import NamedGroup
 
-ECDSA, RSA = KINDS[0], KINDS[1]
+ECDSA, RSA, _, COMPOSITE = KINDS
 
 
 def rounds(*seconds, sent=100):
@@ -72,6 +72,25 @@ def test_what_gives_no_tickets_has_no_resumed_row():
 
     _, _, resumed = text.partition("## Resumed handshakes")
     assert "ECDSA" not in resumed
+
+
+def test_what_hybrid_costs_is_told_for_each_part_and_for_both():
+    text = page(
+        row(group=NamedGroup.x25519, full=rounds(1e-3, sent=1000)),
+        row(full=rounds(2e-3, sent=1200)),
+        row(COMPOSITE, full=rounds(6e-3, sent=2200)),
+    )
+
+    assert "| key exchange | one-way | **2.00** | **2.00** | +2,000 B | +200 B |" in text
+    assert "| certificates | one-way | **3.00** | **3.00** | +10,000 B | +1,000 B |" in text
+    assert "| both | one-way | **6.00** | **6.00** | +12,000 B | +1,200 B |" in text
+
+
+def test_without_composite_certificates_nothing_is_said_of_them():
+    text = page(row(group=NamedGroup.x25519, full=rounds(1)), row(full=rounds(2)))
+
+    assert "| key exchange | one-way | **2.00**" in text
+    assert "| both |" not in text
 
 
 def test_what_was_not_measured_is_named_with_the_reason():
