@@ -77,6 +77,8 @@ def _type(node: _Node) -> str:
         return code(str(node["const"]))
     if node.get("type") == "array":
         return f"list of {_type(node['items'])}"
+    if inner := node.get("additionalProperties"):  # false where the keys are fixed
+        return f"{_type(inner)}, by name"
     if node.get("type") == "object":
         return code("{file: …}")
     examples = ", ".join(code(example) for example in node.get("examples", ()))

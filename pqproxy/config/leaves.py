@@ -250,7 +250,11 @@ CodePoint = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "string", "pattern": "^0[xX][fF][eEfF][0-9a-fA-F]{2}$"},
+                {
+                    "type": "string",
+                    "pattern": "^0[xX][fF][eEfF][0-9a-fA-F]{2}$",
+                    "examples": ["0xFE45"],
+                },
                 {"type": "integer", "minimum": FIRST, "maximum": LAST},
             ]
         }

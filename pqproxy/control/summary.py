@@ -111,7 +111,7 @@ def _listener(listener: Row) -> Iterator[str]:
     from_where = " (from the environment)" if origin == "environment" else ""
     yield f"  policy       {listener.get('policy', '?')}{from_where}"
     if (demand := listener.get("authentication", _ANY)) != _ANY:
-        yield f"  peers prove  {demand}"
+        yield f"  demands      authentication: {demand}"
     active, ended = listener.get("connections_active", 0), listener.get("connections_ended", 0)
     yield f"  connections  {active} active, {ended} ended"
     yield f"  handshakes   {_handshakes(listener.get('handshakes', ()))}"

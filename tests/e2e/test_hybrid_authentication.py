@@ -241,7 +241,7 @@ def test_what_is_demanded_is_told_to_whoever_watches(beside):
 
     assert told == {"hybrid": "hybrid", "standard": "any", "outside": "hybrid"}
     assert 'pqproxy_listener_info{authentication="hybrid",listener="outside"' in beside.metrics()
-    assert "peers prove  hybrid" in beside.command("status").stdout
+    assert "demands      authentication: hybrid" in beside.command("status").stdout
 
 
 @pytest.mark.peer("openssl")

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pqproxy.config.code_points import FIRST, LAST, USUAL, parse_code_point, wrong_code_points
 from pqproxy.tls import SCHEMES
@@ -62,6 +64,14 @@ def test_a_kind_that_there_is_not_is_named_with_the_one_that_was_meant():
 
     assert said == "mldsa65-ecdsa-p255 is no composite kind of key, did you mean mldsa65-ecdsa-p256"
     assert "use mldsa65-ecdsa-p256, " in wrong(kyber=0xFE90)["kyber"]
+
+
+@given(st.dictionaries(st.sampled_from(sorted(USUAL)), st.integers(0xFE3E, 0xFE4B)))
+def test_whatever_passes_gives_every_kind_a_number_of_its_own(code_points):
+    """Else one of two kinds would be gone, and the other be taken for it."""
+    moved = SCHEMES.with_code_points(code_points)
+
+    assert bool(list(wrong_code_points(code_points))) is (len(moved.rows()) < len(SCHEMES.rows()))
 
 
 def test_no_value_of_grease_lies_in_the_range():

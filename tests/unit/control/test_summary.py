@@ -202,3 +202,12 @@ def test_connections_that_were_cut_for_their_peers_are_told():
 
     assert "  cut off      revoked 2, expired 1" in lines(listeners=[listener(ends=ends)])
     assert not any("cut off" in line for line in lines(listeners=[listener(ends=ends[:1])]))
+
+
+def test_what_is_demanded_of_peers_is_said_where_it_is_more_than_nothing():
+    """An older pqproxy says nothing of it."""
+    said = lines(listeners=[listener(authentication="hybrid")])
+
+    assert "  demands      authentication: hybrid" in said
+    for silent in (listener(authentication="any"), listener()):
+        assert not any("authentication" in line for line in lines(listeners=[silent]))
