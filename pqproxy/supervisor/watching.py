@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 _QUIET = 250  # ms without an event, after which a burst of them is over
 _BURST = 3000  # ms that one may last
+_LOOKS = 20  # at files that change each time
 
 # Yields, until cancelled, when something has happened in one of the directories.
 Notices = Callable[..., AsyncIterator[Any]]
@@ -38,6 +39,7 @@ class Pauses:
 
     calm: float = 60.0
     deaf: float = 5.0  # where there are no events at all
+    rest: float = 0.1  # of files that have changed, before they are read
     refused: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
 
@@ -88,11 +90,23 @@ class Watcher:
         found = await asyncio.to_thread(fingerprint, files)
         if found == self._taken and not self._refused:
             return
+        found = await self._at_rest(files, found)
+        if self._crew.draining:
+            return
         outcome = await self._reloader.renew()
         if outcome.result is Result.SUCCESS:
             self._taken, self._refused = found, 0
         else:
             self._refused += 1
+
+    async def _at_rest(self, files: tuple[str, ...], found: bytes) -> bytes:
+        """The digest, once it has been the same for a moment: who writes has several files."""
+        for _ in range(_LOOKS):  # who never rests is taken as he is
+            await asyncio.sleep(self._pauses.rest)
+            before, found = found, await asyncio.to_thread(fingerprint, files)
+            if found == before:
+                break
+        return found
 
     def _block(self, files: Iterable[str]) -> bool:
         """Whether to read one of them again would block, or bring nothing: a pipe."""

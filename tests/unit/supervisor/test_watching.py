@@ -2,6 +2,7 @@ import asyncio
 import contextlib
 import dataclasses
 import functools
+import itertools
 import logging
 import os
 
@@ -126,6 +127,31 @@ async def test_a_directory_that_is_replaced_as_a_whole_is_watched_again(tmp_path
             file.parent.rmdir()
             beside.rename(file.parent)
             await soon(lambda content=content: reloader.taken[-1] == content)
+
+
+@in_a_loop
+async def test_files_that_are_being_written_are_read_when_the_last_one_was(file, monkeypatch):
+    """Even where no event tells that somebody is at it: half a set would be refused, aloud."""
+    digests = [b"key", b"key, certificate", b"all", b"all"]
+    monkeypatch.setattr(
+        "pqproxy.supervisor.watching.fingerprint",
+        lambda files: digests.pop(0) if digests else b"all",
+    )
+    async with watching(file, silent, Pauses(calm=0.01, rest=0.001)) as (reloader, _):
+        assert digests == []
+        await asyncio.sleep(0.1)
+
+        assert reloader.taken == ["first"]
+
+
+@in_a_loop
+async def test_files_that_never_rest_are_read_all_the_same(file, monkeypatch):
+    numbers = itertools.count()
+    monkeypatch.setattr(
+        "pqproxy.supervisor.watching.fingerprint", lambda files: b"%d" % next(numbers)
+    )
+    async with watching(file, silent, Pauses(calm=0.01, rest=0.001)) as (reloader, _):
+        await soon(lambda: len(reloader.taken) > 2)
 
 
 @in_a_loop
