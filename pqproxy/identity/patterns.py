@@ -10,7 +10,7 @@ domain, so an ID from such a root is permitted only by a pattern that spells its
 """
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,11 +22,19 @@ from pqproxy.telemetry.reasons import ReasonCode
 
 
 class _Pattern(Protocol):
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """One of these `_keys_of` every peer that it permits."""
+
     def permits(self, peer: PeerIdentity) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
 class _AnyTrusted:
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (ANY_TRUSTED,)
+
     def permits(self, peer: PeerIdentity) -> bool:
         return peer.trust_domain_vouched or not any(map(is_spiffe, peer.uris))
 
@@ -34,6 +42,12 @@ class _AnyTrusted:
 @dataclass(frozen=True, slots=True)
 class _Uri:
     segments: tuple[str, ...]  # of the whole URI: scheme, empty, trust domain, path
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        if "*" in self.segments:
+            return (_shape(self.segments),)
+        return ("/".join(self.segments),)
 
     def permits(self, peer: PeerIdentity) -> bool:
         return any(self._matches(uri.split("/")) for uri in peer.uris)
@@ -47,6 +61,11 @@ class _Uri:
 @dataclass(frozen=True, slots=True)
 class _Dns:
     name: str  # lower case, perhaps with a leading "*."
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        first, _, parent = self.name.partition(".")
+        return (self.name,) if first == "*" else (self.name, f"covers {parent}")
 
     def permits(self, peer: PeerIdentity) -> bool:
         return any(self._matches(name, peer.purpose) for name in peer.dns_names)
@@ -64,6 +83,10 @@ class _Dns:
 @dataclass(frozen=True, slots=True)
 class _Ip:
     address: str
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (self.address,)
 
     def permits(self, peer: PeerIdentity) -> bool:
         return self.address in peer.ip_addresses
@@ -103,6 +126,45 @@ class IdentityPatterns:
                 " or use a root that declares its trust domain by a URI such as spiffe://corp"
             )
         raise Refused(ReasonCode.NOT_ALLOWED, ACCESS_DENIED, detail, fix)
+
+
+class PatternIndex:
+    """Many patterns, of which a peer is held against the few only that may match it."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        """Read patterns. Raises IdentityError naming the first that is malformed."""
+        self._by_key: dict[str, list[tuple[str, _Pattern]]] = {}
+        for text in texts:
+            pattern = _parse(text)
+            for key in pattern.keys:
+                self._by_key.setdefault(key, []).append((text, pattern))
+
+    def find(self, peer: PeerIdentity) -> str | None:
+        """One of the patterns that match, as it was written, or None."""
+        if not self._by_key:
+            return None
+        for key in _keys_of(peer):
+            for text, pattern in self._by_key.get(key, ()):
+                if pattern.permits(peer):
+                    return text
+        return None
+
+
+def _keys_of(peer: PeerIdentity) -> Iterator[str]:
+    yield ANY_TRUSTED
+    yield from peer.ip_addresses
+    for uri in peer.uris:
+        yield uri
+        yield _shape(uri.split("/"))
+    for name in peer.dns_names:
+        first, _, parent = name.partition(".")
+        yield name
+        yield f"covers {parent}" if first == "*" else f"*.{parent}"
+
+
+def _shape(segments: Sequence[str]) -> str:
+    """What all URIs have in common that one pattern with a `*` may match."""
+    return f"{len(segments)} segments of {segments[2] if len(segments) > 2 else ''}"
 
 
 def _parse(text: str) -> _Pattern:

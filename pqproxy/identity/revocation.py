@@ -6,7 +6,7 @@ can be judged again when other lists come, and a resumption by what its ticket s
 
 from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from cryptography import x509
@@ -15,7 +15,7 @@ from pqproxy.config.patterns import SERIAL
 from pqproxy.config.values import SERIAL_BYTES, RevokedSerials, TrustFiles
 from pqproxy.crypto.peer_certificates import KEPT
 from pqproxy.identity.errors import ACCESS_DENIED, CERTIFICATE_REVOKED, Refused
-from pqproxy.identity.patterns import IdentityPatterns
+from pqproxy.identity.patterns import PatternIndex
 from pqproxy.identity.peer import CertificateId, PeerIdentity
 from pqproxy.identity.revocation_lists import (
     issuer_digest,
@@ -42,7 +42,7 @@ class Revocations:
     """Whom one trust set believes no more."""
 
     lists: tuple[RevokedSerials, ...] = ()
-    denied: tuple[IdentityPatterns, ...] = ()  # of one entry each, so that it can be named
+    denied: PatternIndex = field(default_factory=lambda: PatternIndex(()))
     denied_serials: frozenset[int] = frozenset()
 
     @classmethod
@@ -54,7 +54,7 @@ class Revocations:
         serials = (entry for entry in files.deny if entry.startswith(SERIAL))
         return cls(
             lists,
-            tuple(IdentityPatterns.parse([name]) for name in names),
+            PatternIndex(names),
             frozenset(int(serial.removeprefix(SERIAL), 16) for serial in serials),
         )
 
@@ -68,14 +68,13 @@ class Revocations:
             else:
                 continue
             raise _revoked(peer, above, where)
-        for pattern in self.denied:
-            if pattern.permits(peer):
-                raise Refused(
-                    ReasonCode.REVOKED,
-                    ACCESS_DENIED,
-                    f"{peer.name} is denied by {pattern.texts[0]} in deny",
-                    f"take {pattern.texts[0]} out of deny, if this {peer.purpose} is meant again",
-                )
+        if (entry := self.denied.find(peer)) is not None:
+            raise Refused(
+                ReasonCode.REVOKED,
+                ACCESS_DENIED,
+                f"{peer.name} is denied by {entry} in deny",
+                f"take {entry} out of deny, if this {peer.purpose} is meant again",
+            )
 
     def _lister(self, certificate: CertificateId) -> str | None:
         """Who revoked it. The search costs the same few steps in a list of any length."""

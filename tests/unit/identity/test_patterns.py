@@ -1,7 +1,9 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pqproxy.identity.errors import IdentityError, Refused
-from pqproxy.identity.patterns import IdentityPatterns
+from pqproxy.identity.patterns import IdentityPatterns, PatternIndex, _Uri
 from pqproxy.identity.peer import PeerIdentity, Purpose
 
 
@@ -162,3 +164,52 @@ def test_a_permitted_peer_passes_the_check():
     patterns = IdentityPatterns.parse(("a.test",))
 
     assert patterns.check(peer(dns=("a.test",))) is None
+
+
+SEGMENTS = st.lists(st.sampled_from(["ns", "apps", "llm"]), max_size=3)
+LABELS = st.lists(st.sampled_from(["a", "b", "test"]), min_size=1, max_size=3).map(".".join)
+STARRED = st.lists(st.sampled_from(["ns", "apps", "llm", "*"]), max_size=3)
+DOMAINS = st.sampled_from(["spiffe://corp", "spiffe://other"])
+PATTERNS = st.one_of(
+    st.builds(lambda domain, path: "/".join([domain, *path]), DOMAINS, STARRED),
+    LABELS,
+    LABELS.map("*.{}".format),
+    st.sampled_from(["10.0.0.5", "::1", "any-trusted"]),
+)
+PEERS = st.builds(
+    peer,
+    uris=st.lists(
+        st.builds(lambda domain, path: "/".join([domain, *path]), DOMAINS, SEGMENTS)
+        | st.sampled_from(["https://corp/ns", "urn:x", ""]),
+        max_size=2,
+    ).map(tuple),
+    dns=st.lists(LABELS | LABELS.map("*.{}".format), max_size=2).map(tuple),
+    ips=st.lists(st.sampled_from(["10.0.0.5", "::1"]), max_size=1).map(tuple),
+    purpose=st.sampled_from(Purpose),
+    vouched=st.booleans(),
+)
+
+
+@given(st.lists(PATTERNS, max_size=4), PEERS)
+@settings(max_examples=500)
+def test_an_index_finds_whom_the_list_permits_and_nobody_else(texts, who):
+    """Who is denied must not slip through a key that nobody thought of."""
+    found = PatternIndex(texts).find(who)
+
+    assert (found is not None) is IdentityPatterns.parse(texts).permits(who)
+    assert found is None or permits(found, who)
+
+
+def test_a_long_index_looks_at_few_of_its_patterns(monkeypatch):
+    """It is asked in every handshake, and of every open connection after a reload."""
+    index = PatternIndex([f"spiffe://corp/ns/old/sa/n{number}" for number in range(10_000)])
+    looked_at = []
+    monkeypatch.setattr(_Uri, "permits", lambda self, peer: looked_at.append(self) or False)
+
+    assert index.find(peer(uris=("spiffe://corp/ns/old/sa/n7", "spiffe://corp/x"))) is None
+    assert [pattern.segments[-1] for pattern in looked_at] == ["n7"]
+
+
+def test_an_index_names_what_is_no_pattern():
+    with pytest.raises(IdentityError, match=r"identity pattern 'a\.\.b'"):
+        PatternIndex(["fine.test", "a..b"])

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pqproxy.config.values import SERIAL_BYTES, RevocationFile, RevokedSerials
 from pqproxy.identity.errors import Refused
 from pqproxy.identity.peer import CertificateId, Purpose
-from pqproxy.identity.revocation import Revocations, identify
+from pqproxy.identity.revocation import Revocations
 from pqproxy.identity.trust import Trust
 from pqproxy.telemetry.reasons import ReasonCode
 from tests.support import pki
@@ -67,14 +67,15 @@ def test_a_serial_number_of_another_authority_is_another_certificate():
     assert trusted.verify(LEAF.chain_der, Purpose.CLIENT, pki.NOW).name == ID
 
 
-def test_composite_chains_are_revoked_too():
-    root = pki.root("mldsa65-ecdsa-p256")
-    leaf = root.issue(uris=(ID,))
-    revocations = trust(root.revoke(leaf), root=root).revocations
-    peer = trust().verify(LEAF.chain_der, Purpose.CLIENT, pki.NOW)
+@pytest.mark.parametrize("algorithm", ["mldsa65-ecdsa-p256", "mldsa87", "rsa-2048"])
+def test_chains_of_every_kind_are_revoked(algorithm):
+    root = pki.root(algorithm)
+    middle = root.intermediate()
+    leaf, other = (middle.issue(name=name, uris=(f"spiffe://corp/{name}",)) for name in "ab")
+    trusted = trust(middle.revoke(leaf), root=root, beside=[middle.certificate])
 
-    with pytest.raises(Refused, match="CN=root revoked it"):
-        revocations.check(replace(peer, path=identify([leaf.certificate])))
+    assert "CN=intermediate revoked it" in refusal(trusted, leaf).detail
+    assert trusted.verify(other.chain_der, Purpose.CLIENT, pki.NOW).name == "spiffe://corp/b"
 
 
 @pytest.mark.parametrize("denied", [ID, "spiffe://corp/ns/old/sa/*", "spiffe://corp/ns/*/sa/batch"])
