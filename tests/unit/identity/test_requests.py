@@ -1,7 +1,11 @@
+import base64
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pqproxy.identity.certificates import ALGORITHMS, LeafNames, common_name
 from pqproxy.identity.errors import IdentityError
@@ -12,8 +16,6 @@ NAMES = LeafNames.parse(("spiffe://corp/llm",), ("llm.test",), ("10.0.0.7", "::1
 
 
 def pem_of(der):
-    import base64
-
     body = base64.encodebytes(der)
     return b"-----BEGIN CERTIFICATE REQUEST-----\n" + body + b"-----END CERTIFICATE REQUEST-----\n"
 
@@ -139,3 +141,22 @@ def test_old_programs_call_it_a_new_request():
 
     assert holds_request(pem)
     assert len(read_requests(pem, "a.csr")) == 1
+
+
+@given(
+    algorithm=st.sampled_from(["mldsa65-ecdsa-p256", "ecdsa-p256"]),
+    at=st.integers(0, 10_000),
+    patch=st.binary(max_size=4),
+    removed=st.integers(0, 4),
+)
+def test_whatever_is_changed_in_a_request_it_is_refused(algorithm, at, patch, removed):
+    """Who brings a request chooses every byte of it."""
+    pem = build_request(pki.key(algorithm), "llm", NAMES)
+    der = x509.load_pem_x509_csr(pem).public_bytes(serialization.Encoding.DER)
+    at %= len(der)
+    changed = der[:at] + patch + der[at + removed :]
+    if changed == der:
+        return
+
+    with pytest.raises(IdentityError):
+        read_requests(pem_of(changed), "llm.csr")
