@@ -18,7 +18,7 @@ from pqproxy.identity.certificates import ALGORITHMS, CLOCK_SKEW, LeafNames, Val
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.generations import replace_together
 from pqproxy.identity.leaves import Leaf, leaf_directory, read_key
-from pqproxy.identity.names import read_names
+from pqproxy.identity.names import MALFORMED, read_names
 from pqproxy.identity.pem import encode
 
 # A fleet whose certificates were made in one minute renews them over a thirtieth of their life.
@@ -106,9 +106,12 @@ def _validity(before: x509.Certificate, now: datetime, options: RenewalOptions) 
 
 
 def _names(leaf: Leaf) -> LeafNames:
-    names = read_names(leaf.certificate)
     try:
+        names = read_names(leaf.certificate)
         return LeafNames.parse(names.uris, names.dns_names, names.ip_addresses)
+    except MALFORMED as error:
+        message = f"{leaf.files.certificate}: does not parse: {error}"
+        raise IdentityError(message, "issue another one") from None
     except IdentityError as error:
         raise IdentityError(f"{leaf.files.certificate}: {error}", error.fix) from None
 

@@ -78,7 +78,8 @@ class Upkeep:
         """Do one thing if it is due; return when it is due again."""
         try:
             acted, due = task(now)
-        except IdentityError as error:
+        except (IdentityError, OSError, *MALFORMED) as failure:
+            error = _told(failure)
             before = self._failures.get(what)
             count = before.count + 1 if before else 1
             due = now + min(_FIRST_DELAY * (1 << min(count - 1, 10)), _LONGEST_DELAY)
@@ -121,6 +122,10 @@ class Upkeep:
             days=max(lifetime.days, 1),
         )
         return True, now + (made.next_update - now) * 2 / 3
+
+
+def _told(failure: Exception) -> IdentityError:
+    return failure if isinstance(failure, IdentityError) else IdentityError(str(failure))
 
 
 def _soonest(leaves: list[Leaf], now: datetime) -> datetime:

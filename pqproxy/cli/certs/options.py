@@ -105,5 +105,8 @@ def _reporting(
             return command(arguments)
         except IdentityError as error:
             raise CommandError(str(error), error.fix or None) from None
+        except PermissionError as error:
+            hint = "run it as whoever owns the directory"
+            raise CommandError(f"{error.filename}: {error.strerror}", hint) from None
 
     return run

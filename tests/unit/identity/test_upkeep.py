@@ -136,6 +136,22 @@ def test_revocation_lists_are_made_anew_too(directory, roots):
         assert made.next_update_utc == FRESH + timedelta(days=26)
 
 
+def test_a_directory_that_is_gone_for_a_moment_is_told_and_ends_nothing(directory, monkeypatch):
+    """It may be a mount."""
+
+    def gone(*_):
+        raise OSError(5, "Input/output error")
+
+    upkeep = Upkeep(directory, ("llm",))
+    with monkeypatch.context() as broken:
+        broken.setattr("pqproxy.identity.upkeep.find_leaves", gone)
+        ((failed,), due) = upkeep.turn(DUE)
+    ((done,), _) = upkeep.turn(due)
+
+    assert "Input/output error" in str(failed.error)
+    assert done.error is None
+
+
 def test_a_damaged_list_is_told_and_left_alone(directory, roots):
     path = list_path(roots[0].path)
     path.write_text("damaged")

@@ -21,6 +21,17 @@ def test_what_is_wrong_with_a_file_becomes_what_a_command_reports():
     assert (error.value.message, error.value.hint) == ("a.crt is missing", "make one")
 
 
+def test_a_directory_of_somebody_elses_is_named():
+    def frown(_):
+        raise PermissionError(13, "Permission denied", "certs/leaf")
+
+    verbs = argparse.ArgumentParser().add_subparsers()
+    arguments = add_verb(verbs, frown, "frown").parse_args([])
+
+    with pytest.raises(CommandError, match="certs/leaf: Permission denied"):
+        arguments.run(arguments)
+
+
 def test_rows_are_aligned_and_blocks_are_apart(capsys):
     print_rows([("key", "a.key"), ("certificate", "a.crt")])
     print_rows([("key", "b.key")], first=False)
