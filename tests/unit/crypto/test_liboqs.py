@@ -8,12 +8,14 @@ from types import SimpleNamespace
 import pytest
 
 from pqproxy.crypto import CryptoError, InvalidSignature, ProviderUnavailable, load_provider
+from pqproxy.crypto.composite_keys import COMPOSITES
 from pqproxy.crypto.liboqs import ML_DSA_SIGNATURE_LENGTHS, liboqs_provider
 from pqproxy.crypto.liboqs_library import load_liboqs
 from tests.support import pki
 
 KEMS = ("ML-KEM-768", "ML-KEM-1024")
 ML_DSA = tuple(ML_DSA_SIGNATURE_LENGTHS)
+COMPOSITE = {each.name: each for each in COMPOSITES}
 MESSAGE = b"TLS 1.3, client CertificateVerify"
 
 
@@ -55,9 +57,10 @@ def ml_dsa_key(name):
 
 def test_every_algorithm_says_who_computes_it(liboqs):
     assert {kem.provider for kem in liboqs.kems.values()} == {"liboqs"}
-    assert {name for name, each in liboqs.signatures.items() if each.provider == "liboqs"} == set(
-        ML_DSA
-    )
+    assert {name for name, each in liboqs.signatures.items() if each.provider == "liboqs"} == {
+        *ML_DSA,
+        *COMPOSITE,
+    }
     # It has no import of a seed, so nothing signs with it.
     assert {each.signing_provider for each in liboqs.signatures.values()} == {"openssl"}
 
@@ -115,8 +118,11 @@ def test_objects_are_freed_exactly_once(liboqs, lifetimes):
     key.decapsulate(kem.encapsulate(key.encapsulation_key).ciphertext)
     algorithm, signer = liboqs.signatures["ML-DSA-65"], ml_dsa_key("ML-DSA-65")
     algorithm.verify(signer.public_key(), algorithm.sign(signer, MESSAGE), MESSAGE)
+    composite = liboqs.signatures["MLDSA65-ECDSA-P256-SHA512"]
+    hybrid = pki.key(composite.key_algorithm)
+    composite.verify(hybrid.public_key(), composite.sign(hybrid, MESSAGE), MESSAGE)
 
-    assert len(lifetimes.objects) == 4
+    assert len(lifetimes.objects) == 5
     assert lifetimes.frees == [id(each) for each in lifetimes.objects]
 
 
@@ -154,6 +160,12 @@ def test_refused_input_makes_no_object_at_all(liboqs, lifetimes):
         liboqs.signatures["ML-DSA-44"].verify(
             ml_dsa_key("ML-DSA-44").public_key(), bytes(2419), MESSAGE
         )
+    for name, algorithm in COMPOSITE.items():
+        short = bytes(algorithm.ml_dsa.signature_length - 1)
+        with pytest.raises(InvalidSignature, match=name):
+            liboqs.signatures[name].verify(
+                pki.key(algorithm.key_algorithm).public_key(), short, MESSAGE
+            )
 
     assert lifetimes.objects == []
 
