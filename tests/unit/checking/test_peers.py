@@ -102,6 +102,27 @@ def test_under_cnsa2_a_server_that_the_egress_would_refuse_is_refused_here_too(p
         assert "TLS_AES_256_GCM_SHA384 and ML-DSA-87 only" in finding.hint
 
 
+def test_what_is_demanded_of_a_server_s_signatures_is_tried_with_a_real_handshake(place):
+    composite = pki.root("mldsa65-ecdsa-p256")
+    place.write("root.crt", composite.certificate_pem + place.root.certificate_pem)
+    standard, below = (
+        place.root.issue(uris=(SERVER,), algorithm=algorithm)
+        for algorithm in ("ecdsa-p256", "mldsa65-ecdsa-p256")
+    )
+
+    def tried(leaf):
+        return peer(place, lambda: Endpoint.server(leaf), authentication="hybrid")
+
+    served = tried(composite.issue(uris=(SERVER,)))
+    assert (served.level, "mldsa65_ecdsa_p256" in served.message) == (Level.GOOD, True)
+    refusing = tried(standard)
+    assert "it refuses us (handshake_failure)" in refusing.message
+    assert "pqproxy certs issue --algorithm mldsa65-ecdsa-p256" in refusing.hint
+    # The root that signed it is believed here too, but not under this demand.
+    assert "we refuse it: " in tried(below).message
+    assert tried(below).level is Level.FAILURE
+
+
 def test_a_classical_server_is_a_warning_where_the_policy_takes_it(place):
     classical = server_of(place, groups=(NamedGroup.x25519,))
 
