@@ -66,8 +66,15 @@ def read_revocation_lists(
 
 
 def issuer_digest(name: x509.Name) -> bytes:
-    """The name of an issuer in the form in which connections remember it."""
-    return hashlib.sha256(name.public_bytes()).digest()[:16]
+    """The name of an issuer in the form in which connections remember it.
+
+    Names that are equal give the same, in whichever string types they are written: nobody is to be
+    left out because an authority wrote its name in two ways.
+    """
+    spelled = [
+        sorted((each.oid.dotted_string, repr(each.value)) for each in rdn) for rdn in name.rdns
+    ]
+    return hashlib.sha256(repr(spelled).encode()).digest()[:16]
 
 
 def _contents(

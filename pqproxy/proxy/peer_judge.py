@@ -1,7 +1,7 @@
 """Who the peer of a TLS connection is, and whether it is one that may be: within the handshake."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pqproxy.config.problems import listed
@@ -25,7 +25,7 @@ class PeerJudge:
     names: IdentityPatterns | None  # None: whoever the trust set vouches for
     now: Callable[[], datetime]
     keys: frozenset[str] | None = None  # the kinds that may prove who it is; None: all that are fit
-    # What trust sets in force say since a reload made this judge's service an old one.
+    # What other trust sets say, since a reload made this judge's service an old one.
     later: tuple[Revocations, ...] = ()
 
     def judge(self, received: ChainReceived, visit: Visit) -> Verdict:
@@ -51,8 +51,6 @@ class PeerJudge:
         if self.keys is not None and proof.key_algorithm not in self.keys:
             return False
         try:
-            if self.trust is not None:
-                self.trust.revocations.check(identity)
             if self.names is not None:
                 self.names.check(identity)
             self.recheck(identity)
@@ -62,8 +60,21 @@ class PeerJudge:
 
     def recheck(self, identity: PeerIdentity) -> None:
         """Raise Refused for a peer that was good, and is believed no more."""
+        if self.trust is not None:
+            self.trust.revocations.check(identity)
         for revocations in self.later:
             revocations.check(identity)
+
+    def follow(self, revocations: Mapping[str, Revocations]) -> None:
+        """Go by what these trust sets say today, by their names; the rest stays as it was.
+
+        What our own one said before is let go of: a list may be long, and a connection may live on
+        through a hundred of them.
+        """
+        others = dict(revocations)
+        if self.trust is not None and self.trust.name in others:
+            self.trust = replace(self.trust, revocations=others.pop(self.trust.name))
+        self.later = tuple(others.values())
 
     def _check_proof(self, key_algorithm: str) -> None:
         """Nothing else was offered; should that ever fail, this does not. Raises Refused."""

@@ -165,11 +165,11 @@ class Roster:
 
     def _later_than(
         self, old: Service, by_trust: Mapping[str, Revocations]
-    ) -> tuple[Revocations, ...]:
+    ) -> dict[str, Revocations]:
         """Whom the trust set that a service went by believes no more, and that of its successor."""
         successor = self._services.get(old.counters.name)
         named = [one.trust.name for one in (old, successor) if one is not None and one.trust]
-        return tuple(by_trust[name] for name in dict.fromkeys(named) if name in by_trust)
+        return {name: by_trust[name] for name in named if name in by_trust}
 
     # Places of other workers.
 

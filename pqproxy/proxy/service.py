@@ -9,7 +9,7 @@ import itertools
 import logging
 import socket
 import time
-from collections.abc import Callable, KeysView
+from collections.abc import Callable, KeysView, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -166,9 +166,9 @@ class Service:
         """Whom it believes."""
         return self._judge.trust
 
-    def withdraw(self, revocations: tuple[Revocations, ...]) -> None:
-        """Judge by these too, also whoever is here already: they came after our settings."""
-        self._judge.later = revocations
+    def withdraw(self, revocations: Mapping[str, Revocations]) -> None:
+        """Judge by what trust sets say today, also whoever is here already."""
+        self._judge.follow(revocations)
         self._withdrawal.sweep(self._judge.recheck)
 
     def cut(self) -> None:

@@ -4,6 +4,8 @@ import subprocess
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.name import _ASN1Type
+from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -319,3 +321,15 @@ def test_a_serial_number_that_no_certificate_may_have_is_refused(publish, serial
     """Its authority means somebody; who leaves the entry out lets that one in."""
     with pytest.raises(UnusableRevocationList, match="does not parse"):
         publish("ecdsa", serials=[serial])
+
+
+@pytest.mark.parametrize("kind", [_ASN1Type.PrintableString, _ASN1Type.UTF8String])
+def test_a_name_is_the_same_in_every_string_type(kind):
+    """One authority writes its name in two ways: in its own certificate, and where it signs."""
+    parts = [(NameOID.ORGANIZATION_NAME, "Example"), (NameOID.COMMON_NAME, "Corporate")]
+    name = x509.Name([x509.NameAttribute(oid, value, kind) for oid, value in parts])
+    turned = x509.Name(list(name)[::-1])
+    plain = x509.Name([x509.NameAttribute(oid, value) for oid, value in parts])
+
+    assert issuer_digest(name) == issuer_digest(plain)
+    assert issuer_digest(turned) != issuer_digest(plain)

@@ -116,9 +116,29 @@ def test_what_is_said_later_counts_too(visit):
     proof = verdict.authentication(CLIENT.chain_der, pki.NOW.timestamp())
     later = judge()
     files = replace(ROOT.trust_files(), deny=("spiffe://corp/ns/apps/sa/app",))
-    later.later = (Trust.load(files).revocations,)
+    later.follow({"mesh": Trust.load(files).revocations})
 
     assert later.judge(shown(CLIENT), visit).alert is tls.AlertDescription.ACCESS_DENIED
     assert not later.permits(proof)
     with pytest.raises(Refused, match="is denied by"):
         later.recheck(visit.identity)
+
+
+def test_what_other_trust_sets_say_is_added_and_what_its_own_said_is_let_go_of(visit):
+    """Else a connection of months would hold every list that there ever was."""
+    denied = ("spiffe://corp/ns/apps/sa/app",)
+    denying = Trust.load(replace(ROOT.trust_files(), deny=denied)).revocations
+    verdict = judge().judge(shown(CLIENT), visit)
+    assert verdict.alert is None
+    plain, own = MESH.revocations, judge(trust=replace(MESH, revocations=denying))
+
+    with pytest.raises(Refused):
+        own.recheck(visit.identity)
+    own.follow({"mesh": plain})
+    own.recheck(visit.identity)
+    assert own.trust.revocations is plain
+    own.follow({"mesh": plain, "other": denying})
+    with pytest.raises(Refused):
+        own.recheck(visit.identity)
+    own.follow({"other": plain})
+    own.recheck(visit.identity)
