@@ -23,7 +23,7 @@ from pqproxy.config.build import build_settings
 from pqproxy.config.checks import check
 from pqproxy.config.document import Document
 from pqproxy.config.environment import read_environment
-from pqproxy.config.files import UnreadableFile, read_file
+from pqproxy.config.files import UnreadableFile, is_directory, read_file
 from pqproxy.config.layouts import Pair, key_beside, read_pair, read_roots
 from pqproxy.config.validation import validate
 from pqproxy.config.values import IdentityFiles, PolicyOrigin, Settings, TrustFiles
@@ -177,7 +177,11 @@ def _kind(files: IdentityFiles) -> str:
 def _read_pair(path: Path) -> Pair:
     try:
         # A key beside it is meant where the certificate comes without one.
-        if path.is_file() and not holds_private_key(read_file(path)) and (key := key_beside(path)):
+        if (
+            os.path.isfile(path)
+            and not holds_private_key(read_file(path))
+            and (key := key_beside(path))
+        ):
             return Pair(read_file(path), read_file(key), f" with {key}")
         return read_pair(path)
     except UnreadableFile as error:
@@ -187,7 +191,7 @@ def _read_pair(path: Path) -> Pair:
 def _roots_beside(path: Path) -> tuple[bytes, ...]:
     """The roots that lie in the directory of an identity: some have none, or an empty file."""
     with suppress(UnreadableFile):
-        return read_roots(path) if path.is_dir() else ()
+        return read_roots(path) if is_directory(path) else ()
     return ()
 
 

@@ -68,9 +68,14 @@ def read_revocation_files(path: Path) -> tuple[RevocationFile, ...]:
     )
 
 
+def is_directory(path: Path) -> bool:
+    """Whether a path leads to one. Where we may not know, whoever reads it then says so."""
+    return os.path.isdir(path)  # Path.is_dir raises for what we may not enter
+
+
 def files_in(path: Path, suffixes: frozenset[str]) -> list[Path]:
     """Return a file itself, or those of a directory that are meant. Raises UnreadableFile."""
-    if not path.is_dir():
+    if not is_directory(path):
         return [path]
     try:
         found = sorted(item for item in path.iterdir() if item.suffix in suffixes)

@@ -5,10 +5,11 @@ A directory is taken for what a program is known to write there: a Kubernetes se
 with both certificate and key. What could mean two things is refused. Nothing is judged here.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from pqproxy.config.files import ROOT_SUFFIXES, UnreadableFile, files_in, read_file
+from pqproxy.config.files import ROOT_SUFFIXES, UnreadableFile, files_in, is_directory, read_file
 
 _PRIVATE_KEY = b"PRIVATE KEY-----"  # in every label of one, encrypted or not
 
@@ -43,7 +44,7 @@ class Pair:
 
 def read_pair(path: Path) -> Pair:
     """Read certificate and key where one path is named for both. Raises UnreadableFile."""
-    if path.is_dir():
+    if is_directory(path):
         layout = _layout_of_identity(path)
         certificate, key = read_file(path / layout.certificate), read_file(path / layout.key)
         return Pair(certificate, key, f": {layout.certificate} with {layout.key}")
@@ -57,7 +58,7 @@ def read_pair(path: Path) -> Pair:
 
 def read_named(path: Path) -> bytes:
     """Read one of certificate and key where each has a path. Raises UnreadableFile."""
-    if path.is_dir():
+    if is_directory(path):
         raise UnreadableFile(
             f"{path} is a directory: name a file, or leave key out where certificate and key are "
             "in this directory"
@@ -67,7 +68,7 @@ def read_named(path: Path) -> bytes:
 
 def key_path(certificate: Path, key: Path | None) -> Path:
     """Return the file that the key is read from. Raises UnreadableFile where none can be named."""
-    if key is not None or not certificate.is_dir():
+    if key is not None or not is_directory(certificate):
         return key or certificate
     return certificate / _layout_of_identity(certificate).key
 
@@ -76,7 +77,7 @@ def key_beside(certificate: Path) -> Path | None:
     """Return the file beside a certificate that by its name holds the key of it, if it exists."""
     known = {layout.certificate: layout.key for layout in LAYOUTS}
     beside = certificate.with_name(known.get(certificate.name, f"{certificate.stem}.key"))
-    return beside if beside != certificate and beside.exists() else None
+    return beside if beside != certificate and os.path.exists(beside) else None
 
 
 def read_roots(path: Path) -> tuple[bytes, ...]:
@@ -89,7 +90,7 @@ def root_paths(path: Path) -> tuple[Path, ...]:
 
     In a directory that holds somebody's own certificate only one file holds roots.
     """
-    layout = _layout_of(path) if path.is_dir() else None
+    layout = _layout_of(path) if is_directory(path) else None
     if layout is None:
         return tuple(files_in(path, ROOT_SUFFIXES))
     if not (path / layout.roots).exists():
@@ -109,6 +110,9 @@ def _layout_of_identity(directory: Path) -> Layout:
 
 
 def _layout_of(directory: Path) -> Layout | None:
+    if not os.access(directory, os.X_OK):
+        who = f"user {os.geteuid()}"
+        raise UnreadableFile(f"{directory} cannot be read: {who} may not enter it")
     found = [
         layout
         for layout in LAYOUTS

@@ -134,7 +134,10 @@ def _is_encrypted(pem: bytes) -> bool:
     if not keys:
         raise PrivateKeyError(f"no private key here, only: {', '.join(labels).lower()}")
     if len(keys) > 1:
-        raise PrivateKeyError(f"{len(keys)} private keys in one file; leave the one that is meant")
+        raise PrivateKeyError(
+            f"{len(keys)} private keys in one file; leave the one that is meant "
+            "(pqproxy certs export writes one kind with --algorithm)"
+        )
     if keys == ["OPENSSH PRIVATE KEY"]:
         raise PrivateKeyError(
             "private key is in OpenSSH's format; convert it: ssh-keygen -p -m PKCS8 -f KEY"

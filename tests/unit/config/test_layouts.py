@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import pytest
 
 from pqproxy.config.files import UnreadableFile
@@ -103,6 +106,29 @@ def test_a_directory_with_both_is_ambiguous(read, write):
 
 def test_a_directory_beside_the_name_of_a_key_is_refused(write):
     assert "leave key out" in refusal_of(read_named, write("tls.crt", "tls.key"))
+
+
+@pytest.mark.parametrize("read", [read_pair, read_named, read_roots])
+def test_what_we_may_not_enter_is_named_and_no_crash(read, tmp_path, monkeypatch):
+    """Root may enter everything, so the answer of the kernel is played."""
+    path = tmp_path / "secret" / "tls"
+
+    def refuse(self, *_, **__):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
+
+    assert f"{path} cannot be read: user {os.geteuid()} may not read it" in refusal_of(read, path)
+    assert key_beside(path) is None
+
+
+@pytest.mark.parametrize("read", [read_pair, read_roots])
+def test_a_directory_that_we_may_not_enter_is_named(read, write, monkeypatch):
+    directory = write("tls.crt", "tls.key", "ca.crt")
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.X_OK)
+
+    assert f"user {os.geteuid()} may not enter it" in refusal_of(read, directory)
 
 
 def test_a_named_key_is_the_one(tmp_path):
