@@ -17,6 +17,7 @@ from pqproxy.tls.alerts import (
     WeakAuthentication,
     illegal_parameter,
 )
+from pqproxy.tls.codepoints import PRIVATE_USE
 from pqproxy.tls.schemes import SCHEMES, SchemeRow, SchemeTable
 from pqproxy.tls.values import dataclass
 
@@ -56,9 +57,11 @@ class CertificateVerifyCheck:
             )
         public_key = leaf_public_key(self.leaf)
         if key_algorithm(public_key) != row.key_algorithm:
-            raise illegal_parameter(
-                f"CertificateVerify uses {name} with a key of type {key_algorithm(public_key)}"
-            )
+            found = key_algorithm(public_key)
+            reason = f"CertificateVerify uses {name} with a key of type {found}"
+            if scheme >= PRIVATE_USE:  # to the peer the number may be that of another scheme
+                reason += f": does 0x{scheme:04x}, of private use, mean the same on both sides?"
+            raise illegal_parameter(reason)
         content = certificate_verify_content(self.context, self.transcript_hash)
         try:
             self.provider.signatures[row.algorithm].verify(public_key, signature, content)

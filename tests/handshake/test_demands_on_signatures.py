@@ -107,3 +107,4 @@ def test_traded_numbers_are_understood_by_who_traded_them_and_refused_by_who_did
         else:
             assert client.failure.alert_name == "illegal_parameter"
             assert "with a key of type mldsa65-ecdsa-p256" in client.failure.reason
+            assert "does 0xfe48, of private use, mean the same" in client.failure.reason
