@@ -204,6 +204,12 @@ def check_algorithm(algorithm: str) -> None:
         )
 
 
+def only_domain(directory: Path) -> str | None:
+    """Return the trust domain that the authorities of a directory declare, if it is one."""
+    declared = _declared_domains(directory) - {None}
+    return declared.pop() if len(declared) == 1 else None
+
+
 def _check_domain(authority: Authority, names: LeafNames) -> None:
     """Refuse an ID that peers would refuse later: see `trust` for the rule."""
     own = authority.trust_domain

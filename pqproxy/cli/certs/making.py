@@ -23,6 +23,7 @@ from pqproxy.identity.authority import (
     LeafOptions,
     create_authority,
     issue_from,
+    only_domain,
     open_authorities,
     root_path,
 )
@@ -49,7 +50,8 @@ def add_verbs(verbs: Any) -> None:
     parser.add_argument(
         "--trust-domain",
         metavar="DOMAIN",
-        help="the SPIFFE trust domain it signs for, and no other: corp or spiffe://corp",
+        help="the SPIFFE trust domain it signs for, and no other: corp or spiffe://corp (that of "
+        "an authority that is there)",
     )
     parser = add_verb(verbs, issue, "make a certificate and its key")
     parser.add_argument("name", metavar="NAME", help="names the files; peers check the names below")
@@ -69,20 +71,22 @@ def init(arguments: argparse.Namespace) -> int:
     algorithms = [arguments.algorithm] if arguments.algorithm else list(DEFAULT_ALGORITHMS)
     _check_absent(arguments.dir, algorithms)
     passphrase = given_passphrase(arguments)
+    # Peers that believe both would refuse IDs of that domain from one that does not declare it.
+    domain = arguments.trust_domain or only_domain(arguments.dir)
     for algorithm in algorithms:
         root = create_authority(
             arguments.dir,
             algorithm,
             now=current_time(),
-            trust_domain=arguments.trust_domain,
+            trust_domain=domain,
             days=arguments.days,
             passphrase=passphrase,
         )
-        domain = root.trust_domain
+        signs_for = root.trust_domain
         rows = (
             ("authority", str(root.path)),
             ("key", f"{root.path.with_suffix('.key')}  (whoever has it can be anyone: keep it)"),
-            ("signs for", f"spiffe://{domain}" if domain else "any SPIFFE trust domain"),
+            ("signs for", f"spiffe://{signs_for}" if signs_for else "any SPIFFE trust domain"),
             ("valid to", f"{root.certificate.not_valid_after_utc:%Y-%m-%d}"),
         )
         print_rows(rows, first=algorithm == algorithms[0])

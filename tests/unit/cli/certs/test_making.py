@@ -1,6 +1,17 @@
+import shutil
 import stat
 
 import pytest
+
+from pqproxy.cli.main import main
+
+
+@pytest.fixture(scope="module")
+def corp(tmp_path_factory):
+    """A directory with authorities, made once."""
+    directory = tmp_path_factory.mktemp("corp")
+    assert main(["certs", "init", "--trust-domain", "corp", "--dir", str(directory)]) == 0
+    return directory
 
 
 def test_an_authority_is_hybrid_and_standard_and_so_is_what_it_issues(certs, tmp_path, capsys):
@@ -45,6 +56,16 @@ def test_an_old_directory_with_one_authority_goes_on_as_it_was(certs, tmp_path, 
     capsys.readouterr()
     assert certs("init") == 2
     assert "--algorithm mldsa65-ecdsa-p256" in capsys.readouterr().err
+
+
+def test_an_authority_that_is_put_beside_another_signs_for_the_same_domain(certs, capsys):
+    """Else it could sign nothing that peers of both would believe."""
+    certs("init", "--algorithm", "ecdsa-p256", "--trust-domain", "corp")
+    capsys.readouterr()
+
+    assert certs("init", "--algorithm", "mldsa65-ecdsa-p256") == 0
+    assert "signs for    spiffe://corp\n" in capsys.readouterr().out
+    assert certs("issue", "llm", "--spiffe", "spiffe://corp/llm") == 0
 
 
 @pytest.mark.parametrize(
@@ -97,10 +118,9 @@ def test_an_old_directory_with_one_authority_goes_on_as_it_was(certs, tmp_path, 
     ],
 )
 def test_a_mistake_is_said_in_one_line_with_a_hint_and_exit_code_2(
-    certs, capsys, arguments, message, hint
+    certs, tmp_path, corp, capsys, arguments, message, hint
 ):
-    certs("init", "--trust-domain", "corp")
-    capsys.readouterr()
+    shutil.copytree(corp, tmp_path / "certs")
 
     assert certs(*arguments) == 2
 
