@@ -16,6 +16,7 @@ _ENVIRONMENT = (
     ("PQC_KEY_MANAGEMENT", "hybrid: policy require, where the file says nothing"),
     ("FALLBACK_CRYPTO", "enabled: policy prefer, disabled: require, where the file says nothing"),
     ("OQS_INSTALL_PATH", "prefix of the native liboqs"),
+    ("PQPROXY_PASSPHRASE", "of the key, where a command takes --passphrase-file and it is absent"),
     ("NO_COLOR", "no colours"),
 )
 
