@@ -116,20 +116,24 @@ class _Examination:
             return None, [Finding(Check.CERTIFICATE, False, refused.detail, refused.fix)]
         text = f"the certificate of {signer.name} is trusted"
         trusted = Finding(Check.CERTIFICATE, True, text)
-        return signer, [trusted, self._kinds(), self._expected(signer)]
+        signer, kinds = self._by_permitted_keys(signer)
+        return signer, [trusted, kinds, self._expected(signer)]
 
-    def _kinds(self) -> Finding:
-        """Whether every key, the root's included, is of a kind that is permitted."""
-        wanted = self.authentication
+    def _by_permitted_keys(self, signer: PeerIdentity) -> tuple[PeerIdentity, Finding]:
+        """Whether every key, the root's included, is of a kind that is permitted.
+
+        Who signs is then what a root with such a key vouches for, not any other of the set.
+        """
+        wanted, check = self.authentication, Check.AUTHENTICATION
         if wanted is PeerAuthentication.ANY:
-            return Finding(Check.AUTHENTICATION, True, "any kind of key may sign")
+            return signer, Finding(check, True, "any kind of key may sign")
         try:
-            self._verified(narrowed(self.trust, Profile.DEFAULT, wanted))
+            found = self._verified(narrowed(self.trust, Profile.DEFAULT, wanted))
         except Refused as refused:
-            return Finding(Check.AUTHENTICATION, False, refused.detail, refused.fix)
+            return signer, Finding(check, False, refused.detail, refused.fix)
         except IdentityError as error:  # no root is left
-            return Finding(Check.AUTHENTICATION, False, str(error), error.fix)
-        return Finding(Check.AUTHENTICATION, True, f"every key up to the root is {wanted}")
+            return signer, Finding(check, False, str(error), error.fix)
+        return found, Finding(check, True, f"every key up to the root is {wanted}")
 
     def _verified(self, trust: Trust) -> PeerIdentity:
         return trust.verify(self.envelope.chain, Purpose.SIGNER, self.when)
