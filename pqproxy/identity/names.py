@@ -24,9 +24,11 @@ _SHOWN = 256
 
 # What the library raises for certificates and extensions that do not parse; the x509 ones are not
 # ValueErrors. The warning is for what it still parses (a negative serial number, a country of three
-# letters), and is an exception wherever warnings are made errors.
+# letters), and is an exception wherever warnings are made errors. The TypeError is for a name whose
+# value is a bit string.
 MALFORMED = (
     UserWarning,
+    TypeError,
     ValueError,
     UnsupportedAlgorithm,
     x509.InvalidVersion,

@@ -75,14 +75,16 @@ def _paths(
     No intermediate has two names above it, so this is a walk, not a search. Roots may share one:
     those with the key that the certificate names come alone, where there are any.
     """
-    intermediates = {each.subject: each for each in certificates[1:]}
+    intermediates = {each.subject.public_bytes(): each for each in certificates[1:]}
     path = [certificates[0]]
     while True:
         last = path[-1]
-        anchors = [root for root in roots if root.subject == last.issuer]
+        # As bytes: objects are equal, too, where the types of their strings differ.
+        issuer = last.issuer.public_bytes()
+        anchors = [root for root in roots if root.subject.public_bytes() == issuer]
         fitting = [root for root in anchors if names_key_of(last, root)]
         yield from ([*path, root] for root in fitting or anchors[:1])
-        above = intermediates.get(last.issuer)
+        above = intermediates.get(issuer)
         if above is None:
             raise RuleBroken(ISSUER, last)
         if above in path:

@@ -105,6 +105,7 @@ def leaf_public_key(certificate: bytes) -> PublicKey:
 # What the library raises for a certificate or an extension that it cannot read.
 _MALFORMED = (
     ValueError,
+    TypeError,  # a name, among others, whose value is a bit string
     x509.InvalidVersion,
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,

@@ -59,6 +59,19 @@ def generalized(tbs):
     tbs.validity = pki.asn1.decode_der(pki.asn1.TLV, der)
 
 
+def retyped(field, tag):
+    """The same common name as a string of another type: 0x13 printable, 0x03 bits."""
+
+    def edit(tbs):
+        name = pki.asn1.encode_der(getattr(tbs, field))
+        changed = name.replace(
+            bytes.fromhex("06035504030c"), bytes.fromhex("0603550403") + bytes([tag])
+        )
+        setattr(tbs, field, pki.asn1.decode_der(pki.asn1.TLV, changed))
+
+    return edit
+
+
 def version_1(tbs):
     tbs.version = None
 
@@ -103,6 +116,9 @@ NO_NAMES = bytes.fromhex("3000")
 
 # What is wrong, where, and the rule that says so.
 MALFORMED_CHAINS = [
+    ("leaf", {"edit": retyped("issuer", 0x13)}, "issuer"),
+    ("upper", {"edit": retyped("issuer", 0x13)}, "issuer"),
+    ("leaf", {"edit": retyped("subject", 0x03)}, "parses"),
     ("leaf", {"edit": version_1}, "version"),
     ("upper", {"edit": version_1}, "version"),
     *((place, {"edit": generalized}, "dates") for place in ("leaf", "lower", "root")),

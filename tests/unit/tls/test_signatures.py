@@ -258,3 +258,14 @@ def test_a_certificate_of_thousands_of_names_is_refused_unparsed():
         lambda: leaf_public_key(pki.root().issue(dns=names).chain_der[0]),
         AlertDescription.BAD_CERTIFICATE,
     )
+
+
+def test_a_name_of_bits_among_others_is_bad():
+    """Of such a name the library raises no ValueError; it must not pass for a bug of ours."""
+    common_name = bytes.fromhex("0603550403")
+    text, bits = common_name + b"\x0c\x02ab", common_name + b"\x03\x02\x00b"
+    name = x509.DirectoryName(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ab")]))
+    der = pki.root().issue(extra=((x509.SubjectAlternativeName([name]), False),)).chain_der[0]
+    assert der.count(text) == 1
+
+    refused(lambda: leaf_public_key(der.replace(text, bits)), AlertDescription.BAD_CERTIFICATE)
