@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import socket
 
 import pytest
@@ -30,6 +31,22 @@ def test_it_connects_to_addresses_and_names(world, host):
             assert sock.getpeername()[1] == port
             assert not sock.getblocking()
             assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_a_server_that_takes_its_time_is_waited_for(world, monkeypatch):
+    """One on this machine has answered when connect returns; one across the network has not."""
+
+    class Remote(socket.socket):
+        def connect_ex(self, address):
+            super().connect_ex(address)
+            return errno.EINPROGRESS
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr(socket, "socket", Remote)
+        address = TcpAddress(*server.getsockname())
+        with world.run(dial(address, 5.0, world.engine.poller)) as sock:
+            assert sock.getpeername() == server.getsockname()
+            assert not world.engine.poller._handlers
 
 
 def test_it_connects_to_a_unix_socket(world, tmp_path):
