@@ -37,6 +37,14 @@ def _identify(certificate: x509.Certificate) -> CertificateId:
     return CertificateId(issuer_digest(certificate.issuer), certificate.serial_number)
 
 
+class Revoked(Refused):
+    """A peer is refused although it is who it says."""
+
+    def __init__(self, peer: PeerIdentity, alert: str, detail: str, fix: str) -> None:
+        super().__init__(ReasonCode.REVOKED, alert, detail, fix)
+        self.peer = peer
+
+
 @dataclass(frozen=True, slots=True)
 class Revocations:
     """Whom one trust set believes no more."""
@@ -59,7 +67,7 @@ class Revocations:
         )
 
     def check(self, peer: PeerIdentity) -> None:
-        """Raise Refused when a certificate of the peer's path is revoked, or the peer denied."""
+        """Raise Revoked when a certificate of the peer's path is revoked, or the peer denied."""
         for above, certificate in enumerate(peer.path):
             if certificate.serial in self.denied_serials:
                 where = f"its serial number {certificate.serial:x} is on the list deny"
@@ -69,8 +77,8 @@ class Revocations:
                 continue
             raise _revoked(peer, above, where)
         if (entry := self.denied.find(peer)) is not None:
-            raise Refused(
-                ReasonCode.REVOKED,
+            raise Revoked(
+                peer,
                 ACCESS_DENIED,
                 f"{peer.name} is denied by {entry} in deny",
                 f"take {entry} out of deny, if this {peer.purpose} is meant again",
@@ -96,10 +104,10 @@ def _holds(serials: bytes, wanted: bytes) -> bool:
     return position < count and entry(position) == wanted
 
 
-def _revoked(peer: PeerIdentity, above: int, where: str) -> Refused:
+def _revoked(peer: PeerIdentity, above: int, where: str) -> Revoked:
     whose = "the certificate" if above == 0 else "an authority in the chain"
     fix = f"issue a new certificate, if this {peer.purpose} is still meant"
     if above:
         fix += ", from an authority that is in force"
     detail = f"{whose} of {peer.name} is revoked: {where}"
-    return Refused(ReasonCode.REVOKED, CERTIFICATE_REVOKED, detail, fix)
+    return Revoked(peer, CERTIFICATE_REVOKED, detail, fix)

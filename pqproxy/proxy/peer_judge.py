@@ -8,7 +8,7 @@ from pqproxy.config.problems import listed
 from pqproxy.identity.errors import UNSUPPORTED_CERTIFICATE, Refused
 from pqproxy.identity.patterns import IdentityPatterns
 from pqproxy.identity.peer import PeerIdentity, Purpose
-from pqproxy.identity.revocation import Revocations
+from pqproxy.identity.revocation import Revocations, Revoked
 from pqproxy.identity.trust import Trust
 from pqproxy.proxy.resumption import remembered_identity
 from pqproxy.proxy.visit import Visit
@@ -40,6 +40,8 @@ class PeerJudge:
             self.recheck(visit.identity)
         except Refused as refusal:
             visit.refusal = refusal
+            if isinstance(refusal, Revoked):
+                visit.identity = refusal.peer  # the log names it as it names who is not allowed
             return Verdict.reject(AlertDescription[refusal.alert.upper()], refusal.detail)
         return Verdict.accept(visit.identity.encode(), visit.identity.not_after)
 

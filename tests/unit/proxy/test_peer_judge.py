@@ -142,3 +142,15 @@ def test_what_other_trust_sets_say_is_added_and_what_its_own_said_is_let_go_of(v
         own.recheck(visit.identity)
     own.follow({"other": plain})
     own.recheck(visit.identity)
+
+
+def test_one_that_is_revoked_is_known_too(visit):
+    """Whoever looks for what became of an identity finds it under its name."""
+    denied = ("spiffe://corp/ns/apps/sa/app",)
+    denying = Trust.load(replace(ROOT.trust_files(), deny=denied))
+
+    verdict = judge(trust=denying).judge(shown(CLIENT), visit)
+
+    assert verdict.alert is tls.AlertDescription.ACCESS_DENIED
+    assert visit.identity.name == "spiffe://corp/ns/apps/sa/app"
+    assert visit.refusal.reason is ReasonCode.REVOKED
