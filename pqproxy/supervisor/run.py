@@ -42,6 +42,8 @@ from pqproxy.telemetry import log
 
 logger = logging.getLogger(__name__)
 
+_HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
 EXIT_GOOD = 0
 EXIT_FAILURE = 1
 EXIT_FORCED = 4
@@ -65,6 +67,11 @@ def run(reading: Reading, reread: Reread, worker_module: str = WORKER_MODULE) ->
             crew = Crew(InForce(settings), bound, module=worker_module)
             with asyncio.Runner(loop_factory=loop_factory()) as runner:
                 code = runner.run(_serve(crew, bound, Readings(reading, reread), notifier))
+                # The loop gives them back as it ends, and whoever asks now asks for what is done.
+                loop = runner.get_loop()
+                for number in _HEARD:
+                    loop.remove_signal_handler(number)
+                    signal.signal(number, signal.SIG_IGN)
     except* StartFailure as failures:
         _complain(failures)
     return code

@@ -146,6 +146,20 @@ def test_a_second_signal_forces_at_once(supervise):
     assert "1 connection was reset" in supervisor.log
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_that_comes_when_all_is_done_changes_no_exit_code(supervise, number):
+    """An interpreter takes a while to leave, and whoever waits for it may well ask again."""
+    supervisor = supervise(settings()).ready()
+    supervisor.signal(signal.SIGTERM)
+    supervisor.until(lambda: "drained: nothing was reset" in supervisor.log, "no drain")
+    while supervisor.process.poll() is None:
+        supervisor.signal(number)
+        time.sleep(0.001)
+
+    assert supervisor.wait() == 0
+    assert "Traceback" not in supervisor.log
+
+
 def test_a_second_signal_at_the_same_moment_still_counts_what_it_reset(supervise):
     """The first one has only begun to ask the workers what there is to finish."""
     supervisor = supervise(settings(drain=Drain(timeout=1000.0))).ready()
