@@ -15,6 +15,7 @@ from pqproxy.cli.signature_files import (
     content_of,
     failures_told,
     is_standard_input,
+    print_whatever,
     signature_beside,
 )
 
@@ -85,8 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output == "json":
         print(json.dumps(_document(arguments.file, target, identity, statement), indent=2))
     else:
-        print(f"signature  {target}")
-        print(f"signer     {identity.names.name}")
+        print_whatever(f"signature  {target}")
+        print_whatever(f"signer     {identity.names.name}")
         print(f"algorithm  {statement.algorithm}")
         print(f"content    {statement.size} bytes, SHA-512 {statement.content.hex()}")
     return 0

@@ -1,4 +1,4 @@
-"""What `sign` and `verify` share: where a signature lies, and how a file that fails is told."""
+"""What `sign` and `verify` share: where a signature lies, and how files are told of."""
 
 import argparse
 import sys
@@ -42,6 +42,12 @@ def content_of(file: Path) -> "Content":
             "sign a list of its files instead: (cd DIR && sha512sum *) > MANIFEST",
         )
     return file
+
+
+def print_whatever(line: str) -> None:
+    """Print a line that holds the name of a file, which need not be text."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(line.encode(encoding, "backslashreplace").decode(encoding))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pqproxy.cli.signature_files import (
     content_of,
     failures_told,
     is_standard_input,
+    print_whatever,
     signature_beside,
 )
 from pqproxy.signing import ContentChanged
@@ -53,3 +54,15 @@ def test_the_arguments_say_where_the_signature_is():
     add_file_arguments(parser, "somewhere")
     assert "somewhere" in parser.format_help()
     assert parser.parse_args(["f", "--signature", "s"]).signature == Path("s")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_a_name_that_is_no_text_is_printed_all_the_same(monkeypatch, encoding):
+    """The signature is written by then: nothing may fail any more."""
+    out = io.BytesIO()
+    stream = io.TextIOWrapper(out, encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", stream)
+
+    print_whatever("model\udcff.pqsig")
+    stream.flush()
+    assert out.getvalue() == b"model\\udcff.pqsig\n"
