@@ -15,7 +15,7 @@ from pqproxy.config.addresses import parse_listen, parse_target
 from pqproxy.config.code_points import FIRST, LAST, parse_code_point
 from pqproxy.config.cores import usable_cores
 from pqproxy.config.patterns import parse_denied, parse_pattern
-from pqproxy.config.problems import did_you_mean, listed
+from pqproxy.config.problems import BROKEN, did_you_mean, listed
 from pqproxy.config.sections import leaf
 from pqproxy.config.units import parse_duration, parse_size, shown
 from pqproxy.config.values import Address, Profile
@@ -80,10 +80,16 @@ def parse_name(value: object) -> str:
     return text
 
 
-def _path(value: object) -> str:
-    if isinstance(value, dict) and set(value) == {"file"}:
-        value = value["file"]
-    return parse_text(value)
+def _file(value: dict[str, Any]) -> Any:
+    """The path of `{file: PATH}`, or BROKEN where that was reported."""
+    if set(value) != {"file"}:
+        raise ValueError("is no path: use PATH or {file: PATH}")
+    path = value["file"]
+    return path if path is BROKEN else parse_text(path)
+
+
+def _path(value: object) -> Any:
+    return _file(value) if isinstance(value, dict) else parse_text(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +105,8 @@ class PassphraseVariable:
 
 def _passphrase(value: object) -> PassphraseFile | PassphraseVariable:
     if isinstance(value, dict) and set(value) == {"file"}:
-        return PassphraseFile(parse_text(value["file"]))
+        path = _file(value)
+        return path if path is BROKEN else PassphraseFile(path)
     if isinstance(value, dict | list):
         raise ValueError("is neither {file: PATH} nor ${VARIABLE}")
     # Whatever YAML takes the content of a variable for; no message may show it.

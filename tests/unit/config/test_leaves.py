@@ -53,7 +53,7 @@ def test_a_value_is_read(kind, written, value):
         (leaves.Name, "", "nothing is not text"),
         (leaves.Name, 7, '7 is not text, did you mean "7"'),
         (leaves.FilePath, {"file": 3}, "3 is not text"),
-        (leaves.FilePath, {"path": "x"}, "a mapping is not text"),
+        (leaves.FilePath, {"path": "x"}, "is no path: use PATH or {file: PATH}"),
         (leaves.Boolean, "yes", "(in YAML 1.2 yes is text), did you mean true"),
         (leaves.Boolean, "Off", "did you mean false"),
         (leaves.Boolean, 1, "1 is neither true nor false"),
