@@ -34,10 +34,10 @@ def _asymmetric(listener: Ingress | Egress, own: list[Identity]) -> Iterator[Fin
     demand = listener.authentication
     if not own or any(satisfies(identity, demand) for identity in own):
         return
-    peers = "clients" if isinstance(listener, Ingress) else "its server"
+    peers = "clients" if isinstance(listener, Ingress) else "servers"
     yield warning(
         _NAME,
-        f"{listener.name}: demands {demand} of {peers}, and has no identity that would satisfy the"
-        f" same demand: {peers} could not make it",
+        f"{listener.name}: demands {demand} of {peers}, and shows nothing that would satisfy it:"
+        " who demands the same of us refuses us",
         f"add an identity of pqproxy certs issue --algorithm {PEER_ALGORITHMS[demand]}",
     )
