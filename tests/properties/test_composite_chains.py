@@ -7,11 +7,15 @@ from functools import cache
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.verification import Store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pqproxy.crypto.spki import certificate_key, encode_public_key
 from pqproxy.identity.errors import Refused
+from pqproxy.identity.path_library import validate_path_by_library
+from pqproxy.identity.path_rules import RuleBroken
+from pqproxy.identity.path_validation import validate_path
 from pqproxy.identity.peer import Purpose
 from pqproxy.identity.trust import Trust
 from tests.support import pki
@@ -93,6 +97,11 @@ def test_every_prefix_of_a_certificate_is_refused(which):
         refusal(chain)
 
 
+PATCHES = st.lists(
+    st.tuples(st.integers(0, 10_000), st.binary(min_size=1, max_size=3)), min_size=1, max_size=2
+)
+
+
 def odd_certificate(victim, signer, patches):
     """What an authority signs when somebody else fills in the form; None: no certificate at all."""
     message = bytearray(victim.tbs_certificate_bytes)
@@ -121,11 +130,7 @@ def good(kind):
 @settings(max_examples=150)
 @given(
     position=st.integers(0, 1),
-    patches=st.lists(
-        st.tuples(st.integers(0, 10_000), st.binary(min_size=1, max_size=3)),
-        min_size=1,
-        max_size=2,
-    ),
+    patches=PATCHES,
     narrow=st.booleans(),
 )
 def test_whatever_an_authority_signs_is_accepted_or_refused(kind, position, patches, narrow):
@@ -143,6 +148,24 @@ def test_whatever_an_authority_signs_is_accepted_or_refused(kind, position, patc
         chain = [each.public_bytes(Encoding.DER) for each in certificates]
         with suppress(Refused):
             trusted.verify(chain, Purpose.CLIENT, pki.NOW)
+
+
+@settings(max_examples=200)
+@given(position=st.integers(0, 1), patches=PATCHES)
+def test_what_our_rules_accept_of_it_the_library_accepts(position, patches):
+    """Where keys are classical, both may judge; ours are the stricter ones, or as strict."""
+    kind = "ecdsa-p256"
+    certificates, _trusted, _narrowed = good(kind)
+    certificates, root = list(certificates), pki.root(kind).certificate
+    signer = pki.key(kind, ("intermediate", "root")[position])
+    certificates[position] = odd_certificate(certificates[position], signer, patches)
+    if certificates[position] is None:
+        return
+    with suppress(RuleBroken):
+        path = validate_path(certificates, [root], Purpose.CLIENT, pki.NOW)
+
+        store = Store([root])
+        assert path == validate_path_by_library(certificates, store, Purpose.CLIENT, pki.NOW)
 
 
 @given(st.permutations(below(ROOT, 3).issue(uris=(ID,)).chain_der[1:]))
