@@ -17,10 +17,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pqproxy.crypto.algorithms import PrivateKey, PublicKey
 from pqproxy.crypto.errors import CryptoError
 from pqproxy.crypto.keys import key_algorithm, load_private_key
-from pqproxy.identity.certificates import preference
+from pqproxy.identity.certificates import LeafNames, preference
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.files import read
 from pqproxy.identity.generations import earlier_generations
+from pqproxy.identity.names import MALFORMED, read_names
 from pqproxy.identity.pem import read_certificates
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
@@ -95,6 +96,18 @@ def earlier_leaves(directory: Path, name: str) -> Iterator[Leaf]:
 def leaf_names(directory: Path) -> tuple[str, ...]:
     """Return every name of which there is a certificate."""
     return tuple(sorted({path.parent.name for path in directory.glob("leaf/*/*.crt")}))
+
+
+def certified_names(leaf: Leaf) -> LeafNames:
+    """Return the names of a leaf, for another one of the same. Raises IdentityError."""
+    try:
+        names = read_names(leaf.certificate)
+        return LeafNames.parse(names.uris, names.dns_names, names.ip_addresses)
+    except MALFORMED as error:
+        message = f"{leaf.files.certificate}: does not parse: {error}"
+        raise IdentityError(message, "issue another one") from None
+    except IdentityError as error:
+        raise IdentityError(f"{leaf.files.certificate}: {error}", error.fix) from None
 
 
 def read_key(path: Path, passphrase: bytes | None = None) -> PrivateKey:

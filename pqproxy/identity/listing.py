@@ -80,19 +80,33 @@ class ListedRevocations:
     revoked: tuple[ListedRevocation, ...]
 
 
-Entry = Listed | ListedRequest | ListedRevocations
+@dataclass(frozen=True, slots=True)
+class ListedKey:
+    """A key without a certificate: its request is on its way."""
+
+    file: str
+    kind: str  # key
+    key: str  # as above
+
+
+Entry = Listed | ListedRequest | ListedRevocations | ListedKey
 
 
 def list_directory(directory: Path, now: datetime) -> tuple[Entry, ...]:
     """Describe all that is in a directory. Raises IdentityError for one without certificates."""
     patterns = ("ca/*/ca.crt", "ca/*/ca.crl", "leaf/*/*.crt")
     paths = [path for pattern in patterns for path in sorted(directory.glob(pattern))]
-    if not paths:
+    waiting = [
+        ListedKey(str(path), "key", _key_state(path))
+        for path in sorted(directory.glob("leaf/*/*.key"))
+        if not path.with_suffix(".crt").exists()
+    ]
+    if not paths and not waiting:
         raise IdentityError(
             f"there are no certificates in {directory}",
             f"make an authority: pqproxy certs init --dir {directory}",
         )
-    return tuple(listed for path in paths for listed in list_file(path, now))
+    return (*(listed for path in paths for listed in list_file(path, now)), *waiting)
 
 
 def list_file(path: Path, now: datetime) -> tuple[Entry, ...]:
@@ -119,7 +133,7 @@ def list_file(path: Path, now: datetime) -> tuple[Entry, ...]:
 
 def _describe(path: Path, certificate: x509.Certificate, bundled: bool, now: datetime) -> Listed:
     is_authority = _is_authority(certificate)
-    key = certificate_key(certificate)
+    key, beside = certificate_key(certificate), path.with_suffix(".key")
     names = read_names(certificate)
     every_name = (*names.uris, *names.dns_names, *names.ip_addresses)
     return Listed(
@@ -134,7 +148,7 @@ def _describe(path: Path, certificate: x509.Certificate, bundled: bool, now: dat
         days_left=(certificate.not_valid_after_utc - now).days,
         serial=f"{certificate.serial_number:x}",
         sha256=hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest(),
-        key=_bundled_key(path) if bundled and not is_authority else _key_beside(path, key),
+        key=_bundled_key(path) if bundled and not is_authority else _key_state(beside, key),
     )
 
 
@@ -180,8 +194,7 @@ def _bundled_key(path: Path) -> str:
     return "exposed" if path.stat().st_mode & 0o077 else "present"
 
 
-def _key_beside(certificate: Path, key: PublicKey) -> str:
-    path = certificate.with_suffix(".key")
+def _key_state(path: Path, certified: PublicKey | None = None) -> str:
     try:
         if path.stat().st_mode & 0o077:
             return "exposed"
@@ -196,4 +209,4 @@ def _key_beside(certificate: Path, key: PublicKey) -> str:
         own = load_private_key(pem, checked=True).public_key()
     except CryptoError:
         return "unusable"
-    return "present" if own == key else "mismatched"
+    return "present" if certified in (None, own) else "mismatched"

@@ -14,11 +14,10 @@ from pqproxy.crypto.algorithms import PrivateKey
 from pqproxy.crypto.keys import encode_private_key
 from pqproxy.crypto.spki import certificate_key
 from pqproxy.identity.authority import Authority, certify, open_issuer
-from pqproxy.identity.certificates import ALGORITHMS, CLOCK_SKEW, LeafNames, Validity
+from pqproxy.identity.certificates import ALGORITHMS, CLOCK_SKEW, Validity
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.generations import replace_together
-from pqproxy.identity.leaves import Leaf, leaf_directory, read_key
-from pqproxy.identity.names import MALFORMED, read_names
+from pqproxy.identity.leaves import Leaf, certified_names, leaf_directory, read_key
 from pqproxy.identity.pem import encode
 
 # A fleet whose certificates were made in one minute renews them over a thirtieth of their life.
@@ -86,7 +85,7 @@ def _certify(
     leaf: Leaf, key: PrivateKey, issuer: Authority, now: datetime, options: RenewalOptions
 ) -> x509.Certificate:
     validity = _validity(leaf.certificate, now, options)
-    made = certify(issuer, key.public_key(), leaf.name, _names(leaf), validity)
+    made = certify(issuer, key.public_key(), leaf.name, certified_names(leaf), validity)
     ends = issuer.certificate.not_valid_after_utc
     if leaf.certificate.not_valid_after_utc >= made.not_valid_after_utc == ends:
         raise IdentityError(
@@ -103,17 +102,6 @@ def _validity(before: x509.Certificate, now: datetime, options: RenewalOptions) 
         return Validity.starting(now, options.days)
     lived = before.not_valid_after_utc - before.not_valid_before_utc
     return Validity.lasting(now, max(lived - CLOCK_SKEW, timedelta(days=1)))
-
-
-def _names(leaf: Leaf) -> LeafNames:
-    try:
-        names = read_names(leaf.certificate)
-        return LeafNames.parse(names.uris, names.dns_names, names.ip_addresses)
-    except MALFORMED as error:
-        message = f"{leaf.files.certificate}: does not parse: {error}"
-        raise IdentityError(message, "issue another one") from None
-    except IdentityError as error:
-        raise IdentityError(f"{leaf.files.certificate}: {error}", error.fix) from None
 
 
 def _key(leaf: Leaf, options: RenewalOptions) -> PrivateKey:

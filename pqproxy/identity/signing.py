@@ -38,11 +38,18 @@ from pqproxy.identity.files import (
     KEY_MODE,
     already_exists,
     make_directory,
+    read,
     write_new,
 )
 from pqproxy.identity.generations import replace_together
-from pqproxy.identity.leaves import LeafFiles, find_leaves, leaf_directory, leaf_files, read_key
-from pqproxy.identity.names import read_names
+from pqproxy.identity.leaves import (
+    LeafFiles,
+    certified_names,
+    find_leaves,
+    leaf_directory,
+    leaf_files,
+    read_key,
+)
 from pqproxy.identity.pem import encode
 from pqproxy.identity.requests import Request, build_request
 
@@ -92,17 +99,19 @@ def request_leaves(
         raise already_exists(target)
     if options.keep:
         keys = _kept_keys(base, options)
-        names = names or _certified_names(directory, name)
+        names = names or certified_names(find_leaves(directory, name, options.algorithm)[0])
     else:
         keys = _new_keys(directory, name, options.algorithm)
     if names is None:
         raise IdentityError("a certificate needs a name that peers can check", "give --spiffe …")
     requests = b"".join(build_request(key, name, names) for key in keys.values())
-    make_directory(base)
-    for path, key in keys.items():
-        if not options.keep:
-            write_new(path, encode_private_key(key, options.passphrase), KEY_MODE)
     write_new(target, requests, CERTIFICATE_MODE)
+    if not options.keep:
+        try:
+            _write_keys(base, keys, options.passphrase)
+        except IdentityError:
+            target.unlink()  # nobody would have the keys of it
+            raise
     return tuple(keys)
 
 
@@ -127,12 +136,38 @@ def sign_requests(
                 f"{path} exists and is never overwritten unasked",
                 "add --renew to replace it, or --name for another",
             )
+        _check_key_beside(path.with_suffix(".key"), request)
         root = _authority(directory, request, options)
         validity = Validity.starting(now, options.days)
         made = certify(root, request.public_key, name, request.names, validity)
         signed.append(Signed(path, root.path, made))
     _write(leaf_directory(directory, name), signed, options.renew, now)
     return tuple(signed)
+
+
+def _write_keys(base: Path, keys: dict[Path, PrivateKey], passphrase: bytes | None) -> None:
+    """Write all of them, or none."""
+    make_directory(base)
+    written: list[Path] = []
+    try:
+        for path, key in keys.items():
+            write_new(path, encode_private_key(key, passphrase), KEY_MODE)
+            written.append(path)
+    except IdentityError:
+        for path in written:
+            path.unlink()
+        raise
+
+
+def _check_key_beside(path: Path, request: Request) -> None:
+    """Refuse to put a certificate beside a key that is another's, as far as that can be read."""
+    if not path.exists() or b"ENCRYPTED" in read(path):
+        return
+    if read_key(path).public_key() != request.public_key:
+        raise IdentityError(
+            f"{path} is not the key of the request, and its certificate would lie beside it",
+            "choose another name with --name",
+        )
 
 
 def _write(base: Path, signed: Sequence[Signed], renew: bool, now: datetime) -> None:
@@ -188,8 +223,3 @@ def _kept_keys(base: Path, options: KeyOptions) -> dict[Path, PrivateKey]:
     if not keys:
         raise IdentityError(f"there is no key {base / wanted}", "make one: leave out --keep-key")
     return keys
-
-
-def _certified_names(directory: Path, name: str) -> LeafNames:
-    names = read_names(find_leaves(directory, name)[0].certificate)
-    return LeafNames.parse(names.uris, names.dns_names, names.ip_addresses)

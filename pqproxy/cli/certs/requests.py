@@ -87,7 +87,7 @@ def sign(arguments: argparse.Namespace) -> int:
     signed = sign_requests(arguments.dir, name, requests, now=current_time(), options=options)
     for number, leaf in enumerate(signed):
         rows = (
-            ("certificate", str(leaf.path)),
+            ("certificate", f"{leaf.path}  (to be put beside its key)"),
             ("valid to", f"{leaf.certificate.not_valid_after_utc:%Y-%m-%d}"),
             ("trusted by", str(leaf.root)),
         )

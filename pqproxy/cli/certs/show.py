@@ -10,6 +10,7 @@ from typing import Any
 from pqproxy.cli.certs.options import add_output, add_verb, current_time
 from pqproxy.identity.listing import (
     Entry,
+    ListedKey,
     ListedRequest,
     ListedRevocations,
     list_directory,
@@ -43,6 +44,9 @@ def show(arguments: argparse.Namespace) -> int:
 
 
 def _rows(entry: Entry) -> Iterator[tuple[str, str]]:
+    if isinstance(entry, ListedKey):
+        yield "next", "put the certificate beside it that was made of its request"
+        return
     if isinstance(entry, ListedRequest):
         yield "names", ", ".join(entry.names)
         yield "not taken", ", ".join(entry.not_taken) or "-"
@@ -65,6 +69,8 @@ def _rows(entry: Entry) -> Iterator[tuple[str, str]]:
 def _headline(entry: Entry) -> str:
     if isinstance(entry, ListedRevocations):
         return entry.kind
+    if isinstance(entry, ListedKey):
+        return f"{entry.kind} without a certificate, {entry.key}"
     if isinstance(entry, ListedRequest):
         return f"{entry.kind}, {entry.algorithm}, proved by its key"
     return f"{entry.kind}, {entry.algorithm}, key {entry.key}"

@@ -5,6 +5,9 @@ from pqproxy.identity.authority import LeafOptions, create_authority, issue, iss
 from pqproxy.identity.certificates import LeafNames
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.leaves import (
+    Leaf,
+    LeafFiles,
+    certified_names,
     earlier_leaves,
     file_algorithm,
     find_leaves,
@@ -66,3 +69,15 @@ def test_keys_of_rsa_are_called_by_their_bits():
     key = rsa.generate_private_key(65537, 2048)
 
     assert file_algorithm(key) == file_algorithm(key.public_key()) == "rsa-2048"
+
+
+def test_the_names_of_a_leaf_are_those_it_was_issued_with(directory):
+    assert certified_names(find_leaves(directory, "llm")[0]) == NAMES
+
+
+def test_names_that_could_not_be_issued_again_are_told_with_their_file(tmp_path):
+    path, _ = pki.root().issue(uris=("https://a.test",)).write(tmp_path)
+    leaf = Leaf("llm", "ecdsa-p256", LeafFiles(path, path), (pki.root().issue().certificate,))
+
+    with pytest.raises(IdentityError, match=r"leaf\.crt: a certificate needs a name"):
+        certified_names(leaf)

@@ -199,3 +199,33 @@ def test_a_composite_key_needs_an_authority_of_its_kind(there, carried, tmp_path
         sign_requests(tmp_path, "llm", requests_in(carried), now=pki.NOW, options=SigningOptions())
 
     assert error.value.fix.startswith("make one: pqproxy certs init")
+
+
+def test_a_request_that_cannot_be_written_leaves_no_keys_behind(there, tmp_path):
+    """They would be in the way of the next try."""
+    with pytest.raises(IdentityError, match="cannot write"):
+        request_leaves(there, "llm", NAMES, tmp_path / "missing" / "llm.csr", KeyOptions())
+
+    assert not there.exists()
+
+
+def test_keys_that_cannot_be_written_leave_no_request_behind(there, carried):
+    there.write_text("no directory")
+
+    with pytest.raises(IdentityError):
+        request_leaves(there, "llm", NAMES, carried, KeyOptions())
+
+    assert not carried.exists()
+
+
+def test_a_certificate_is_not_put_beside_the_key_of_another(here, there, carried, tmp_path):
+    request_leaves(here, "llm", NAMES, tmp_path / "ours.csr", KeyOptions())
+    request_leaves(there, "llm", NAMES, carried, KeyOptions())
+
+    with pytest.raises(IdentityError, match="is not the key of the request") as error:
+        sign_requests(here, "llm", requests_in(carried), now=pki.NOW, options=SigningOptions())
+
+    assert "--name" in error.value.fix
+    assert sign_requests(
+        here, "llm", requests_in(tmp_path / "ours.csr"), now=pki.NOW, options=SigningOptions()
+    )

@@ -83,3 +83,13 @@ def test_revocation_lists_are_shown_with_their_authorities(certs, capsys):
     _, listed = json.loads(capsys.readouterr().out)
     assert listed["kind"] == "revocation list"
     assert [one["serial"] for one in listed["revoked"]] == ["ab"]
+
+
+def test_a_key_that_waits_for_its_certificate_is_shown(certs, capsys):
+    certs("csr", "llm", "--dns", "llm.test", "--algorithm", "ecdsa-p256")
+    capsys.readouterr()
+
+    assert certs("show") == 0
+    assert capsys.readouterr().out.startswith(
+        "certs/leaf/llm/ecdsa-p256.key\n  key without a certificate, present\n"
+    )
