@@ -233,7 +233,7 @@ def test_a_pair_streams_when_both_halves_of_both_sides_verify(beside, new_line):
     for said in (new_line("connection"), other_line("connection")):
         assert (said["signature"], said["peer_signature"]) == (SCHEME, SCHEME)
     assert through(beside, "hybrid") == b"hi"
-    assert other_line("connection")["resumed"] is True
+    assert other_line("connection")["resumed"] is new_line("connection")["resumed"] is True
 
 
 def test_what_is_demanded_is_told_to_whoever_watches(beside):
@@ -374,3 +374,4 @@ def test_a_ticket_of_a_listener_that_took_any_proof_opens_nothing_once_it_is_str
 
     assert new_line("refused")["reason"] == "weak_authentication"
     assert through(peers, "hybrid") == b"hi"
+    assert new_line("connection")["peer_signature"] == SCHEME
