@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.support.waiting import wait_until
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "authority.md"
 HYBRID = "mldsa65_ecdsa_p256"  # as the log calls the signature
+HYBRID_KEY = "mldsa65-ecdsa-p256"
 
 
 @pytest.fixture
@@ -102,8 +104,8 @@ def test_the_roll_over_of_a_root_works_as_it_is_written(run, tmp_path):
     assert (tmp_path / "roots.pem").read_bytes() == new
 
 
-def test_a_key_that_stayed_on_its_machine_serves_and_is_renewed_while_it_does(run, start, tmp_path):
-    """init, issue, csr, sign, export, and a renewal under a pair that talks."""
+def test_who_has_a_key_of_its_own_is_served_through_renewals_until_revoked(run, start, tmp_path):
+    """init, issue, csr, sign and bundle; then renew and revoke under a pair that talks."""
     run("pqproxy certs init --trust-domain corp")
     run("pqproxy certs issue llm --spiffe spiffe://corp/llm")
     run("pqproxy certs csr app --dir there --spiffe spiffe://corp/app")
@@ -111,9 +113,10 @@ def test_a_key_that_stayed_on_its_machine_serves_and_is_renewed_while_it_does(ru
     for path in (tmp_path / "certs" / "leaf" / "app").iterdir():
         shutil.copy(path, tmp_path / "there" / "leaf" / "app")
     run("pqproxy certs bundle roots.pem")
+    run("pqproxy certs crl")
 
     def document(leaf, role, **entry):
-        base = f"{leaf}/mldsa65-ecdsa-p256"
+        base = f"{leaf}/{HYBRID_KEY}"
         listener = {
             "name": role,
             "identities": ["own"],
@@ -123,7 +126,7 @@ def test_a_key_that_stayed_on_its_machine_serves_and_is_renewed_while_it_does(ru
         return {
             "version": 1,
             "identities": {"own": {"certificate": f"{base}.crt", "key": f"{base}.key"}},
-            "trust": {"corp": {"roots": ["roots.pem"]}},
+            "trust": {"corp": {"roots": ["roots.pem"], "crl": [f"certs/ca/{HYBRID_KEY}/ca.crl"]}},
             role: [listener | entry],
         }
 
@@ -133,13 +136,20 @@ def test_a_key_that_stayed_on_its_machine_serves_and_is_renewed_while_it_does(ru
         front, beside = connect(start, ingress, egress, server.forward)
         assert exchange(beside) == b"hi"
 
+        def taken(count):
+            wait_until(lambda: front.log().count("reloaded on") >= count, f"{count} reloads", 20)
+
         for number in (1, 2):  # plain files become links, then one link changes
             run("pqproxy certs renew llm")
-            taken = f"{number} reloads on changed files"
-            wait_until(lambda n=number: front.log().count("reloaded on") >= n, taken, 20)
+            taken(number)
             assert exchange(beside) == b"hi"
 
         carried = front.wait_for("connection", 3)
+        run("pqproxy certs revoke app --reason key-compromise")
+        taken(3)
+        with suppress(ConnectionResetError):
+            assert exchange(beside) == b""
+        (refused,) = front.wait_for("refused")
 
+    assert refused["reason"] == "revoked"
     assert {line["signature"] for line in carried} == {HYBRID}
-    assert "not taken" not in front.log()  # no reader ever met a key without its certificate
