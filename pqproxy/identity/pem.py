@@ -43,6 +43,11 @@ def holds_private_key(pem: bytes) -> bool:
     return any(block["label"].endswith(b"PRIVATE KEY") for block in BLOCK.finditer(pem))
 
 
+def holds_certificate(pem: bytes) -> bool:
+    """Whether a PEM file has a block with a certificate, readable or not."""
+    return any(block["label"] in _CERTIFICATE_LABELS for block in BLOCK.finditer(pem))
+
+
 def is_self_issued(certificate: x509.Certificate) -> bool:
     """Whether a certificate names itself as its issuer, as roots do."""
     return certificate.subject == certificate.issuer

@@ -20,7 +20,12 @@ from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.names import MALFORMED, SpiffeId, is_spiffe, read_names, subject_of
 from pqproxy.identity.path_rules import RULES, Place
 from pqproxy.identity.peer import Purpose
-from pqproxy.identity.pem import holds_private_key, is_self_issued, read_certificates
+from pqproxy.identity.pem import (
+    holds_certificate,
+    holds_private_key,
+    is_self_issued,
+    read_certificates,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ def read_roots(files: TrustFiles) -> tuple[Root, ...]:
 
 def _bundled(pem: bytes, source: str) -> tuple[x509.Certificate, ...]:
     """Return the roots of a file like those of `certs export`, which hold somebody's key too."""
-    certificates = read_certificates(pem, source)
+    certificates = read_certificates(pem, source) if holds_certificate(pem) else ()
     found = tuple(certificate for certificate in certificates if is_self_issued(certificate))
     if not found or len(found) == len(certificates):
         raise IdentityError(

@@ -3,6 +3,7 @@ import pytest
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.pem import (
     encode,
+    holds_certificate,
     holds_private_key,
     is_self_issued,
     read_certificates,
@@ -53,6 +54,11 @@ def test_private_keys_of_every_kind_are_noticed(label):
 
     assert holds_private_key(ROOT.certificate_pem + block)
     assert not holds_private_key(ROOT.certificate_pem)
+
+
+def test_a_certificate_is_noticed_before_it_is_read():
+    assert holds_certificate(LEAF.key_pem + ROOT.certificate_pem.replace(b"MII", b"MIJ", 1))
+    assert not holds_certificate(LEAF.key_pem)
 
 
 def test_a_root_is_self_issued_and_a_leaf_is_not():

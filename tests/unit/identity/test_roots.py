@@ -70,6 +70,11 @@ def test_a_bundle_without_roots_is_refused():
         read_roots(files(leaf.key_pem + leaf.certificate_pem))
 
 
+def test_a_key_alone_is_called_one():
+    with pytest.raises(IdentityError, match="holds a private key, which has no place"):
+        read_roots(files(ROOT.issue().key_pem))
+
+
 def test_a_private_key_among_roots_is_an_error_that_does_not_show_it():
     leaf = ROOT.issue(dns=("a.test",))
 
