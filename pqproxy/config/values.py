@@ -125,6 +125,7 @@ class RevokedSerials:
     # Unix seconds from which on a newer list is due; None: never said. A newer list that names the
     # same certificates changes nothing about whom a listener believes.
     next_update: float | None = field(compare=False)
+    this_update: float = field(default=0.0, compare=False)  # when the newest of the lists was made
 
     @property
     def count(self) -> int:

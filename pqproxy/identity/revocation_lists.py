@@ -150,7 +150,8 @@ def _boiled_down(
             )
     for issuer, revoked in by_name.items():
         serials = b"".join(sorted(revoked.serials))
-        yield RevokedSerials(revoked.authority, issuer, serials, revoked.next_update)
+        made = revoked.newest.timestamp()
+        yield RevokedSerials(revoked.authority, issuer, serials, revoked.next_update, made)
 
 
 @dataclass(slots=True)
@@ -160,7 +161,7 @@ class _Revoked:
     authority: str
     serials: set[bytes] = field(default_factory=set)
     next_update: float | None = None  # of the newest of them
-    _newest: datetime = _LONG_AGO
+    newest: datetime = _LONG_AGO  # when that was made
 
     def add(self, crl: x509.CertificateRevocationList) -> None:
         """Take every serial number. Entries are not looked into: who is listed is out.
@@ -168,8 +169,8 @@ class _Revoked:
         Raises OverflowError for one that is negative or too long, and what MALFORMED lists.
         """
         self.serials |= {entry.serial_number.to_bytes(SERIAL_BYTES, "big") for entry in crl}
-        if crl.last_update_utc >= self._newest:
-            self._newest, ends = crl.last_update_utc, crl.next_update_utc
+        if crl.last_update_utc >= self.newest:
+            self.newest, ends = crl.last_update_utc, crl.next_update_utc
             self.next_update = None if ends is None else ends.timestamp()
 
 

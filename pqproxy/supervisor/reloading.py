@@ -19,6 +19,7 @@ from typing import Any
 
 from pqproxy.config.environment import policy_warnings
 from pqproxy.config.values import Settings
+from pqproxy.supervisor.believed_again import believed_again
 from pqproxy.supervisor.binding import Bound
 from pqproxy.supervisor.changes import Changes, changes
 from pqproxy.supervisor.crew import Crew
@@ -208,6 +209,8 @@ class Reloader:
             await exchange(self._crew, Exchange(self._number, after, sockets), commit)
         finally:
             sockets.abandon()  # nothing is left of it after a commit
+        for warning in believed_again(before, after):
+            logger.warning("%s", warning)
         if before.log != after.log:
             log.configure(after.log.format, after.log.connections)
 

@@ -138,8 +138,12 @@ def test_a_revoked_client_is_cut_and_the_other_streams_on(house):
     again = Pump(house.stranger.address)
     (refused,) = house.ingress.wait_for("refused")
     assert refused["reason"] == "revoked"
+    assert refused["identity"] == STRANGER
     assert not again.finish()
     assert stays.finish()
+
+    house.restore()  # the list of before, as out of a backup
+    assert "1 certificate is believed again" in house.ingress.log()
 
 
 def test_a_denied_client_is_cut_and_may_come_back_when_it_is_denied_no_more(house):

@@ -71,6 +71,7 @@ def test_lists_of_one_authority_add_up_and_the_newest_says_when_the_next_is_due(
 
     assert serials(revoked) == [1, 2]
     assert revoked.next_update == pki.FUTURE.timestamp()
+    assert revoked.this_update == pki.NOW.timestamp()
 
 
 def test_one_file_may_hold_the_lists_of_several_authorities():
