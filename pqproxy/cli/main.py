@@ -9,6 +9,7 @@ import errno
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
@@ -52,6 +53,8 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
+    # Of a certificate with an odd name or serial number the library warns, and in Python.
+    warnings.simplefilter("ignore", UserWarning)
     try:
         return _run(sys.argv[1:] if arguments is None else list(arguments))
     except CommandError as error:

@@ -1,4 +1,5 @@
 import json
+import ssl
 
 import pytest
 
@@ -93,3 +94,17 @@ def test_a_key_that_waits_for_its_certificate_is_shown(certs, capsys):
     assert capsys.readouterr().out.startswith(
         "certs/leaf/llm/ecdsa-p256.key\n  key without a certificate, present\n"
     )
+
+
+def test_an_odd_name_in_a_certificate_is_no_warning_in_python(certs, capfd, tmp_path):
+    """The library warns of a country of three letters, and shows it all the same."""
+    der = pki.root().issue(dns=("a.test",), name="DEU").chain_der[0]
+    common_name = bytes.fromhex("06035504030c03") + b"DEU"
+    country = bytes.fromhex("06035504060c03") + b"DEU"
+    odd = tmp_path / "odd.crt"
+    odd.write_text(ssl.DER_cert_to_PEM_cert(der.replace(common_name, country)))
+
+    assert certs("show", str(odd)) == 0
+    out, err = capfd.readouterr()
+    assert "C=DEU" in out
+    assert not err
