@@ -119,6 +119,8 @@ MALFORMED_CHAINS = [
     ("leaf", {"edit": retyped("issuer", 0x13)}, "issuer"),
     ("upper", {"edit": retyped("issuer", 0x13)}, "issuer"),
     ("leaf", {"edit": retyped("subject", 0x03)}, "parses"),
+    ("leaf", {"edit": retyped("issuer", 0x03)}, "parses"),
+    ("upper", {"edit": retyped("issuer", 0x03)}, "parses"),
     ("leaf", {"edit": version_1}, "version"),
     ("upper", {"edit": version_1}, "version"),
     *((place, {"edit": generalized}, "dates") for place in ("leaf", "lower", "root")),
