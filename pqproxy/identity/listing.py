@@ -1,7 +1,7 @@
 """What lies in a directory of certificates, for people and for scripts."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -43,6 +43,7 @@ class Listed:
     # present | encrypted | absent, and what is wrong: exposed (others than its owner may read it),
     # mismatched (it is another certificate's), unusable
     key: str
+    revoked: bool = False  # by a list that lies in the same directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,20 @@ def list_directory(directory: Path, now: datetime) -> tuple[Entry, ...]:
             f"there are no certificates in {directory}",
             f"make an authority: pqproxy certs init --dir {directory}",
         )
-    return (*(listed for path in paths for listed in list_file(path, now)), *waiting)
+    listed = [one for path in paths for one in list_file(path, now)]
+    revoked = {
+        (one.issuer, entry.serial)
+        for one in listed
+        if isinstance(one, ListedRevocations)
+        for entry in one.revoked
+    }
+    marked = (
+        replace(one, revoked=True)
+        if isinstance(one, Listed) and (one.issuer, one.serial) in revoked
+        else one
+        for one in listed
+    )
+    return (*marked, *waiting)
 
 
 def list_file(path: Path, now: datetime) -> tuple[Entry, ...]:

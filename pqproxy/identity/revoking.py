@@ -17,11 +17,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from pqproxy.crypto.errors import CryptoError
 from pqproxy.crypto.x509_signing import authority_key_identifier, sign_revocation_list
-from pqproxy.identity.authority import Authority
+from pqproxy.identity.authority import Authority, roots
 from pqproxy.identity.certificates import Validity
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.files import locked, read, replace
 from pqproxy.identity.names import MALFORMED
+from pqproxy.identity.pem import read_certificates
 from pqproxy.identity.proofs import revocation_list_fault
 
 LIST_DAYS = 30
@@ -73,7 +74,8 @@ def revoke(
             entries = {entry.serial_number: entry for entry in before or ()}
             added = tuple(serial for serial in dict.fromkeys(serials) if serial not in entries)
             entries |= {serial: _entry(serial, reason, now) for serial in added}
-            number = (list_number(before) if before else 0) + 1
+            # An empty list is false, and has a number all the same.
+            number = (0 if before is None else list_number(before)) + 1
             made = _build(authority, entries.values(), number, validity)
             replace(path, made.public_bytes(Encoding.PEM))
     except OSError as error:
@@ -95,6 +97,27 @@ def read_list(authority: Authority) -> x509.CertificateRevocationList | None:
     if fault or found.issuer != authority.certificate.subject:
         raise IdentityError(f"{path} is not a list of {authority.path}: {fault or 'issuer'}", fix)
     return found
+
+
+def is_revoked(directory: Path, certificate: x509.Certificate) -> bool:
+    """Say whether a list of this directory names a certificate, as far as it is to be known here.
+
+    The list is taken as it is: at worst a certificate is left alone that was not revoked.
+    Raises IdentityError when it does not parse.
+    """
+    for root in roots(directory):
+        path = list_path(root)
+        if not path.exists():
+            continue
+        if read_certificates(read(root), str(root))[0].subject != certificate.issuer:
+            continue
+        try:
+            found = x509.load_pem_x509_crl(read(path))
+            if found.get_revoked_certificate_by_serial_number(certificate.serial_number):
+                return True
+        except MALFORMED as error:
+            raise IdentityError(f"{path} does not parse: {error}") from None
+    return False
 
 
 def refresh_due(revocation_list: x509.CertificateRevocationList) -> datetime:

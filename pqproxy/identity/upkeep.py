@@ -18,7 +18,7 @@ from pqproxy.identity.files import read
 from pqproxy.identity.leaves import Leaf, find_leaves, leaf_names
 from pqproxy.identity.names import MALFORMED
 from pqproxy.identity.renewing import RenewalOptions, renew, renewal_due, two_thirds
-from pqproxy.identity.revoking import list_path, refresh_due, revoke
+from pqproxy.identity.revoking import is_revoked, list_path, refresh_due, revoke
 
 # Often enough to notice new leaves, a clock that was set, and a machine that slept.
 LOOK_AGAIN = timedelta(hours=1)
@@ -92,19 +92,26 @@ class Upkeep:
         return due
 
     def _renew(self, name: str, now: datetime) -> tuple[bool, datetime]:
-        leaves = self._leaves(name)
+        leaves = self._leaves(name, now)
         due = _soonest(leaves, now)
         if not leaves or due > now:
             return False, due
         # Those of one name together, where each has lived long enough.
         ripe = [leaf for leaf in leaves if two_thirds(leaf.certificate) <= now]
         renew(self.directory, ripe, now=now, options=self.options)
-        return True, _soonest(self._leaves(name), now)
+        return True, _soonest(self._leaves(name, now), now)
 
-    def _leaves(self, name: str) -> list[Leaf]:
+    def _leaves(self, name: str, now: datetime) -> list[Leaf]:
         found = find_leaves(self.directory, name, self.algorithm)
         # Signed here for another machine: not ours to renew, unless somebody said so by name.
-        return [leaf for leaf in found if self.names or leaf.files.key.exists()]
+        ours = [leaf for leaf in found if self.names or leaf.files.key.exists()]
+        # A new certificate of the same name would take a revocation back, unasked.
+        return [
+            leaf
+            for leaf in ours
+            if two_thirds(leaf.certificate) > now
+            or not is_revoked(self.directory, leaf.certificate)
+        ]
 
     def _refresh(self, root: Path, now: datetime) -> tuple[bool, datetime]:
         path = list_path(root)

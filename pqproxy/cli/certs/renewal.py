@@ -19,6 +19,7 @@ from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.leaves import find_leaves, leaf_names
 from pqproxy.identity.renewing import RenewalOptions
 from pqproxy.identity.renewing import renew as renew_leaves
+from pqproxy.identity.revoking import is_revoked
 
 
 def add_verbs(verbs: Any) -> None:
@@ -31,7 +32,9 @@ def add_verbs(verbs: Any) -> None:
         "ones before are kept beside them until the next time. A running pqproxy takes up the "
         "new ones at once.",
     )
-    parser.add_argument("names", metavar="NAME", nargs="*", help="default: every leaf of --dir")
+    parser.add_argument(
+        "names", metavar="NAME", nargs="*", help="default: every leaf of --dir that is not revoked"
+    )
     parser.add_argument("--keep-key", action="store_true", help="certify the key that is there")
     add_algorithm(parser, "every one of the name")
     add_days(parser, None)
@@ -80,6 +83,13 @@ def _renew(arguments: argparse.Namespace, name: str, options: RenewalOptions) ->
     ours = [leaf for leaf in leaves if arguments.names or leaf.files.key.exists()]
     if not ours:
         print(f"{name:<12} left to the machine that has its key")
+        return
+    if not arguments.names:  # to renew takes the revocation back, so somebody must say whose
+        valid = [leaf for leaf in ours if not is_revoked(arguments.dir, leaf.certificate)]
+        if valid != ours:
+            print(f"{name:<12} revoked, and left as it is: renew {name} by name to have it back")
+        ours = valid
+    if not ours:
         return
     made = renew_leaves(arguments.dir, ours, now=current_time(), options=options)
     print_rows(

@@ -73,7 +73,7 @@ def _headline(entry: Entry) -> str:
         return f"{entry.kind} without a certificate, {entry.key}"
     if isinstance(entry, ListedRequest):
         return f"{entry.kind}, {entry.algorithm}, proved by its key"
-    return f"{entry.kind}, {entry.algorithm}, key {entry.key}"
+    return f"{entry.kind}, {entry.algorithm}, key {entry.key}" + ", REVOKED" * entry.revoked
 
 
 def _until(end: str | None, days: int | None, over: str) -> str:

@@ -10,8 +10,9 @@ from pqproxy.config.values import RevocationFile
 from pqproxy.identity.authority import create_authority, issue
 from pqproxy.identity.certificates import LeafNames
 from pqproxy.identity.errors import IdentityError
+from pqproxy.identity.pem import read_certificates
 from pqproxy.identity.revocation_lists import SERIAL_BYTES, read_revocation_lists
-from pqproxy.identity.revoking import REASONS, list_path, read_list, refresh_due, revoke
+from pqproxy.identity.revoking import REASONS, is_revoked, list_path, read_list, refresh_due, revoke
 from tests.support import pki
 
 NAMES = LeafNames.parse(("spiffe://corp/llm",))
@@ -59,6 +60,46 @@ def test_a_list_is_made_anew_without_revoking_anybody(authority):
     made = revoke(authority, now=pki.NOW + timedelta(days=29))
 
     assert (made.number, made.added, made.total) == (2, (), 1)
+
+
+def test_an_empty_list_counts_too(authority):
+    """RFC 5280 section 5.2.3: numbers rise. Two lists of one number are told apart by nobody."""
+    revoke(authority, now=pki.NOW)
+
+    assert revoke(authority, now=pki.NOW).number == 2
+    assert revoke(authority, [7], now=pki.NOW).number == 3
+
+
+def test_it_is_known_who_is_revoked(authority):
+    directory = authority.directory
+    stays, goes = (
+        read_certificates(issue(authority, name, NAMES, now=pki.NOW).certificate.read_bytes(), "")[
+            0
+        ]
+        for name in ("stays", "goes")
+    )
+    assert not is_revoked(directory, goes)
+    revoke(authority, [goes.serial_number], now=pki.NOW)
+
+    assert is_revoked(directory, goes)
+    assert not is_revoked(directory, stays)
+
+
+def test_a_number_that_another_authority_revoked_says_nothing(authority):
+    files = issue(authority, "llm", NAMES, now=pki.NOW)
+    certificate = read_certificates(files.certificate.read_bytes(), "")[0]
+    other = create_authority(authority.directory, "ecdsa-p384", now=pki.NOW)
+    revoke(other, [certificate.serial_number], now=pki.NOW)
+
+    assert not is_revoked(authority.directory, certificate)
+
+
+def test_who_is_revoked_cannot_be_said_by_a_damaged_list(authority):
+    files = issue(authority, "llm", NAMES, now=pki.NOW)
+    list_path(authority.path).write_text("damaged")
+
+    with pytest.raises(IdentityError, match="does not parse"):
+        is_revoked(authority.directory, read_certificates(files.certificate.read_bytes(), "")[0])
 
 
 def test_a_list_is_due_after_two_thirds_of_its_life(authority):

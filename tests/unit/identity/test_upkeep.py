@@ -121,6 +121,19 @@ def test_what_was_signed_for_another_machine_is_left_to_it(directory):
     assert Upkeep(directory).turn(DUE)[0] == []
 
 
+@pytest.mark.parametrize("names", [(), ("llm",)])
+def test_who_is_revoked_is_not_let_back_in(directory, roots, names):
+    """A new certificate of the same name would be on no list."""
+    before = certificates(directory)
+    composite, standard = before
+    revoke(roots[0], [composite.serial_number], now=FRESH)
+
+    Upkeep(directory, names).turn(DUE)
+
+    assert certificates(directory)[0] == composite
+    assert certificates(directory)[1] != standard
+
+
 def test_revocation_lists_are_made_anew_too(directory, roots):
     """A list that runs out is no list: peers would be told nothing, or nobody let in."""
     for root in roots:

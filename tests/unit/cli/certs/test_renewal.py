@@ -34,6 +34,21 @@ def test_without_a_name_all_are(certs, tmp_path):
 
 
 @pytest.mark.usefixtures("issued")
+def test_who_is_revoked_is_renewed_by_name_only(certs, tmp_path, capsys):
+    """Else the next renewal of everything would take back every revocation."""
+    certs("revoke", "app")
+    app, llm = files(tmp_path, "app"), files(tmp_path)
+    capsys.readouterr()
+
+    assert certs("renew") == 0
+
+    assert (files(tmp_path, "app") == app, files(tmp_path) == llm) == (True, False)
+    assert "app          revoked, and left as it is" in capsys.readouterr().out
+    assert certs("renew", "app") == 0
+    assert files(tmp_path, "app") != app
+
+
+@pytest.mark.usefixtures("issued")
 def test_one_algorithm_can_be_chosen(certs, tmp_path):
     before = files(tmp_path)
 

@@ -41,6 +41,20 @@ def test_a_listing_for_people_tells_names_end_and_key(certs, capsys):
     assert "PRIVATE KEY" not in printed
 
 
+def test_who_is_revoked_is_shown_as_revoked(certs, capsys):
+    certs("init", "--algorithm", "ecdsa-p256")
+    for name in ("app", "llm"):
+        certs("issue", name, "--dns", f"{name}.test")
+    certs("revoke", "app")
+    capsys.readouterr()
+
+    assert certs("show") == 0
+
+    printed = capsys.readouterr().out
+    assert "app/ecdsa-p256.crt\n  leaf, ecdsa-p256, key present, REVOKED\n" in printed
+    assert printed.count("REVOKED") == 1
+
+
 def test_single_files_can_be_shown(certs, capsys):
     certs("init")
     capsys.readouterr()
