@@ -9,11 +9,13 @@ from pqproxy.cli.certs.options import (
     add_days,
     add_key_passphrase,
     add_names,
+    add_output,
     add_verb,
     current_time,
     given_key_passphrase,
     given_names,
     given_passphrase,
+    print_listing,
     print_rows,
 )
 from pqproxy.cli.passphrase import add_passphrase_option
@@ -47,6 +49,7 @@ def add_verbs(verbs: Any) -> None:
     add_algorithm(parser, both)
     add_days(parser, ROOT_DAYS)
     add_passphrase_option(parser, "the authority's key, which is encrypted with it")
+    add_output(parser)
     parser.add_argument(
         "--trust-domain",
         metavar="DOMAIN",
@@ -60,6 +63,7 @@ def add_verbs(verbs: Any) -> None:
     add_days(parser, LEAF_DAYS)
     add_passphrase_option(parser, "the authority's key")
     add_key_passphrase(parser)
+    add_output(parser)
     parser = add_verb(verbs, export, "key, chain and roots in one file, to carry elsewhere")
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("file", metavar="FILE", nargs="?", type=Path, help="default: NAME.pem")
@@ -73,8 +77,8 @@ def init(arguments: argparse.Namespace) -> int:
     passphrase = given_passphrase(arguments)
     # Peers that believe both would refuse IDs of that domain from one that does not declare it.
     domain = arguments.trust_domain or only_domain(arguments.dir)
-    for algorithm in algorithms:
-        root = create_authority(
+    made = [
+        create_authority(
             arguments.dir,
             algorithm,
             now=current_time(),
@@ -82,6 +86,12 @@ def init(arguments: argparse.Namespace) -> int:
             days=arguments.days,
             passphrase=passphrase,
         )
+        for algorithm in algorithms
+    ]
+    if arguments.output == "json":
+        print_listing(root.path for root in made)
+        return 0
+    for root in made:
         signs_for = root.trust_domain
         rows = (
             ("authority", str(root.path)),
@@ -89,7 +99,7 @@ def init(arguments: argparse.Namespace) -> int:
             ("signs for", f"spiffe://{signs_for}" if signs_for else "any SPIFFE trust domain"),
             ("valid to", f"{root.certificate.not_valid_after_utc:%Y-%m-%d}"),
         )
-        print_rows(rows, first=algorithm == algorithms[0])
+        print_rows(rows, first=root is made[0])
     return 0
 
 
@@ -100,6 +110,9 @@ def issue(arguments: argparse.Namespace) -> int:
     options = LeafOptions(arguments.days, given_key_passphrase(arguments))
     issue_from(authorities, arguments.name, names, now=current_time(), options=options)
     made = {leaf.algorithm: leaf for leaf in find_leaves(arguments.dir, arguments.name)}
+    if arguments.output == "json":
+        print_listing(made[root.algorithm].files.certificate for root in authorities)
+        return 0
     for root in authorities:
         leaf = made[root.algorithm]
         rows = (

@@ -1,9 +1,11 @@
 """What the verbs of `pqproxy certs` share: options, the clock, and how a mistake is reported."""
 
 import argparse
+import json
 import os
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from pqproxy.cli.errors import CommandError
 from pqproxy.cli.passphrase import read_passphrase
 from pqproxy.identity.certificates import ALGORITHMS, LeafNames
 from pqproxy.identity.errors import IdentityError
+from pqproxy.identity.listing import list_file
 
 DEFAULT_DIRECTORY = Path("certs")
 
@@ -88,6 +91,13 @@ def print_rows(rows: Iterable[tuple[str, str]], *, first: bool = True) -> None:
         print()
     for name, value in rows:
         print(f"{name:<12} {value}")
+
+
+def print_listing(paths: Iterable[Path]) -> None:
+    """Print of files what `certs show -o json` says of them."""
+    now = current_time()
+    listed = [asdict(entry) for path in paths for entry in list_file(path, now)]
+    print(json.dumps(listed, indent=2))
 
 
 def current_time() -> datetime:

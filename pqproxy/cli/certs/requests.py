@@ -8,10 +8,12 @@ from pqproxy.cli.certs.options import (
     add_algorithm,
     add_days,
     add_names,
+    add_output,
     add_verb,
     current_time,
     given_names,
     given_passphrase,
+    print_listing,
     print_rows,
 )
 from pqproxy.cli.passphrase import add_passphrase_option
@@ -53,6 +55,7 @@ def add_verbs(verbs: Any) -> None:
     add_algorithm(parser, "the authority of the key's kind")
     add_days(parser, LEAF_DAYS)
     add_passphrase_option(parser, "the authority's key")
+    add_output(parser)
 
 
 def csr(arguments: argparse.Namespace) -> int:
@@ -78,13 +81,17 @@ def sign(arguments: argparse.Namespace) -> int:
     """Sign requests."""
     name = arguments.name or arguments.file.name.partition(".")[0]
     requests = read_requests(read(arguments.file), str(arguments.file))
-    for number, request in enumerate(requests):
-        print_rows(_asked(request), first=number == 0)
-    print(flush=True)  # it stands there even if what follows fails
+    if arguments.output == "text":
+        for number, request in enumerate(requests):
+            print_rows(_asked(request), first=number == 0)
+        print(flush=True)  # it stands there even if what follows fails
     options = SigningOptions(
         arguments.days, arguments.algorithm, arguments.renew, given_passphrase(arguments)
     )
     signed = sign_requests(arguments.dir, name, requests, now=current_time(), options=options)
+    if arguments.output == "json":
+        print_listing(leaf.path for leaf in signed)
+        return 0
     for number, leaf in enumerate(signed):
         rows = (
             ("certificate", f"{leaf.path}  (to be put beside its key)"),

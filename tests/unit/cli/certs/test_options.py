@@ -1,4 +1,5 @@
 import argparse
+import json
 from datetime import UTC, timedelta
 
 import pytest
@@ -44,3 +45,19 @@ def test_rows_are_aligned_and_blocks_are_apart(capsys):
 def test_the_time_is_in_utc():
     assert current_time().tzinfo is UTC
     assert abs(current_time() - current_time()) < timedelta(minutes=1)
+
+
+def test_what_was_made_is_told_to_scripts_as_show_tells_it(certs, capsys):
+    def told(*arguments):
+        assert certs(*arguments, "-o", "json") == 0
+        return json.loads(capsys.readouterr().out)
+
+    made = told("init")
+    made += told("issue", "llm", "--dns", "llm.test")
+    certs("csr", "app", "--dns", "app.test", "--dir", "there")
+    capsys.readouterr()
+    made += told("sign", "app.csr")
+
+    shown = told("show")
+    assert sorted(one["file"] for one in made) == sorted(one["file"] for one in shown)
+    assert all(one in shown for one in made)
