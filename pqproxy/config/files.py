@@ -62,6 +62,9 @@ def _key_store(content: bytes) -> str | None:
 
 def read_revocation_files(path: Path) -> tuple[RevocationFile, ...]:
     """Read a file of revocation lists, or each such file in a directory. Raises UnreadableFile."""
+    if not path.exists() and not path.is_symlink():  # a neighbour is no list: it is not made yet
+        hint = "pqproxy certs crl makes the list of an authority of your own"
+        raise UnreadableFile(f"there is no {path} ({hint})")
     return tuple(
         RevocationFile(str(item), read_file(item, REVOCATION_SIZE_LIMIT))
         for item in files_in(path, _REVOCATION_SUFFIXES)

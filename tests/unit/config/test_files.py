@@ -171,3 +171,11 @@ def test_what_is_no_passphrase_is_refused_without_showing_it(tmp_path, content, 
 
     assert "lines\n" not in str(refusal.value)
     assert "xx" not in str(refusal.value)
+
+
+def test_a_missing_revocation_list_is_said_how_to_make(tmp_path):
+    """The certificate beside it is what it is spelled like, and no list."""
+    (tmp_path / "ca.crt").write_bytes(b"x")
+
+    with pytest.raises(UnreadableFile, match=r"there is no .*/ca\.crl \(pqproxy certs crl makes"):
+        read_revocation_files(tmp_path / "ca.crl")
