@@ -62,9 +62,13 @@ def _key_store(content: bytes) -> str | None:
 
 def read_revocation_files(path: Path) -> tuple[RevocationFile, ...]:
     """Read a file of revocation lists, or each such file in a directory. Raises UnreadableFile."""
-    if not path.exists() and not path.is_symlink():  # a neighbour is no list: it is not made yet
+    try:
+        path.lstat()
+    except FileNotFoundError:  # no neighbour is meant: it is not made yet
         hint = "pqproxy certs crl makes the list of an authority of your own"
-        raise UnreadableFile(f"there is no {path} ({hint})")
+        raise UnreadableFile(f"there is no {path} ({hint})") from None
+    except (OSError, ValueError):
+        pass  # whoever reads it says what is wrong
     return tuple(
         RevocationFile(str(item), read_file(item, REVOCATION_SIZE_LIMIT))
         for item in files_in(path, _REVOCATION_SUFFIXES)

@@ -179,3 +179,11 @@ def test_a_missing_revocation_list_is_said_how_to_make(tmp_path):
 
     with pytest.raises(UnreadableFile, match=r"there is no .*/ca\.crl \(pqproxy certs crl makes"):
         read_revocation_files(tmp_path / "ca.crl")
+
+
+@pytest.mark.parametrize("name", ["a/b.crl", "a\0b.crl"])
+def test_a_revocation_list_that_cannot_be_looked_for_is_named(tmp_path, name):
+    (tmp_path / "a").write_bytes(b"x")
+
+    with pytest.raises(UnreadableFile, match="cannot be read"):
+        read_revocation_files(tmp_path / name)
