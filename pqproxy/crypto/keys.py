@@ -82,7 +82,9 @@ def load_private_key(
     if not encrypted and passphrase is not None:
         raise PrivateKeyError(
             "private key is not encrypted, but a passphrase is given; leave the passphrase out, "
-            "or encrypt the key: openssl pkcs8 -topk8 -v2 aes-256-cbc -in KEY -out key.pem"
+            "or encrypt the key: openssl pkcs8 -topk8 -v2 aes-256-cbc -in KEY -out key.pem "
+            "(OpenSSL reads no composite key: make a new one with pqproxy certs and "
+            "--key-passphrase-file)"
         )
     key = (
         _read_plain(pem, checked)

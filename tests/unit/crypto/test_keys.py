@@ -146,6 +146,7 @@ def test_a_passphrase_for_a_key_that_is_not_encrypted_is_refused():
 
     assert "is not encrypted, but a passphrase is given" in refusal
     assert "openssl pkcs8 -topk8" in refusal
+    assert "composite key: make a new one with pqproxy certs" in refusal  # OpenSSL knows none
 
 
 @pytest.mark.parametrize("algorithm", [*pki.ALGORITHMS, *(c.key_algorithm for c in COMPOSITES)])
