@@ -11,14 +11,17 @@ from pqproxy.identity.names import MALFORMED
 BLOCK = re.compile(
     rb"-----BEGIN (?P<label>[A-Z0-9 ]+)-----\r?\n.*?-----END (?P=label)-----", re.DOTALL
 )
+_BEGIN = b"-----BEGIN "
 _CERTIFICATE_LABELS = (b"CERTIFICATE", b"X509 CERTIFICATE")
 
 
 def read_certificates(pem: bytes, source: str) -> tuple[x509.Certificate, ...]:
     """Return the certificates in a PEM file, in order; blocks of other kinds are left alone.
 
-    Raises IdentityError naming the block that does not parse, or that there is none.
+    Raises IdentityError naming the block that does not parse, or that there is none, or that the
+    last one is not whole.
     """
+    check_whole(pem, source)
     certificates = []
     for number, block in enumerate(BLOCK.finditer(pem), 1):
         if block["label"] in _CERTIFICATE_LABELS:
@@ -36,6 +39,21 @@ def read_certificates(pem: bytes, source: str) -> tuple[x509.Certificate, ...]:
             hint = "it holds a private key: name the file of the certificate here, or add it"
         raise IdentityError(f"{source}: holds no certificate", hint)
     return tuple(certificates)
+
+
+def check_whole(pem: bytes, source: str) -> None:
+    """Refuse a file that ends within a block: somebody is writing it, or a copy was cut off.
+
+    What stands before would be read as all there is: fewer roots, a shorter chain, and nobody
+    revoked. Raises IdentityError.
+    """
+    end = max((block.end() for block in BLOCK.finditer(pem)), default=0)
+    lines = pem[end:].split(b"\n")
+    begun = any(line.startswith(_BEGIN) for line in lines)
+    if begun or (end and lines[-1] and _BEGIN.startswith(lines[-1])):
+        raise IdentityError(
+            f"{source}: is cut off: a block that begins in it does not end", "copy it again, whole"
+        )
 
 
 def holds_private_key(pem: bytes) -> bool:

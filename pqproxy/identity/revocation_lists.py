@@ -21,7 +21,7 @@ from pqproxy.crypto.errors import InvalidSignature as InvalidComposite
 from pqproxy.crypto.spki import certificate_key
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.names import MALFORMED, printable, subject_of
-from pqproxy.identity.pem import BLOCK
+from pqproxy.identity.pem import BLOCK, check_whole
 
 # What a worker is sent must stay within a frame of its channel.
 MAX_ENTRIES = 500_000
@@ -82,6 +82,10 @@ def _contents(
 ) -> Iterator[tuple[str, x509.Certificate | x509.CertificateRevocationList]]:
     """Everything in a file, with words for where it stands."""
     blocks = list(BLOCK.finditer(file.content))
+    try:
+        check_whole(file.content, file.source)
+    except IdentityError as error:
+        raise UnusableRevocationList(str(error), error.fix) from None
     try:
         if not blocks:
             yield file.source, x509.load_der_x509_crl(file.content)

@@ -34,6 +34,22 @@ def test_a_broken_block_is_named_by_its_number():
         read_certificates(LEAF.certificate_pem + broken, "a.pem")
 
 
+def test_a_file_that_is_cut_off_is_read_by_nobody():
+    """It would hold fewer roots, or a shorter chain, than somebody is about to have written."""
+    first, second = ROOT.certificate_pem, LEAF.key_pem
+    whole = first + second
+    ends = len(first) - 1, len(whole) - 1  # without the last line end
+
+    for length in range(1, len(whole)):
+        if length in (ends[0], ends[0] + 1, ends[1]):
+            assert read_certificates(whole[:length], "a.pem") == (ROOT.certificate,)
+        else:
+            with pytest.raises(IdentityError, match=r"^a\.pem: (is cut off|holds no certificate)"):
+                read_certificates(whole[:length], "a.pem")
+    with pytest.raises(IdentityError, match="is cut off"):
+        read_certificates(whole[:500], "a.pem")
+
+
 @pytest.mark.parametrize("pem", [b"", b"no pem", ROOT.certificate_der, LEAF.key_pem])
 def test_a_file_without_certificates_is_an_error(pem):
     with pytest.raises(IdentityError, match=r"^a\.pem: holds no certificate$"):

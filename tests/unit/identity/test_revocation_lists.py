@@ -85,6 +85,15 @@ def test_one_file_may_hold_the_lists_of_several_authorities():
     ]
 
 
+@pytest.mark.parametrize("missing", [1, 30, 200])
+def test_a_file_that_is_cut_off_takes_back_nothing(missing):
+    """The list that is not whole yet would be missed by nobody, and whoever is on it let in."""
+    both = file(ROOT.revoke(1), OTHER.revoke(2)).content
+    cut = RevocationFile("both.crl", both.rstrip()[:-missing])
+
+    assert refusal(cut, roots=(ROOT, OTHER)).startswith("both.crl: is cut off")
+
+
 def test_a_list_out_of_date_still_counts():
     """Else whoever keeps newer ones away would bring the revoked back."""
     (revoked,) = read(file(ROOT.revoke(1, next_update=pki.PAST)))
