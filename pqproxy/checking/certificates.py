@@ -12,6 +12,7 @@ from pqproxy.config.layouts import key_path
 from pqproxy.config.leaves import PassphraseFile
 from pqproxy.config.values import IdentityFiles, RevokedSerials
 from pqproxy.control.summary import lasting
+from pqproxy.crypto.expanded_keys import ExpandedPrivateKey
 from pqproxy.crypto.keys import is_weakly_encrypted
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.own import Identity
@@ -50,8 +51,10 @@ def _unusable(kind: str, prefix: str, error: IdentityError) -> Finding:
 
 def _identity(identity: Identity, now: datetime) -> Finding:
     ends = datetime.fromtimestamp(identity.not_after, UTC)
+    expanded = isinstance(identity.private_key, ExpandedPrivateKey)
+    form = " (an expanded key, signed with by liboqs)" if expanded else ""
     message = (
-        f"identity {identity.name}: {identity.names.name}, {identity.key_algorithm},"
+        f"identity {identity.name}: {identity.names.name}, {identity.key_algorithm}{form},"
         f" {_ending(ends, now)}"
     )
     if ends - now < SOON:

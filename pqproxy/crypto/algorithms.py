@@ -11,6 +11,7 @@ from typing import Protocol
 from cryptography.hazmat.primitives.asymmetric import ec, mldsa, rsa
 
 from pqproxy.crypto.composite_keys import CompositePrivateKey, CompositePublicKey
+from pqproxy.crypto.expanded_keys import ExpandedPrivateKey
 
 PrivateKey = (
     ec.EllipticCurvePrivateKey
@@ -19,6 +20,7 @@ PrivateKey = (
     | mldsa.MLDSA65PrivateKey
     | mldsa.MLDSA87PrivateKey
     | CompositePrivateKey
+    | ExpandedPrivateKey
 )
 PublicKey = (
     ec.EllipticCurvePublicKey
@@ -95,7 +97,10 @@ class SignatureAlgorithm(Protocol):
 
     @property
     def signing_provider(self) -> str:
-        """The library that signs; it differs where the other cannot take our private keys."""
+        """The library that signs; it differs where the other cannot take our private keys.
+
+        An `ExpandedPrivateKey` is signed with by liboqs in any case.
+        """
 
     @property
     def key_algorithm(self) -> str:

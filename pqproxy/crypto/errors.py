@@ -19,6 +19,10 @@ class PrivateKeyError(CryptoError):
     """A private key cannot be used; the message says what was found and how to convert it."""
 
 
+class MismatchedKeyError(PrivateKeyError):
+    """A private key is none of the certified ones."""
+
+
 class InvalidInput(ValueError):
     """Bytes from a peer are refused: wrong length, or not a valid key."""
 

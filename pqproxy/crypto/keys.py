@@ -7,6 +7,7 @@ what was found and what to type. No error holds a byte of the key, nor another e
 import base64
 import binascii
 import re
+from collections.abc import Collection
 from typing import cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, mldsa, rsa
 from pqproxy.crypto.algorithms import PrivateKey
 from pqproxy.crypto.composite_keys import CompositePrivateKey, CompositePublicKey
 from pqproxy.crypto.errors import PrivateKeyError
+from pqproxy.crypto.expanded_keys import ExpandedPrivateKey
 from pqproxy.crypto.pbes2 import decrypt_private_key, encrypt_private_key, wrong_passphrase
 from pqproxy.crypto.pkcs8 import encode_pkcs8, read_pkcs8
 
@@ -49,6 +51,8 @@ def key_algorithm(key: object) -> str:
         return "rsa" if fits else UNSUPPORTED
     if isinstance(key, CompositePrivateKey | CompositePublicKey):
         return key.algorithm.key_algorithm
+    if isinstance(key, ExpandedPrivateKey):
+        return key.key_algorithm
     for name, private, public in _ML_DSA:
         if isinstance(key, private | public):
             return name
@@ -62,7 +66,11 @@ def has_long_exponent(key: rsa.RSAPrivateKey | rsa.RSAPublicKey) -> bool:
 
 
 def load_private_key(
-    pem: bytes, *, passphrase: bytes | None = None, checked: bool = False
+    pem: bytes,
+    *,
+    passphrase: bytes | None = None,
+    checked: bool = False,
+    certified: Collection[object] = (),
 ) -> PrivateKey:
     """Read a PEM key that pqproxy can use. Raises PrivateKeyError.
 
@@ -71,6 +79,10 @@ def load_private_key(
 
     Of a key that was `checked`, by reading it once before, the primes are not tried again: with
     RSA that takes 60 ms, in which no other thread runs.
+
+    An ML-DSA key in the expanded form is read where liboqs is, and where it belongs to one of the
+    public keys that are `certified`; for one that does not it raises MismatchedKeyError, and
+    for one that fails when it is tried CryptoError.
     """
     encrypted = _is_encrypted(pem)
     if encrypted and passphrase is None:
@@ -87,9 +99,9 @@ def load_private_key(
             "--key-passphrase-file)"
         )
     key = (
-        _read_plain(pem, checked)
+        _read_plain(pem, checked, certified)
         if passphrase is None
-        else _read_encrypted(pem, passphrase, checked)
+        else _read_encrypted(pem, passphrase, checked, certified)
     )
     if key is None:
         raise PrivateKeyError(
@@ -107,7 +119,7 @@ def is_weakly_encrypted(pem: bytes) -> bool:
 
 def encode_private_key(key: PrivateKey, passphrase: bytes | None = None) -> bytes:
     """Return the PEM of a key: PKCS#8, encrypted where there is a passphrase."""
-    if isinstance(key, CompositePrivateKey):
+    if isinstance(key, CompositePrivateKey | ExpandedPrivateKey):
         der = encode_pkcs8(key)
     else:
         der = key.private_bytes(
@@ -151,7 +163,7 @@ def _no_label(pem: bytes) -> str:
     return "there is no line -----BEGIN … KEY-----" if pem else "the file is empty"
 
 
-def _read_plain(pem: bytes, checked: bool) -> object | None:
+def _read_plain(pem: bytes, checked: bool, certified: Collection[object]) -> object | None:
     # None, so that no later error is chained to one whose message we did not write.
     try:
         return serialization.load_pem_private_key(
@@ -160,10 +172,12 @@ def _read_plain(pem: bytes, checked: bool) -> object | None:
     except (TypeError, ValueError, UnsupportedAlgorithm):
         pass
     der = _body(pem, _PLAIN)
-    return None if der is None else read_pkcs8(der)
+    return None if der is None else read_pkcs8(der, certified, checked=checked)
 
 
-def _read_encrypted(pem: bytes, passphrase: bytes, checked: bool) -> object | None:
+def _read_encrypted(
+    pem: bytes, passphrase: bytes, checked: bool, certified: Collection[object]
+) -> object | None:
     if is_weakly_encrypted(pem):
         return _read_old_form(pem, passphrase, checked)
     encrypted = _body(pem, _ENCRYPTED)
@@ -176,7 +190,7 @@ def _read_encrypted(pem: bytes, passphrase: bytes, checked: bool) -> object | No
         )
     except (TypeError, ValueError, UnsupportedAlgorithm):
         pass
-    return read_pkcs8(der)
+    return read_pkcs8(der, certified, checked=checked)
 
 
 def _read_old_form(pem: bytes, passphrase: bytes, checked: bool) -> object:

@@ -1,17 +1,18 @@
 """The provider `liboqs`: ML-KEM, and the verification of ML-DSA, by the native liboqs.
 
 The rest is OpenSSL's, because liboqs has neither ECDSA nor RSA and cannot take an ML-DSA private
-key from its seed, the only form `cryptography` hands out: each algorithm says who computes it.
+key from its seed, the only form `cryptography` hands out: each algorithm says who computes it. A
+key without a seed signs by liboqs with any provider: see `expanded_keys`.
 
 An object of liboqs-python is not thread-safe, leaks unless freed and aborts the process when freed
 twice. So each lives in one `with` block of one call and is never seen outside of it. What goes in
 is always `bytes` of a checked length: a bytearray would end up, whole, in an error message.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 from pqproxy.crypto.algorithms import (
     Encapsulation,
@@ -22,32 +23,15 @@ from pqproxy.crypto.algorithms import (
     SignatureAlgorithm,
 )
 from pqproxy.crypto.composite import composite_signatures
-from pqproxy.crypto.errors import CryptoError, InvalidSignature, ProviderUnavailable
+from pqproxy.crypto.errors import InvalidSignature, ProviderUnavailable
 from pqproxy.crypto.keys import key_algorithm
-from pqproxy.crypto.liboqs_library import load_liboqs
+from pqproxy.crypto.liboqs_library import isolated, load_liboqs
 from pqproxy.crypto.mlkem import PARAMETER_SETS, MlKem, ParameterSet
 from pqproxy.crypto.openssl import openssl_provider
 
 ML_DSA_SIGNATURE_LENGTHS: Mapping[str, int] = MappingProxyType(
     {"ML-DSA-44": 2420, "ML-DSA-65": 3309, "ML-DSA-87": 4627}  # FIPS 204, table 2
 )
-
-
-_Result = TypeVar("_Result")
-
-
-def _isolated(call: Callable[..., _Result], *arguments: bytes | str) -> _Result:
-    """Call the library, and let no frame of it survive in an error.
-
-    Those frames hold secret keys, and objects already freed: whatever prints the local variables
-    of a traceback calls their `__repr__`, which reads freed memory and takes the process down.
-    """
-    try:
-        return call(*arguments)
-    except Exception as error:
-        failure = type(error).__name__
-    # Outside the handler, so that the new error is not chained to the old one.
-    raise CryptoError(f"liboqs failed ({failure})")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +46,7 @@ class LiboqsDecapsulationKey:
     def decapsulate(self, ciphertext: bytes) -> bytes:
         """Return the shared secret."""
         self.parameters.check_ciphertext(ciphertext)
-        return _isolated(self._decapsulate, bytes(ciphertext))
+        return isolated(self._decapsulate, bytes(ciphertext))
 
     def _decapsulate(self, ciphertext: bytes) -> bytes:
         with self._oqs.KeyEncapsulation(self.parameters.name, self._secret_key) as kem:
@@ -84,14 +68,14 @@ class LiboqsMlKem(MlKem):
     def generate(self, seed: bytes) -> LiboqsDecapsulationKey:
         """Make the key pair of a seed."""
         self.parameters.check_seed(seed)
-        return _isolated(self._generate, bytes(seed))
+        return isolated(self._generate, bytes(seed))
 
     def encapsulate(self, encapsulation_key: bytes) -> Encapsulation:
         """Make a secret for the holder of the key, which is checked first (FIPS 203 §7.2)."""
         self.parameters.check_encapsulation_key_length(encapsulation_key)
         # Not every liboqs checks this, and one that does says only that it failed.
         self.parameters.check_modulus(encapsulation_key)
-        return _isolated(self._encapsulate, bytes(encapsulation_key))
+        return isolated(self._encapsulate, bytes(encapsulation_key))
 
     def _generate(self, seed: bytes) -> LiboqsDecapsulationKey:
         with self._oqs.KeyEncapsulation(self.name) as kem:
@@ -147,7 +131,7 @@ class LiboqsMlDsa:
         if (found := key_algorithm(public_key)) != self.key_algorithm:
             raise InvalidSignature(f"{self.name} needs a key of {self.key_algorithm}, got {found}")
         raw_key = public_key.public_bytes_raw()  # type: ignore[union-attr] # it is an ML-DSA key
-        if len(signature) != self.signature_length or not _isolated(
+        if len(signature) != self.signature_length or not isolated(
             self._verifies, raw_key, bytes(signature), bytes(message)
         ):
             raise InvalidSignature(f"{self.name} signature does not verify")
@@ -169,7 +153,7 @@ class LiboqsContextVerifier:
         if len(signature) != ML_DSA_SIGNATURE_LENGTHS[name]:
             return False
         raw_key = public_key.public_bytes_raw()
-        return _isolated(
+        return isolated(
             self._verifies, name, raw_key, bytes(signature), bytes(message), bytes(context)
         )
 

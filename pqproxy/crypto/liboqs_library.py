@@ -15,16 +15,18 @@ import os
 import sysconfig
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pqproxy.crypto.errors import ProviderUnavailable
+from pqproxy.crypto.errors import CryptoError, ProviderUnavailable
 
 INSTALL_PATH = "OQS_INSTALL_PATH"  # liboqs-python's own variable
 _DISTRIBUTION = "liboqs-python"  # a package called `oqs` exists too, and is something else
 _OTHERWISE = "or choose provider: openssl"
 _import_lock = threading.Lock()
+
+_Result = TypeVar("_Result")
 
 
 @functools.cache
@@ -42,6 +44,20 @@ def load_liboqs() -> Any:
                 f"liboqs-python does not import ({type(error).__name__}: {error}); "
                 f"set {INSTALL_PATH} to the prefix of liboqs, {_OTHERWISE}"
             ) from None
+
+
+def isolated(call: Callable[..., _Result], *arguments: bytes | str) -> _Result:
+    """Call the library, and let no frame of it survive in an error.
+
+    Those frames hold secret keys, and objects already freed: whatever prints the local variables
+    of a traceback calls their `__repr__`, which reads freed memory and takes the process down.
+    """
+    try:
+        return call(*arguments)
+    except Exception as error:
+        failure = type(error).__name__
+    # Outside the handler, so that the new error is not chained to the old one.
+    raise CryptoError(f"liboqs failed ({failure})")
 
 
 def liboqs_version() -> str | None:

@@ -16,6 +16,7 @@ from pqproxy.crypto.algorithms import PrivateKey, PublicKey
 from pqproxy.crypto.composite import CompositeSignature, verify_by_openssl
 from pqproxy.crypto.composite_keys import CompositePrivateKey, CompositePublicKey
 from pqproxy.crypto.errors import CryptoError
+from pqproxy.crypto.expanded_keys import ExpandedPrivateKey
 from pqproxy.crypto.spki import (
     AlgorithmIdentifier,
     CertificationRequestInfo,
@@ -49,12 +50,15 @@ def sign_certificate(
 ) -> x509.Certificate:
     """Sign a certificate, complete but for its key.
 
-    Raises CryptoError where a composite key would be certified by a key that is none.
+    Raises CryptoError where a composite key would be certified by a key that is none, and for an
+    expanded one.
     """
     if not isinstance(issuer_key, CompositePrivateKey):
         if isinstance(subject_key, CompositePublicKey):
             raise CryptoError("a composite key is certified by a composite authority only")
-        return builder.public_key(subject_key).sign(issuer_key, signature_hash(issuer_key))
+        return builder.public_key(subject_key).sign(
+            _library_key(issuer_key), signature_hash(issuer_key)
+        )
     stand_in = subject_key.ml_dsa if isinstance(subject_key, CompositePublicKey) else subject_key
     unsigned = builder.public_key(stand_in).create_unsigned().tbs_certificate_bytes
     tbs = asn1.decode_der(TbsCertificate, unsigned)
@@ -66,9 +70,12 @@ def sign_certificate(
 def sign_request(
     builder: x509.CertificateSigningRequestBuilder, key: PrivateKey
 ) -> x509.CertificateSigningRequest:
-    """Sign a request to certify the public half of `key`."""
+    """Sign a request to certify the public half of `key`.
+
+    Raises CryptoError for an expanded one.
+    """
     if not isinstance(key, CompositePrivateKey):
-        return builder.sign(key, signature_hash(key))
+        return builder.sign(_library_key(key), signature_hash(key))
     stand_in = builder.sign(key.ml_dsa, None)
     info = asn1.decode_der(CertificationRequestInfo, stand_in.tbs_certrequest_bytes)
     info.public_key = asn1.decode_der(asn1.TLV, encode_public_key(key.public_key()))
@@ -78,9 +85,9 @@ def sign_request(
 def sign_revocation_list(
     builder: x509.CertificateRevocationListBuilder, issuer_key: PrivateKey
 ) -> x509.CertificateRevocationList:
-    """Sign a revocation list."""
+    """Sign a revocation list. Raises CryptoError for an expanded key."""
     if not isinstance(issuer_key, CompositePrivateKey):
-        return builder.sign(issuer_key, signature_hash(issuer_key))
+        return builder.sign(_library_key(issuer_key), signature_hash(issuer_key))
     stand_in = builder.sign(issuer_key.ml_dsa, None)
     tbs = asn1.decode_der(_TbsCertList, stand_in.tbs_certlist_bytes)
     tbs.signature = _algorithm(issuer_key)
@@ -106,6 +113,13 @@ def subject_key_identifier(key: PublicKey) -> x509.SubjectKeyIdentifier:
 def authority_key_identifier(key: PublicKey) -> x509.AuthorityKeyIdentifier:
     """The same, in what an authority with that key signs."""
     return x509.AuthorityKeyIdentifier(subject_key_identifier(key).key_identifier, None, None)
+
+
+def _library_key(key: PrivateKey) -> Any:
+    """Return a key of the library, which is what all but composite and expanded ones are."""
+    if isinstance(key, ExpandedPrivateKey):
+        raise CryptoError("a key in the expanded form signs no certificates, requests or lists")
+    return key
 
 
 def _algorithm(key: CompositePrivateKey) -> Any:

@@ -9,7 +9,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pqproxy.crypto.algorithms import PublicKey
-from pqproxy.crypto.errors import CryptoError
+from pqproxy.crypto.errors import CryptoError, MismatchedKeyError
+from pqproxy.crypto.expanded_keys import ExpandedPrivateKey
 from pqproxy.crypto.keys import load_private_key
 from pqproxy.crypto.spki import certificate_key
 from pqproxy.identity.errors import IdentityError
@@ -40,8 +41,9 @@ class Listed:
     days_left: int  # negative: expired
     serial: str
     sha256: str
-    # present | encrypted | absent, and what is wrong: exposed (others than its owner may read it),
-    # mismatched (it is another certificate's), unusable
+    # present | expanded (an ML-DSA key without its seed) | encrypted | absent, and what is wrong:
+    # exposed (others than its owner may read it), mismatched (it is another certificate's),
+    # unusable
     key: str
     revoked: bool = False  # by a list that lies in the same directory
 
@@ -220,7 +222,12 @@ def _key_state(path: Path, certified: PublicKey | None = None) -> str:
     if b"ENCRYPTED" in pem:
         return "encrypted"
     try:
-        own = load_private_key(pem, checked=True).public_key()
+        known = () if certified is None else (certified,)
+        own = load_private_key(pem, checked=True, certified=known)
+    except MismatchedKeyError:
+        return "mismatched"
     except CryptoError:
         return "unusable"
-    return "present" if certified in (None, own) else "mismatched"
+    if certified not in (None, own.public_key()):
+        return "mismatched"
+    return "expanded" if isinstance(own, ExpandedPrivateKey) else "present"

@@ -40,7 +40,7 @@ class Identity:
         """
         where = f"identity {files.name}: {files.source}"
         certificates = read_certificates(files.certificate, where)
-        private_key = _private_key(files, checked)
+        private_key = _private_key(files, certificates, checked)
         try:
             chain = without_roots(certificates)
             _check_match(certificates, chain, private_key, where)
@@ -69,13 +69,19 @@ def unlock(files: IdentityFiles) -> IdentityFiles:
     """
     if files.passphrase is None:
         return files
-    private_key = _private_key(files, checked=False)
+    certificates = read_certificates(files.certificate, f"identity {files.name}: {files.source}")
+    private_key = _private_key(files, certificates, checked=False)
     return replace(files, key=encode_private_key(private_key), passphrase=None)
 
 
-def _private_key(files: IdentityFiles, checked: bool) -> PrivateKey:
+def _private_key(
+    files: IdentityFiles, certificates: tuple[x509.Certificate, ...], checked: bool
+) -> PrivateKey:
+    certified = tuple(key for each in certificates if (key := _certified_key(each)) is not None)
     try:
-        return load_private_key(files.key, passphrase=files.passphrase, checked=checked)
+        return load_private_key(
+            files.key, passphrase=files.passphrase, checked=checked, certified=certified
+        )
     except CryptoError as error:
         found, _, fix = str(error).partition("; ")  # how to convert it
     raise IdentityError(f"identity {files.name}: {files.source}: {found}", fix)

@@ -11,6 +11,7 @@ import sys
 
 from pqproxy.config.upstreams import upstreams
 from pqproxy.config.values import Settings
+from pqproxy.crypto.liboqs_library import native_directories
 from pqproxy.landlock import Confinement, confine
 
 _log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ def worker_confinement(settings: Settings) -> Confinement:
     """Make the least that serving these settings needs."""
     reached = upstreams(settings)
     readable = [*filter(os.path.isabs, sys.path), *_LIBRARIES]
+    readable += map(str, native_directories())  # a reload may bring the first key that needs it
     ports = reached.ports
     if reached.named:
         readable += _NAME_SERVICE

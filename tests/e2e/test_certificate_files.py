@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from pqproxy.crypto.keys import encode_private_key
+from pqproxy.crypto.keys import encode_private_key, load_private_key
+from tests.support.ml_dsa_forms import expanded_pem
 from tests.support.plain_server import echo, serving
 from tests.support.processes import LISTEN, tcp_sockets
-from tests.support.sidecars import egress, free_port, ingress
+from tests.support.providers import provider_or_skip
+from tests.support.sidecars import Certificates, egress, free_port, ingress
 from tests.support.waiting import wait_until
 
 SECRET = ("tls.crt", "tls.key", "ca.crt")
@@ -131,3 +133,31 @@ def test_what_never_comes_is_an_error_with_its_place(sidecars, certificates, tmp
 
     assert sidecar.process.wait(20) == 2
     assert f"identities.own.certificate: there is no {tmp_path}/late" in sidecar.log()
+
+
+def test_an_expanded_key_serves_after_a_reload_into_confined_workers(
+    sidecars, tmp_path, monkeypatch
+):
+    """Nothing has looked for liboqs yet, and Landlock must let a worker find it."""
+    provider_or_skip("liboqs")
+    monkeypatch.setenv("OWN_PASSPHRASE", PASSPHRASE.decode())
+    made = Certificates(tmp_path / "pki", "mldsa65")
+    entry = made.entry("server")
+    key = load_pem_private_key(Path(entry["key"]).read_bytes(), None)
+    expanded = load_private_key(expanded_pem(key), certified=[key.public_key()])
+    with serving(echo) as server:
+        document = ingress(made, f"127.0.0.1:{free_port()}", server.forward)
+        front = sidecars.start("ingress", document).wait_until_ready()
+        document = egress(made, f"127.0.0.1:{free_port()}", document["ingress"][0]["listen"])
+        back = sidecars.start("egress", document).wait_until_ready()
+        worker = front.worker
+
+        (tmp_path / "own.key").write_bytes(encode_private_key(expanded, PASSPHRASE))
+        own = entry | {"key": str(tmp_path / "own.key"), "passphrase": "${OWN_PASSPHRASE}"}
+        reloaded = front.reload(front.document | {"identities": {"own": own}})
+
+        assert reloaded.returncode == 0, reloaded.stderr
+        assert front.worker == worker
+        assert answer(back.address, b"hello") == b"hello"
+        checked = front.command("check", "--offline").stdout
+        assert "mldsa65 (an expanded key, signed with by liboqs)" in checked

@@ -14,6 +14,8 @@ from pqproxy.config.values import RevokedSerials
 from pqproxy.crypto.keys import encode_private_key
 from pqproxy.identity.revocation import Revocations
 from tests.support import pki
+from tests.support.ml_dsa_forms import expanded_pem
+from tests.support.providers import provider_or_skip
 from tests.unit.checking.subjects import SERVER, levels, only
 
 
@@ -95,6 +97,17 @@ def test_a_key_under_a_passphrase_that_is_guessed_fast_is_a_warning(place, monke
 
     assert only(findings, "identity").level is Level.GOOD
     assert only(findings, "key-form").hint.startswith("openssl pkcs8 -topk8")
+
+
+def test_an_expanded_key_is_named_with_what_signs(place):
+    provider_or_skip("liboqs")
+    leaf = place.identity("server", uris=(SERVER,), algorithm="mldsa65")
+    place.write("server.key", expanded_pem(leaf.key))
+
+    finding = only(found(place.subject()), "identity")
+
+    assert finding.level is Level.GOOD
+    assert "mldsa65 (an expanded key, signed with by liboqs), ends" in finding.message
 
 
 def test_an_encrypted_key_is_opened_or_named(place, monkeypatch):

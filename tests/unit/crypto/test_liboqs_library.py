@@ -10,12 +10,13 @@ import os
 import shutil
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
 
-from pqproxy.crypto import ProviderUnavailable, liboqs_version
-from pqproxy.crypto.liboqs_library import load_liboqs, native_directories
+from pqproxy.crypto import CryptoError, ProviderUnavailable, liboqs_version
+from pqproxy.crypto.liboqs_library import isolated, load_liboqs, native_directories
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -195,3 +196,17 @@ def test_an_import_that_fails_leaves_the_process_as_it_was(liboqs, monkeypatch, 
 
     assert f"liboqs-python does not import ({type(error).__name__}: {error})" in refusal()
     assert ctypes.util.find_library is search
+
+
+def test_nothing_of_a_failure_inside_the_library_survives():
+    """Its frames hold keys, and objects whose `__repr__` reads freed memory."""
+
+    def fail(secret):
+        raise ValueError(secret)
+
+    with pytest.raises(CryptoError, match=r"^liboqs failed \(ValueError\)$") as failure:
+        isolated(fail, b"secret")
+
+    assert failure.value.__context__ is None
+    assert "fail" not in {frame.name for frame in traceback.extract_tb(failure.tb)}
+    assert isolated(bytes.upper, b"good") == b"GOOD"

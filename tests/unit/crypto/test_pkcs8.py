@@ -1,8 +1,5 @@
 """The forms of an ML-DSA private key, as OpenSSL 4 writes them and as RFC 9881 §6 allows them."""
 
-import base64
-import warnings
-
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, mldsa
 from cryptography.hazmat.primitives.serialization import (
@@ -11,66 +8,37 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_der_private_key,
 )
-from OpenSSL import crypto
 
-from pqproxy.crypto import PrivateKeyError, key_algorithm, load_private_key
+from pqproxy.crypto import CryptoError, PrivateKeyError, key_algorithm, load_private_key
 from pqproxy.crypto.composite_keys import COMPOSITES
+from pqproxy.crypto.errors import MismatchedKeyError
+from pqproxy.crypto.keys import encode_private_key
+from pqproxy.crypto.liboqs_library import load_liboqs
 from pqproxy.crypto.pbes2 import encrypt_private_key
 from pqproxy.crypto.pkcs8 import encode_pkcs8, read_pkcs8
 from tests.support import pki
-
-KINDS = {"mldsa44": (17, 2560), "mldsa65": (18, 4032), "mldsa87": (19, 4896)}
-SEED, OCTETS, SEQUENCE, INTEGER, ATTRIBUTES, PUBLIC_KEY = 0x80, 0x04, 0x30, 0x02, 0xA0, 0x81
-
-
-def der(tag, *content):
-    body = b"".join(content)
-    if len(body) < 128:
-        return bytes([tag, len(body)]) + body
-    return bytes([tag, 0x82]) + len(body).to_bytes(2, "big") + body
-
-
-def pkcs8(kind, private_key, *more, version=0):
-    algorithm = der(SEQUENCE, bytes.fromhex("06096086480165030403"), bytes([KINDS[kind][0]]))
-    return der(SEQUENCE, der(INTEGER, bytes([version])), algorithm, der(OCTETS, private_key), *more)
-
-
-def pem(content):
-    body = base64.encodebytes(content)
-    return b"-----BEGIN PRIVATE KEY-----\n" + body + b"-----END PRIVATE KEY-----\n"
+from tests.support.ml_dsa_forms import (
+    ATTRIBUTES,
+    INTEGER,
+    KINDS,
+    OCTETS,
+    PUBLIC_KEY,
+    SEED,
+    SEQUENCE,
+    both,
+    der,
+    expanded_pem,
+    halves,
+    pem,
+    pkcs8,
+    rewritten_by_openssl,
+    written_by_openssl,
+)
 
 
-def written_by_openssl(key):
-    """The PEM of OpenSSL itself, which holds seed and expanded key."""
-    seed_form = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        loaded = crypto.load_privatekey(crypto.FILETYPE_PEM, seed_form)
-        return crypto.dump_privatekey(crypto.FILETYPE_PEM, loaded)
-
-
-def rewritten_by_openssl(content):
-    """DER through OpenSSL, which keeps the form that it reads."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        loaded = crypto.load_privatekey(crypto.FILETYPE_ASN1, content)
-        return crypto.dump_privatekey(crypto.FILETYPE_ASN1, loaded)
-
-
-def halves(kind):
-    """The seed and the expanded key of one key."""
-    key = pki.key(kind)
-    content = base64.b64decode(b"".join(written_by_openssl(key).splitlines()[1:-1]))
-    return key.private_bytes_raw(), content[-KINDS[kind][1] :]
-
-
-def both(seed, expanded):
-    return der(SEQUENCE, der(OCTETS, seed), der(OCTETS, expanded))
-
-
-def refusal_of(content):
+def refusal_of(content, **options):
     with pytest.raises(PrivateKeyError) as refusal:
-        load_private_key(pem(content))
+        load_private_key(pem(content), **options)
     assert refusal.value.__context__ is None, "the library's message may quote the key"
     return str(refusal.value)
 
@@ -103,16 +71,95 @@ def test_every_form_with_a_seed_is_read(kind, form, version, with_attributes, wi
 
 
 @pytest.mark.parametrize(("kind", "name"), [("mldsa44", "ML-DSA-44"), ("mldsa87", "ML-DSA-87")])
-def test_an_expanded_key_is_refused_with_the_reason_and_the_way_out(kind, name):
+def test_an_expanded_key_for_no_certificate_is_refused_with_the_reason_and_the_way_out(kind, name):
+    """An authority signs with the library, and a request is for a key that can be named."""
     refusal = refusal_of(pkcs8(kind, der(OCTETS, halves(kind)[1])))
 
     assert f"{name} key in the expanded form, without its seed" in refusal
+    assert "for all but a certificate's key" in refusal
     assert f"openssl genpkey -algorithm {name} -out KEY" in refusal
 
 
+@pytest.mark.parametrize(("kind", "name"), [("mldsa44", "ML-DSA-44"), ("mldsa87", "ML-DSA-87")])
+def test_without_liboqs_an_expanded_key_is_refused_with_the_ways_out(
+    kind, name, tmp_path, monkeypatch
+):
+    load_liboqs.cache_clear()
+    monkeypatch.setenv("OQS_INSTALL_PATH", str(tmp_path))
+
+    refusal = refusal_of(
+        pkcs8(kind, der(OCTETS, halves(kind)[1])), certified=[pki.key(kind).public_key()]
+    )
+
+    assert f"{name} key in the expanded form, without its seed, which pqproxy needs" in refusal
+    assert "without liboqs (" in refusal
+    assert f"openssl genpkey -algorithm {name} -out KEY, or install liboqs" in refusal
+
+
+def test_liboqs_is_looked_for_only_when_it_is_needed(monkeypatch):
+    monkeypatch.setattr(
+        "pqproxy.crypto.pkcs8.load_liboqs", lambda: pytest.fail("it was looked for")
+    )
+    seed, expanded = halves("mldsa65")
+
+    for content in (der(SEED, seed), both(seed, expanded)):
+        load_private_key(pem(pkcs8("mldsa65", content)), certified=[pki.key("mldsa65")])
+    refusal_of(pkcs8("mldsa65", der(OCTETS, expanded)))
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_openssl_writes_an_expanded_key_that_we_refuse_and_a_seed_that_we_read(kind):
-    """All three forms are out there; the third is the test above."""
+@pytest.mark.parametrize("with_public_key", [False, True])
+def test_an_expanded_key_of_a_certified_one_is_read(liboqs, kind, with_public_key):
+    public_key, expanded = pki.key(kind).public_key(), halves(kind)[1]
+    more = [der(PUBLIC_KEY, b"\0", public_key.public_bytes_raw())] * with_public_key
+    others = [pki.key("mldsa65", "other").public_key(), pki.key("ecdsa-p256").public_key()]
+
+    loaded = load_private_key(
+        pem(pkcs8(kind, der(OCTETS, expanded), *more)), certified=[*others, public_key]
+    )
+
+    assert key_algorithm(loaded) == kind
+    assert loaded.public_key() is public_key
+    assert loaded.private_bytes_raw() == expanded
+    assert encode_pkcs8(loaded) == pkcs8(kind, der(OCTETS, expanded))
+
+
+def test_an_expanded_key_of_nobody_certified_is_told_apart():
+    """Without liboqs too: that a file is of another key is the first thing to know."""
+    with pytest.raises(MismatchedKeyError, match="does not belong to the certificate") as refusal:
+        load_private_key(
+            expanded_pem(pki.key("mldsa65")),
+            certified=[
+                pki.key("mldsa65", "other").public_key(),
+                pki.key("mldsa44").public_key(),
+                pki.key("ecdsa-p256").public_key(),
+            ],
+        )
+    assert refusal.value.__context__ is None
+
+
+def test_the_public_key_of_another_beside_an_expanded_one_is_refused(liboqs):
+    public_key = pki.key("mldsa65").public_key()
+    wrong = public_key.public_bytes_raw()[:-1] + b"\0"
+    content = pkcs8("mldsa65", der(OCTETS, halves("mldsa65")[1]), der(PUBLIC_KEY, b"\0", wrong))
+
+    assert "does not belong to it" in refusal_of(content, certified=[public_key])
+
+
+def test_a_damaged_expanded_key_is_found_out_by_trying_it_unless_that_was_done(liboqs):
+    """The workers read what the supervisor has tried."""
+    public_key, damaged = pki.key("mldsa65").public_key(), bytearray(halves("mldsa65")[1])
+    damaged[200] ^= 1
+    content = pem(pkcs8("mldsa65", der(OCTETS, bytes(damaged))))
+
+    with pytest.raises(CryptoError, match="damaged: what it signs does not verify"):
+        load_private_key(content, certified=[public_key])
+    assert load_private_key(content, certified=[public_key], checked=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_openssl_writes_an_expanded_key_and_a_seed_by_themselves(kind):
+    """All three forms are out there."""
     seed, expanded = halves(kind)
 
     written = rewritten_by_openssl(pkcs8(kind, der(OCTETS, expanded)))
@@ -125,7 +172,7 @@ def test_openssl_writes_an_expanded_key_that_we_refuse_and_a_seed_that_we_read(k
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_library_signs_with_no_expanded_key(kind):
-    """Why we refuse one. Should this fail one day, it can be taken."""
+    """Why that takes liboqs. Should this fail one day, it does not."""
     der_of_expanded = pkcs8(kind, der(OCTETS, halves(kind)[1]))
 
     with pytest.raises(ValueError, match="Could not deserialize"):
@@ -148,6 +195,17 @@ def test_a_form_of_openssl_is_judged_alike_under_a_passphrase(form):
     else:
         with pytest.raises(PrivateKeyError, match="in the expanded form, without its seed"):
             load_private_key(file, passphrase=b"correct horse")
+
+
+def test_an_expanded_key_is_read_under_a_passphrase(liboqs):
+    public_key = pki.key("mldsa65").public_key()
+    key = load_private_key(expanded_pem(pki.key("mldsa65")), certified=[public_key])
+    file = encode_private_key(key, b"correct horse")
+
+    loaded = load_private_key(file, passphrase=b"correct horse", certified=[public_key])
+
+    assert b"ENCRYPTED" in file
+    assert loaded.private_bytes_raw() == halves("mldsa65")[1]
 
 
 @pytest.mark.parametrize("part", ["seed", "matrix seed", "hash of the public key", "length"])
@@ -177,8 +235,15 @@ def test_halves_that_do_not_belong_together_are_refused(part):
         (both(bytes(33), bytes(4032)), "has a seed of the wrong length"),
         (both(bytes(32), bytes(4032)) + b"\0", "is damaged"),
         (both(bytes(32), bytes(4032))[:-1], "is damaged"),
+        (der(OCTETS, bytes(4031)), "is damaged"),
+        (der(OCTETS, bytes(4896)), "is damaged"),
+        (der(OCTETS, bytes(4032)) + b"\0", "is damaged"),
+        (der(OCTETS, bytes(4032))[:-1], "is damaged"),
     ],
-    ids=["empty", "raw", "short", "trailing", "both short", "both long", "both more", "both cut"],
+    ids=[
+        *("empty", "raw", "short", "trailing", "both short", "both long", "both more", "both cut"),
+        *("expanded short", "expanded long", "expanded more", "expanded cut"),
+    ],
 )
 def test_a_malformed_ml_dsa_key_is_named(content, named):
     assert f"ML-DSA-65 key {named}" in refusal_of(pkcs8("mldsa65", content))

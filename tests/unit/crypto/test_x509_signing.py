@@ -8,8 +8,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from pqproxy.crypto import CryptoError, load_provider
+from pqproxy.crypto.composite_halves import ML_DSA_65
 from pqproxy.crypto.composite_keys import COMPOSITES
 from pqproxy.crypto.errors import InvalidHalves
+from pqproxy.crypto.expanded_keys import ExpandedPrivateKey
 from pqproxy.crypto.spki import AlgorithmIdentifier, certificate_key, request_key
 from pqproxy.crypto.x509_signing import (
     authority_key_identifier,
@@ -18,6 +20,7 @@ from pqproxy.crypto.x509_signing import (
     sign_revocation_list,
     subject_key_identifier,
 )
+from tests.support import pki
 
 SIGNATURES = load_provider().signatures
 NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "somebody")])
@@ -165,3 +168,19 @@ def test_key_identifiers_belong_together():
         assert len(subject.digest) == 20
     expected = x509.AuthorityKeyIdentifier.from_issuer_public_key(plain)
     assert authority_key_identifier(plain) == expected
+
+
+def test_an_expanded_key_signs_none_of_the_three():
+    """The library, which builds them, would have to sign."""
+    key = ExpandedPrivateKey(ML_DSA_65, pki.key("mldsa65").public_key(), bytes(4032), None)
+    request = x509.CertificateSigningRequestBuilder().subject_name(NAME)
+    revoked = x509.CertificateRevocationListBuilder().issuer_name(NAME)
+    revoked = revoked.last_update(NOW).next_update(LATER)
+
+    for sign in (
+        lambda: sign_certificate(builder(), key.public_key(), key),
+        lambda: sign_request(request, key),
+        lambda: sign_revocation_list(revoked, key),
+    ):
+        with pytest.raises(CryptoError, match="in the expanded form signs no certificates"):
+            sign()

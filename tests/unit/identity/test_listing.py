@@ -10,6 +10,8 @@ from pqproxy.identity.listing import list_directory, list_file
 from pqproxy.identity.requests import build_request
 from pqproxy.identity.revoking import list_path, revoke
 from tests.support import pki
+from tests.support.ml_dsa_forms import expanded_pem
+from tests.support.providers import provider_or_skip
 
 
 @pytest.fixture
@@ -58,6 +60,19 @@ def test_what_is_wrong_with_a_key_is_noticed(directory, change, state):
     change(directory / "leaf" / "llm" / "rsa-2048.key")
 
     assert list_directory(directory, pki.NOW)[1].key == state
+
+
+@pytest.mark.parametrize("whose", ["leaf", "other"])
+def test_an_ml_dsa_key_without_its_seed_is_named(tmp_path, whose):
+    """It serves where liboqs is, and there only."""
+    provider_or_skip("liboqs")
+    leaf = pki.root("mldsa65").issue(dns=("a.test",))
+    certificate, key = leaf.write(tmp_path)
+    key.write_bytes(expanded_pem(leaf.key if whose == "leaf" else pki.key("mldsa65", "other")))
+
+    (listed,) = list_file(certificate, pki.NOW)
+
+    assert listed.key == ("expanded" if whose == "leaf" else "mismatched")
 
 
 @pytest.mark.parametrize(("mode", "state"), [(0o600, "present"), (0o644, "exposed")])

@@ -10,9 +10,14 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from pqproxy.config.values import IdentityFiles
+from pqproxy.crypto.keys import encode_private_key
+from pqproxy.crypto.liboqs_library import load_liboqs
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.own import Identity, unlock
+from pqproxy.identity.pem import encode
 from tests.support import pki
+from tests.support.ml_dsa_forms import with_expanded_key
+from tests.support.providers import provider_or_skip
 
 ROOT = pki.root()
 LEAF = ROOT.intermediate().issue(uris=("spiffe://corp/llm",), dns=("llm.test",))
@@ -203,3 +208,75 @@ def test_what_cannot_be_unlocked_is_named():
 )
 def test_an_unreadable_certificate_is_named(certificate, message):
     assert message in str(error_of(files(certificate)))
+
+
+ML_DSA_LEAF = pki.root("mldsa65").intermediate().issue(dns=("llm.test",))
+
+
+def test_an_identity_may_have_an_expanded_key():
+    """Of several certificates it is found which one it is of."""
+    provider_or_skip("liboqs")
+    identity = Identity.load(with_expanded_key(ML_DSA_LEAF, "llm"), pki.NOW)
+
+    assert identity.key_algorithm == "mldsa65"
+    assert identity.private_key.public_key() == ML_DSA_LEAF.certificate.public_key()
+    assert "secret" not in repr(identity)
+
+
+def test_an_expanded_key_that_is_not_the_first_certificate_s_is_told_where_it_belongs():
+    provider_or_skip("liboqs")
+    turned = encode(*reversed(ML_DSA_LEAF.certificates))
+
+    error = error_of(files(turned, with_expanded_key(ML_DSA_LEAF).key))
+
+    assert "the certificate of the private key is number 2 in the file" in str(error)
+
+
+def test_an_expanded_key_of_another_certificate_is_named():
+    other = pki.root("mldsa65").issue(name="other")
+    swapped = files(other.certificate_pem, with_expanded_key(ML_DSA_LEAF).key)
+
+    error = error_of(swapped)
+
+    assert "the private key does not belong to the certificate" in str(error)
+    assert "use the key that the certificate was issued for" in error.fix
+
+
+def test_an_expanded_key_without_liboqs_is_refused_with_the_ways_out(monkeypatch, tmp_path):
+    load_liboqs.cache_clear()
+    monkeypatch.setenv("OQS_INSTALL_PATH", str(tmp_path))
+
+    error = error_of(files(ML_DSA_LEAF.certificate_pem, with_expanded_key(ML_DSA_LEAF).key))
+
+    assert "ML-DSA-65 key in the expanded form, without its seed" in str(error)
+    assert error.fix.endswith("or install liboqs")
+    assert error.__context__ is None
+
+
+def damaged(key):
+    return key[:200] + bytes([key[200] ^ 1]) + key[201:]
+
+
+def test_a_damaged_expanded_key_is_found_out_before_a_peer_sees_it():
+    provider_or_skip("liboqs")
+    key = with_expanded_key(ML_DSA_LEAF, change=damaged).key
+
+    error = error_of(files(ML_DSA_LEAF.certificate_pem, key))
+
+    assert "what it signs does not verify" in str(error)
+    assert error.fix == "export it again from where it was made"
+
+
+def test_an_expanded_key_is_unlocked_into_the_same_form():
+    """A worker has neither the passphrase nor a seed, and needs none."""
+    provider_or_skip("liboqs")
+    plain = files(ML_DSA_LEAF.certificate_pem, with_expanded_key(ML_DSA_LEAF).key)
+    key = Identity.load(plain, pki.NOW).private_key
+    locked = dataclasses.replace(
+        plain, key=encode_private_key(key, b"correct horse"), passphrase=b"correct horse"
+    )
+
+    unlocked = unlock(locked)
+
+    assert unlocked.passphrase is None
+    assert Identity.load(unlocked, pki.NOW, checked=True).chain == ML_DSA_LEAF.chain_der

@@ -56,6 +56,15 @@ def test_addresses_need_nothing_of_etc_and_names_need_the_name_service():
     assert named.connect == {8000, 53}, "a long answer comes over TCP"
 
 
+def test_liboqs_may_be_loaded_late(monkeypatch):
+    """A reload may bring the first key that needs it."""
+    monkeypatch.setenv("OQS_INSTALL_PATH", "/opt/liboqs")
+
+    made = worker_confinement(settings(TcpAddress("127.0.0.1", 8000)))
+
+    assert {"/opt/liboqs/lib", "/opt/liboqs/lib64"} <= set(made.readable)
+
+
 def test_a_kernel_that_refuses_costs_a_warning_and_not_the_worker(monkeypatch, caplog):
     def refuse(_):
         raise OSError(errno.E2BIG, "too many layers")
