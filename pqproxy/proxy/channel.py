@@ -11,6 +11,10 @@ What changes in a running worker changes in two steps, so that all workers chang
     commit id           ->   committed id
     abandon id
 
+A worker that only finishes what it has is told of later settings in one, for whom they revoke:
+
+    withdraw change
+
 The listening sockets of a change come by another way (`handover.py`), before its `prepare`.
 
 Pure: no sockets, so that both sides and their tests share it.

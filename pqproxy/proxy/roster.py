@@ -91,7 +91,21 @@ class Roster:
             service.forget_sessions()
         self._retired = [one for one in (*self._retired, *replaced.values()) if one.tasks]
         for service in self._retired:
-            service.withdraw(self._later_than(service, prepared.revocations))
+            names = _trust_of(service, self._services.get(service.counters.name))
+            service.withdraw(
+                {name: said for name, said in prepared.revocations.items() if name in names}
+            )
+
+    def withdraw(self, settings: Settings) -> None:
+        """Judge whoever is still here by the trust sets of settings by which others serve now.
+
+        As if they were in force here, where nobody new comes in. Raises IdentityError.
+        """
+        wanted, credentials = recipes(settings), _Credentials(self._now())
+        trust = {files.name: files for files in settings.trust}
+        for service in self._everyone():
+            names = _trust_of(service, wanted.get(service.counters.name)) & trust.keys()
+            service.withdraw({name: credentials.trust(trust[name]).revocations for name in names})
 
     def abandon(self) -> None:
         """Forget what was prepared."""
@@ -162,14 +176,6 @@ class Roster:
                 service.adopt(freed.pop(source))
         for name, listeners in freed.items():
             self._services.get(name, replaced[name]).see_out(listeners)
-
-    def _later_than(
-        self, old: Service, by_trust: Mapping[str, Revocations]
-    ) -> dict[str, Revocations]:
-        """Whom the trust set that a service went by believes no more, and that of its successor."""
-        successor = self._services.get(old.counters.name)
-        named = [one.trust.name for one in (old, successor) if one is not None and one.trust]
-        return {name: by_trust[name] for name in named if name in by_trust}
 
     # Places of other workers.
 
@@ -263,6 +269,12 @@ class _Credentials:
         if files.name not in self._trust:
             self._trust[files.name] = Trust.load(files)
         return self._trust[files.name]
+
+
+def _trust_of(old: Service, successor: Service | Recipe | None) -> set[str]:
+    """The trust set that a service went by, and that of its successor."""
+    sets = (old.trust, None if successor is None else successor.trust)
+    return {one.name for one in sets if one is not None}
 
 
 def _close(sources: Sources) -> None:

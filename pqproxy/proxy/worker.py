@@ -88,6 +88,8 @@ class WorkerProcess(asyncio.Protocol):
                     self._commit(int(message["id"]))
                 case "abandon":
                     self._roster.abandon()
+                case "withdraw":
+                    self._withdraw(message["change"])
                 case "cover":
                     self._cover(int(message["id"]), int(message["place"]), message["sockets"])
                 case "uncover":
@@ -147,6 +149,14 @@ class WorkerProcess(asyncio.Protocol):
             _configure_log(self._next.log, self._log_tty)
         self.settings = self._next
         self._say(event="committed", id=number)
+
+    def _withdraw(self, encoded: str) -> None:
+        """Keep nobody whom the settings that are in force elsewhere do not believe any more."""
+        try:
+            self._roster.withdraw(WorkerChange.decode(encoded).settings)
+        except Exception:  # who is revoked is not known then, and none of them may stay
+            _log.exception("revocations cannot be followed, every connection is reset")
+            self.drain(0)
 
     # The life of the process.
 

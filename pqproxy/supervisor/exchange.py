@@ -60,6 +60,8 @@ async def exchange(crew: Crew, wanted: Exchange, commit: Callable[[], None]) -> 
         committed = [worker.commit(wanted.number) for worker in workers.values()]
         for worker in outgrown:
             crew.relieve(worker)
+        for worker in crew.relieved:
+            worker.withdraw(WorkerChange(wanted.settings, {}))
         crew.cover_anew()
     # One that is late will come to it: what it was told stands in its channel.
     await _wait(committed, crew.patience.change)

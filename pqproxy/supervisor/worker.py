@@ -188,6 +188,14 @@ class WorkerProcess(asyncio.Protocol):
         self._send({"op": "commit", "id": number})
         return answer
 
+    def withdraw(self, change: WorkerChange) -> None:
+        """Tell one that was relieved of settings in force: who is revoked goes from there too."""
+        try:
+            self._send({"op": "withdraw", "change": change.encode()})
+        except ValueError as error:  # more than a frame may hold
+            logger.error("worker %d cannot be told who is revoked and ends: %s", self.pid, error)
+            self.stop()
+
     def abandon(self) -> None:
         """Tell it to stay as it is."""
         self._change = None

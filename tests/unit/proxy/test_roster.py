@@ -22,7 +22,17 @@ from pqproxy.telemetry.counters import WorkerCounters
 from pqproxy.tls import Authentication, CipherSuite, Secret, Session
 from tests.support import pki
 
-from .sidecars import CLIENT, ROOT, SERVER, STRANGER, Model, address_of, connect, listening
+from .sidecars import (
+    CLIENT,
+    ROOT,
+    SERVER,
+    STRANGER,
+    Model,
+    address_of,
+    connect,
+    how_it_ends,
+    listening,
+)
 
 TRUST = TrustFiles("mesh", (ROOT.certificate_pem,), "mesh")
 
@@ -319,6 +329,23 @@ def test_a_replaced_service_goes_with_its_last_connection(house, world):
     gc.collect()  # a connection is a circle
 
     assert before() is None
+
+
+@pytest.mark.parametrize("listeners", ["both", "neither"])
+def test_who_only_finishes_what_it_has_keeps_nobody_who_is_revoked_since(house, world, listeners):
+    """A worker that was relieved gets no later settings: others serve by them."""
+    client, server = house.stream()
+    house.roster.stop_listening()
+    other = replace(TRUST, deny=("spiffe://corp/ns/other/sa/*",))
+    house.roster.withdraw(replace(house.settings, trust=(other,)))
+    world.turn(20)
+    assert house.flows(client, server)
+
+    denying = replace(TRUST, deny=("spiffe://corp/ns/apps/sa/app",))
+    left = {} if listeners == "both" else {"ingress": (), "egress": ()}
+    house.roster.withdraw(replace(house.settings, trust=(denying,), **left))
+
+    assert how_it_ends(world, client) == "reset"
 
 
 def test_a_cut_reaches_connections_of_replaced_services(house, world):

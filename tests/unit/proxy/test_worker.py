@@ -359,6 +359,37 @@ def test_a_change_is_prepared_and_then_committed(started):
     client.close()
 
 
+def withdrawal(worker, **changes):
+    trust = dataclasses.replace(TRUST, **changes)
+    return WorkerChange(dataclasses.replace(worker.settings, trust=(trust,)), {}).encode()
+
+
+def test_who_is_revoked_goes_from_a_worker_that_only_finishes_what_it_has(started):
+    worker = started()
+    worker.hear()
+    with connected(worker) as client:
+        worker.say(op="drain", timeout=60)
+        worker.say(op="withdraw", change=withdrawal(worker, deny=("serial:1",)))
+        client.sendall(b"still")
+        assert client.recv(5, socket.MSG_WAITALL) == b"still"
+
+        worker.say(op="withdraw", change=withdrawal(worker, deny=("spiffe://corp/ns/apps/sa/*",)))
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
+
+
+def test_everybody_goes_where_it_cannot_be_told_who_is_revoked(started):
+    worker = started()
+    worker.hear()
+    with connected(worker) as client:
+        worker.say(op="drain", timeout=60)
+        worker.say(op="withdraw", change=withdrawal(worker, roots=(b"no root",)))
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
+
+    assert worker.wait() == 4
+
+
 def test_an_abandoned_change_leaves_nothing_listening(started):
     worker = started()
     worker.hear()

@@ -1,7 +1,8 @@
 """Stands in for `pqproxy.proxy.worker`: speaks the channel, holds connections, obeys clients.
 
-A client orders by sending `die`, `hang`, `rubbish` or `endless`; to `who` it gets the pid. Anything
-else is echoed. `FAKE_WORKER=broken` fails at the start, `FAKE_WORKER=silent` never gets ready.
+A client orders by sending `die`, `hang`, `rubbish` or `endless`; to `who` it gets the pid, to
+`told` the listeners of the last `withdraw`. Anything else is echoed. `FAKE_WORKER=broken` fails at
+the start, `FAKE_WORKER=silent` never gets ready.
 A change to settings with a listener `unwanted` is refused, one with `deadly` kills it, one with
 `ignored` is not answered.
 """
@@ -39,6 +40,7 @@ class FakeWorker:
         self.deadline = None
         self.finished = 0
         self.start = None
+        self.withdrawn = "nothing"
 
     def say(self, **message):
         self.channel.sendall(encode_frame(json.dumps(message).encode()))
@@ -154,6 +156,9 @@ class FakeWorker:
             self.cover(message["id"], message["place"], message["sockets"])
         elif message["op"] == "uncover":
             self.uncover(message["place"])
+        elif message["op"] == "withdraw":
+            names = sorted(WorkerChange.decode(message["change"]).settings.roles)
+            self.withdrawn = ", ".join(names)
         elif message["op"] in ("drain", "stop"):
             for place in list(self.covered):
                 self.uncover(place)
@@ -180,6 +185,8 @@ class FakeWorker:
             os.kill(os.getpid(), signal.SIGKILL)
         if data == b"who":
             data = str(os.getpid()).encode()
+        if data == b"told":
+            data = self.withdrawn.encode()
         if data == b"hang":
             time.sleep(1000)
         if data == b"rubbish":

@@ -210,6 +210,32 @@ def test_a_worker_that_is_kept_from_new_upstreams_finishes_beside_a_new_one():
 
 
 @needs_landlock
+def test_whoever_was_relieved_is_told_of_all_later_settings():
+    """What they revoke ends connections there too."""
+
+    async def scenario(house):
+        loop = asyncio.get_running_loop()
+        with socket.socket() as connection:
+            connection.setblocking(False)
+            await loop.sock_connect(connection, house.bound.listeners["llm"][0][0].getsockname())
+
+            async def told(what):
+                async with asyncio.timeout(20):
+                    await loop.sock_sendall(connection, b"told")
+                    while await loop.sock_recv(connection, 100) != what:
+                        await loop.sock_sendall(connection, b"told")
+
+            await told(b"nothing")
+            await house.change(ingress(), outgrown(7))
+            await told(b"llm, new")
+            await soon(lambda: house.crew.ready)
+            await house.change(ingress())
+            await told(b"llm")
+
+    played(scenario)
+
+
+@needs_landlock
 def test_a_drain_waits_for_whoever_was_relieved():
     async def scenario(house):
         loop = asyncio.get_running_loop()
