@@ -6,6 +6,8 @@ One front with a listener of each kind, started once: tests leave it as it is.
 import hashlib
 import os
 import socket
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -271,6 +273,26 @@ def test_a_client_that_knows_ml_dsa_meets_that_at_the_same_port(pki, front, new_
 
     assert report.get("intact"), report
     assert new_line("connection")["signature"] == "mldsa65"
+
+
+@pytest.mark.peer("openssl")
+def test_clients_of_every_kind_at_once_each_meet_their_certificate(pki, front, new_line):
+    """What one connection is answered with must never be another one's."""
+    known = {STANDARD: (0x0403,), ML_DSA: (0x0403, 0x0905), COMPOSITE: (0x0403, 0x0905, 0xFE45)}
+
+    def meets(kind):
+        if kind == "OpenSSL":
+            sure = {"trust": pki.root(STANDARD), "signature_algorithms": "ecdsa_secp256r1_sha256"}
+            return bytes(openssl_to(front, "open", **sure).received) == b"hi"
+        client = Endpoint.client(signature_schemes=known[kind])
+        dial(port(front, "open"), client).close()
+        return client.negotiated.peer_chain == pki.leaf(kind, "server").chain_der
+
+    kinds = [*known, "OpenSSL"] * 12
+    with ThreadPoolExecutor(12) as pool:
+        assert list(pool.map(meets, kinds)) == [True] * len(kinds)
+    signed = Counter(new_line("connection")["signature"] for _ in kinds)
+    assert signed == {SCHEME: 12, "mldsa65": 12, "ecdsa_secp256r1_sha256": 24}
 
 
 @pytest.mark.peer("openssl")

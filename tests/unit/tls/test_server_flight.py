@@ -8,7 +8,12 @@ from pqproxy.tls.extensions import KeyShareEntry, read_server_share
 from pqproxy.tls.handshake import LimitRecords, SendHandshake, Sign, SkipEarlyData, Transcript
 from pqproxy.tls.key_exchange import KeyExchanges
 from pqproxy.tls.key_schedule import SUITES
-from pqproxy.tls.messages import Certificate, EncryptedExtensions, ServerHello
+from pqproxy.tls.messages import (
+    Certificate,
+    CertificateRequest,
+    EncryptedExtensions,
+    ServerHello,
+)
 from pqproxy.tls.negotiation import CredentialChoice, read_offer
 from pqproxy.tls.server_authentication import ServerContext
 from pqproxy.tls.server_flight import Answer, Selection
@@ -22,9 +27,9 @@ PEER_SHARE = KeyShareEntry(X25519, public(PEER_KEY))
 CHAIN = pki.root().intermediate().issue(dns=("llm.test",), algorithm="mldsa65", name="deep")
 
 
-def answer(extensions=None, share=PEER_SHARE, alpn=None, after_retry=False, **config):
+def answer(extensions=None, share=PEER_SHARE, alpn=None, after_retry=False, leaf=CHAIN, **config):
     """The step, for a hello with these extensions."""
-    own = credential(CHAIN)
+    own = credential(leaf)
     wanted = tls.ServerConfig((own,), PROVIDER, groups=(share.group,), **config)
     context = ServerContext(wanted, KeyExchanges(PROVIDER), entropy)
     hello = client_hello(extensions)
@@ -79,6 +84,31 @@ def test_the_whole_chain_is_sent_and_signed_with_the_chosen_scheme():
     assert isinstance(request, Sign)
     assert request.algorithm == "ML-DSA-65"
     assert request.content.startswith(b" " * 64 + b"TLS 1.3, server CertificateVerify\0")
+
+
+def test_what_is_written_once_is_still_written_for_each_listener():
+    """A renewed certificate, or another listener of the process, is not answered with the last."""
+    renewed = pki.root().intermediate().issue(dns=("llm.test",), algorithm="mldsa65", name="deep")
+    demands = ((0x0905, 0x0403), (0x0905,))
+    seen = []
+    for leaf in (CHAIN, renewed, CHAIN):
+        for schemes in demands:
+            step = answer(
+                leaf=leaf,
+                client_authentication=ClientAuthentication.REQUIRE,
+                signature_schemes=schemes,
+                chain_signature_schemes=schemes[:1],
+            )
+            request, certificate = sent(step)[-2:]
+            seen.append((Certificate.read(certificate.body).chain, request.body))
+
+    assert CHAIN.chain_der != renewed.chain_der
+    assert [chain for chain, _ in seen] == [
+        leaf.chain_der for leaf in (CHAIN, renewed, CHAIN) for _ in demands
+    ]
+    asked = [CertificateRequest.read(body).extensions for _, body in seen]
+    of_each = [{13: b"\0\4\x09\5\4\3", 50: b"\0\2\x09\5"}, {13: b"\0\2\x09\5", 50: b"\0\2\x09\5"}]
+    assert asked == of_each * 3
 
 
 def test_only_what_was_asked_for_is_answered():
