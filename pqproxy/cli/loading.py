@@ -69,11 +69,18 @@ def certificate_problems(
             yield ("identities", identity.name), _sentence(error, f"identity {identity.name}: ")
     for roots in trust:
         try:
-            Trust.load(roots)
+            found = Trust.load(roots)
         except UnusableRevocationList as error:
             yield ("trust", roots.name, "crl"), _sentence(error, "")
         except IdentityError as error:
             yield ("trust", roots.name), _sentence(error, f"trust {roots.name}: ")
+        else:
+            # With one that holds, peers come in; the others are warned of while it serves.
+            last = max(root.certificate.not_valid_after_utc for root in found.roots)
+            if last <= now:
+                message = f"{roots.source}: every root has ended, the last on {last:%Y-%m-%d %H:%M}"
+                fix = "add the root that signs today, or check the clock"
+                yield ("trust", roots.name), f"{message} UTC ({fix})"
 
 
 def demand_problems(

@@ -42,8 +42,10 @@ def warning_of(end: CertificateEnd, now: datetime) -> str | None:
         return overdue if left < timedelta(0) else None
     if left >= SOON:
         return None
-    when = f"in {left // timedelta(hours=1)} hours" if left > timedelta(0) else "already"
-    return f"{end.title} ends {when} ({ends}): renew it"
+    over = "ended" if left <= timedelta(0) else f"ends in {left // timedelta(hours=1)} hours"
+    # Another root is told apart from it by name: nobody renews one in its place.
+    fix = "let its successor stand beside it" if end.role == "root" else "renew it"
+    return f"{end.title} {over} ({ends}): {fix}"
 
 
 def _ends(settings: Settings) -> Iterator[CertificateEnd]:

@@ -117,6 +117,26 @@ def test_roots_that_are_none_are_named_with_their_line(directory):
     assert line.startswith("proxy.yaml:5:9: trust.mesh: ca.crt: certificate 1")
 
 
+def test_roots_that_have_all_ended_are_named_with_their_line(directory):
+    """Nobody would come in: better said before the old process is gone than by every peer."""
+    pki.root(not_after=pki.PAST).write(directory)
+
+    (line,) = lines(directory)
+
+    assert line == (
+        "proxy.yaml:5:9: trust.mesh: ca.crt: every root has ended, the last on 2021-01-01 00:00 UTC"
+        " (add the root that signs today, or check the clock)"
+    )
+
+
+def test_a_root_that_has_ended_beside_one_that_holds_is_no_mistake(directory):
+    """So it is in the middle of every roll-over."""
+    ended, holds = pki.root(not_after=pki.PAST), pki.root()
+    (directory / "ca.crt").write_bytes(ended.certificate_pem + holds.certificate_pem)
+
+    assert load_config(directory / "proxy.yaml").settings().trust
+
+
 def strict(directory, algorithm):
     """The same under cnsa2, with certificates of one algorithm."""
     pki.root(algorithm).issue(uris=("spiffe://corp/llm",)).write(directory)

@@ -49,7 +49,7 @@ def test_a_newer_revocation_list_is_due_when_the_first_one_of_a_trust_set_says_s
         (
             "root",
             timedelta(days=-1),
-            "the root certificate of x ends already (2026-02-28 12:00 UTC)",
+            "the root certificate of x ended (2026-02-28 12:00 UTC): let its successor stand",
         ),
         (
             "leaf",

@@ -119,7 +119,7 @@ def test_a_certificate_that_ends_soon_is_marked_in_the_status():
     report = Report(crew, StubBound(), History(0.0), Drain(crew), lambda: 0.0)
 
     (end,) = report.status()["certificates"]
-    assert end["warning"].startswith("the leaf certificate of own ends already (2021-01-01")
+    assert end["warning"].startswith("the leaf certificate of own ended (2021-01-01")
 
 
 def with_evidence(held):

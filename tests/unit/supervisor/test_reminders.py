@@ -63,9 +63,9 @@ def test_seven_days_before_the_end_it_is_said_and_then_daily(clock, caplog):
                 await soon(lambda: caplog.records)
                 await asyncio.sleep(0.05)
                 (line,) = said(caplog)
-                when = f"in {days * 24} hours" if days > 0 else "already"
+                when = f"ends in {days * 24} hours" if days > 0 else "ended"
                 assert line == (
-                    f"the leaf certificate of own ends {when} (2030-01-10 00:00 UTC): renew it"
+                    f"the leaf certificate of own {when} (2030-01-10 00:00 UTC): renew it"
                 )
                 clock.now += timedelta(hours=23)
                 await asyncio.sleep(0.05)

@@ -51,7 +51,7 @@ def test_a_certificate_that_ends_is_warned_of_at_the_start_and_every_day(supervi
     """Whoever runs for months has not read the log of the start."""
     ending = pki.root("ecdsa-p256").issue(not_after=pki.PAST).files("own")
     supervisor = supervise(settings(identities=(ending,)), DAY="0.2").ready()
-    warning = "warning the leaf certificate of own ends already"
+    warning = "warning the leaf certificate of own ended"
     assert warning in supervisor.log.partition("pqproxy is ready")[0]
     supervisor.until(lambda: supervisor.log.count(warning) > 2, "not again")
 
