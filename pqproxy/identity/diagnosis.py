@@ -138,7 +138,7 @@ def _words_of(evidence: Evidence, broken: RuleBroken) -> Refused | None:
         return _untrusted(f"{subject} {broken}", "issue the certificate again")
     found = ""
     if broken.rule is CRITICAL_EXTENSIONS:
-        found = f": {', '.join(unknown_critical(broken.certificate))}"
+        found = f": {printable(', '.join(unknown_critical(broken.certificate)))}"
     return malformed(
         f"{subject} {broken}{found}",
         "issue the certificate again, for instance with pqproxy certs issue",

@@ -312,3 +312,18 @@ def test_a_critical_extension_that_nobody_understands_is_named():
     )
 
     assert refused.detail.endswith(" (RFC 5280 section 4.2): 1.2.3.4")
+
+
+def test_hundreds_of_them_are_still_one_line_of_a_log():
+    """They are named before a signature is checked: whoever made them is a stranger."""
+    unknown = [
+        x509.UnrecognizedExtension(x509.ObjectIdentifier(f"1.2.3.{n}"), b"") for n in range(300)
+    ]
+
+    refused = refusal(
+        COMPOSITE_ROOT.issue(**NAME, extra=tuple((one, True) for one in unknown)).chain_der,
+        COMPOSITE_ROOT,
+    )
+
+    assert ": 1.2.3.0, 1.2.3.1, " in refused.detail
+    assert len(refused.detail) < 600
