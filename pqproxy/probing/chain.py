@@ -13,6 +13,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from pqproxy.crypto.certificate_size import is_too_large
+from pqproxy.crypto.composite_keys import COMPOSITES
 from pqproxy.crypto.keys import UNSUPPORTED, key_algorithm
 from pqproxy.crypto.spki import certificate_key
 from pqproxy.identity.errors import Refused
@@ -41,8 +42,7 @@ _SIGNATURES = {
     "2.16.840.1.101.3.4.3.17": "mldsa44",
     "2.16.840.1.101.3.4.3.18": "mldsa65",
     "2.16.840.1.101.3.4.3.19": "mldsa87",
-    "1.3.6.1.5.5.7.6.45": "mldsa65-ecdsa-p256",
-    "1.3.6.1.5.5.7.6.49": "mldsa87-ecdsa-p384",
+    **{each.oid.dotted_string: each.key_algorithm for each in COMPOSITES},
 }
 
 
@@ -114,8 +114,10 @@ def _describe(der: bytes, now: datetime) -> Described | None:
 def _key(certificate: x509.Certificate) -> str:
     try:
         key = certificate_key(certificate)
-    except (UnsupportedAlgorithm, ValueError):
+    except UnsupportedAlgorithm:
         return _signature(certificate.public_key_algorithm_oid.dotted_string)
+    except ValueError:  # it says of which kind it is, and is not
+        return "unreadable"
     if isinstance(key, rsa.RSAPublicKey):
         return f"rsa-{key.key_size}"
     found = key_algorithm(key)

@@ -1,6 +1,9 @@
 import pytest
+from cryptography.hazmat import asn1
 
+from pqproxy.crypto.spki import SubjectPublicKeyInfo
 from pqproxy.identity.errors import IdentityError
+from pqproxy.identity.profile import COMPOSITE_KEYS
 from pqproxy.identity.trust import Trust
 from pqproxy.probing.chain import describe, verify_with
 from tests.support import pki
@@ -16,6 +19,7 @@ from tests.support import pki
         ("ed25519", "ed25519", "ed25519", False),
         ("mldsa65", "mldsa65", "mldsa65", True),
         ("mldsa87", "mldsa87", "mldsa87", True),
+        *((kind, kind, kind, True) for kind in sorted(COMPOSITE_KEYS)),
     ],
 )
 def test_a_certificate_is_described(algorithm, key, signature, is_post_quantum):
@@ -35,6 +39,21 @@ def test_an_mldsa_key_under_a_classical_signature_is_not_post_quantum():
     (found,) = describe(leaf.chain_der, pki.NOW)
 
     assert (found.key, found.signature) == ("mldsa65", "ecdsa-sha256")
+    assert not found.is_post_quantum
+
+
+def test_a_key_that_is_not_of_the_kind_that_it_says_is_not_post_quantum():
+    kind = "mldsa65-ecdsa-p256"
+
+    def cut(tbs):
+        info = tbs.public_key.parse(SubjectPublicKeyInfo)
+        info.public_key = asn1.BitString(info.public_key.as_bytes()[:-1], 0)
+        tbs.public_key = asn1.decode_der(asn1.TLV, asn1.encode_der(info))
+
+    leaf = pki.root(kind).issue(dns=("llm.test",), edit=cut)
+    (found,) = describe(leaf.chain_der, pki.NOW)
+
+    assert (found.key, found.signature) == ("unreadable", kind)
     assert not found.is_post_quantum
 
 
