@@ -16,8 +16,9 @@ class _Refused(argparse.Action):
     """Whoever tries it is told how, and an error about the unknown would repeat the passphrase."""
 
     def __call__(self, *_: object, **__: object) -> None:
-        message = "--passphrase: every user of this machine could read it on the command line"
-        raise CommandError(message, f"use --passphrase-file FILE, or {PASSPHRASE_VARIABLE}")
+        (option,) = self.option_strings
+        message = f"{option}: every user of this machine could read it on the command line"
+        raise CommandError(message, self.const)
 
 
 def add_passphrase_option(parser: argparse.ArgumentParser, key: str) -> None:
@@ -29,7 +30,12 @@ def add_passphrase_option(parser: argparse.ArgumentParser, key: str) -> None:
         help=f"holds the passphrase of {key} in one line (default: what "
         f"{PASSPHRASE_VARIABLE} in the environment says)",
     )
-    parser.add_argument("--passphrase", nargs="?", action=_Refused, help=argparse.SUPPRESS)
+    refuse_argument(parser, "--passphrase", f"use --passphrase-file FILE, or {PASSPHRASE_VARIABLE}")
+
+
+def refuse_argument(parser: argparse.ArgumentParser, option: str, hint: str) -> None:
+    """Refuse a passphrase that is given as the argument of an option; the hint says what to do."""
+    parser.add_argument(option, nargs="?", action=_Refused, const=hint, help=argparse.SUPPRESS)
 
 
 def read_passphrase(file: Path | None, environ: Mapping[str, str]) -> bytes | None:

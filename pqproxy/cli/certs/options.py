@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pqproxy.cli.errors import CommandError
-from pqproxy.cli.passphrase import read_passphrase
+from pqproxy.cli.passphrase import read_passphrase, refuse_argument
 from pqproxy.identity.certificates import ALGORITHMS, LeafNames
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.listing import list_file
@@ -63,6 +63,7 @@ def add_key_passphrase(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="holds the passphrase of the certificate's own key in one line",
     )
+    refuse_argument(parser, "--key-passphrase", "use --key-passphrase-file FILE")
 
 
 def given_passphrase(arguments: argparse.Namespace) -> bytes | None:

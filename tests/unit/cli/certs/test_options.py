@@ -4,7 +4,7 @@ from datetime import UTC, timedelta
 
 import pytest
 
-from pqproxy.cli.certs.options import add_verb, current_time, print_rows
+from pqproxy.cli.certs.options import add_key_passphrase, add_verb, current_time, print_rows
 from pqproxy.cli.errors import CommandError
 from pqproxy.identity.errors import IdentityError
 
@@ -31,6 +31,19 @@ def test_a_directory_of_somebody_elses_is_named():
 
     with pytest.raises(CommandError, match="certs/leaf: Permission denied"):
         arguments.run(arguments)
+
+
+@pytest.mark.parametrize("given", [["--key-passphrase", "hunter2"], ["--key-passphrase=hunter2"]])
+def test_a_passphrase_of_a_leaf_on_the_command_line_is_refused_and_not_repeated(given):
+    parser = argparse.ArgumentParser()
+    add_key_passphrase(parser)
+
+    with pytest.raises(CommandError, match=r"^--key-passphrase: every user") as refused:
+        parser.parse_args(given)
+
+    assert "hunter2" not in f"{refused.value}{refused.value.hint}"
+    assert refused.value.hint == "use --key-passphrase-file FILE"
+    assert "--key-passphrase " not in parser.format_help()
 
 
 def test_rows_are_aligned_and_blocks_are_apart(capsys):
