@@ -11,9 +11,10 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pqproxy.config.files import SIZE_LIMIT
+from pqproxy.config.files import REVOCATION_SIZE_LIMIT
 
 _MOST_LINKS = 40  # as the kernel follows
+_PIECE = 1024 * 1024  # bytes
 
 
 def fingerprint(files: Iterable[str]) -> bytes:
@@ -56,9 +57,13 @@ def _digest(path: Path) -> bytes:
 
 def _digest_of_file(path: Path) -> bytes:
     # What is longer is refused when it is read; a pipe that stands there by now is not waited for.
+    whole, left = hashlib.sha256(), REVOCATION_SIZE_LIMIT + 1
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     with open(descriptor, "rb") as stream:
-        return hashlib.sha256(stream.read(SIZE_LIMIT + 1)).digest()
+        while left and (piece := stream.read(min(left, _PIECE))):
+            whole.update(piece)
+            left -= len(piece)
+    return whole.digest()
 
 
 def _crossings(path: Path) -> Iterator[Path]:

@@ -2,6 +2,7 @@ import os
 
 import pytest
 
+from pqproxy.config.files import REVOCATION_SIZE_LIMIT
 from pqproxy.supervisor.fingerprint import fingerprint, read_once, watched_directories
 
 
@@ -26,6 +27,20 @@ def test_a_changed_content_is_another_fingerprint_and_a_touched_file_is_not(tmp_
     assert fingerprint([str(file)]) == before
     file.write_text("other")
     assert fingerprint([str(file)]) != before
+
+
+def test_the_end_of_the_longest_file_that_is_read_counts(tmp_path):
+    """Revocation lists may be long, and several may stand in one file: the last may be new."""
+    long = tmp_path / "mesh.crl"
+    with long.open("wb") as stream:
+        stream.truncate(REVOCATION_SIZE_LIMIT)
+    before = fingerprint([str(long)])
+
+    with long.open("r+b") as stream:
+        stream.seek(-1, os.SEEK_END)
+        stream.write(b"!")
+
+    assert fingerprint([str(long)]) != before
 
 
 def test_contents_that_change_places_are_another_fingerprint(tmp_path):
