@@ -85,7 +85,7 @@ def files_in(path: Path, suffixes: frozenset[str]) -> list[Path]:
     if not is_directory(path):
         return [path]
     try:
-        found = sorted(item for item in path.iterdir() if item.suffix in suffixes)
+        found = sorted(item for item in path.iterdir() if item.suffix.lower() in suffixes)
     except OSError as error:
         raise UnreadableFile(f"{path} cannot be read: {error.strerror}") from None
     if not found:

@@ -130,12 +130,12 @@ def test_a_passphrase_is_a_line_without_its_break(tmp_path, content):
 
 def test_revocation_files_may_be_a_directory(tmp_path):
     """Beside the lists may stand the certificates of who signed them."""
-    for name in ("b.crl", "a.pem", "README", "c.der", "d.crt"):
+    for name in ("b.crl", "a.pem", "README", "c.der", "d.crt", "e.CRL"):
         (tmp_path / name).write_bytes(name.encode())
 
     found = read_revocation_files(tmp_path)
 
-    assert [file.content for file in found] == [b"a.pem", b"b.crl", b"c.der", b"d.crt"]
+    assert [file.content for file in found] == [b"a.pem", b"b.crl", b"c.der", b"d.crt", b"e.CRL"]
     assert found[1].source == str(tmp_path / "b.crl")
 
 
