@@ -47,7 +47,7 @@ from pqproxy.identity.names import (
 )
 from pqproxy.identity.path_library import validate_path_by_library
 from pqproxy.identity.path_rules import LEADS_NOWHERE, RuleBroken
-from pqproxy.identity.path_validation import validate_path
+from pqproxy.identity.path_validation import Anchors, validate_path
 from pqproxy.identity.peer import PeerIdentity, Purpose
 from pqproxy.identity.pem import is_self_issued
 from pqproxy.identity.revocation import Revocations, identify
@@ -65,8 +65,9 @@ class Trust:
     roots: tuple[Root, ...]
     digest: bytes  # of all that it was made from: another one may judge otherwise
     revocations: Revocations
-    _anchors: tuple[x509.Certificate, ...]  # the roots that count
-    _store: Store  # the same, for the library
+    _fit: tuple[x509.Certificate, ...]  # the roots that count
+    _anchors: Anchors  # the same, for paths with composite keys
+    _store: Store  # and for the library
     _kinds: frozenset[str] | None = None  # of the keys that a path may hold; None: any that is fit
 
     @classmethod
@@ -75,8 +76,8 @@ class Trust:
         roots = read_roots(files)
         revocations = Revocations.load(files, roots)
         digest = _digest(files, revocations)
-        anchors = tuple(root.certificate for root in roots)
-        return cls(files.name, roots, digest, revocations, anchors, Store(list(anchors)))
+        fit = tuple(root.certificate for root in roots)
+        return cls(files.name, roots, digest, revocations, fit, Anchors(fit), Store(list(fit)))
 
     def only(self, keys: frozenset[str]) -> "Trust":
         """Return a set that takes paths with these kinds of keys alone, the root's included.
@@ -85,12 +86,12 @@ class Trust:
         The other roots verify nothing any more, and still keep their trust domains to themselves.
         Raises IdentityError when no root is left.
         """
-        fit = tuple(root for root in self._anchors if key_algorithm(certificate_key(root)) in keys)
+        fit = tuple(root for root in self._fit if key_algorithm(certificate_key(root)) in keys)
         if not fit:
             kinds = " or ".join(sorted(keys))
             raise IdentityError(f"trust {self.name}: holds no root with a key of type {kinds}")
         kept = keys if self._kinds is None else keys & self._kinds
-        return replace(self, _anchors=fit, _store=Store(list(fit)), _kinds=kept)
+        return replace(self, _fit=fit, _anchors=Anchors(fit), _store=Store(list(fit)), _kinds=kept)
 
     def verify(self, chain: Sequence[bytes], purpose: Purpose, now: datetime) -> PeerIdentity:
         """Verify a chain (DER, leaf first, then issuers in any order) and say who the peer is.

@@ -15,7 +15,7 @@ from pqproxy.crypto.spki import certificate_key, encode_public_key
 from pqproxy.identity.errors import Refused
 from pqproxy.identity.path_library import validate_path_by_library
 from pqproxy.identity.path_rules import RuleBroken
-from pqproxy.identity.path_validation import validate_path
+from pqproxy.identity.path_validation import Anchors, validate_path
 from pqproxy.identity.peer import Purpose
 from pqproxy.identity.trust import Trust
 from tests.support import pki
@@ -162,7 +162,7 @@ def test_what_our_rules_accept_of_it_the_library_accepts(position, patches):
     if certificates[position] is None:
         return
     with suppress(RuleBroken):
-        path = validate_path(certificates, [root], Purpose.CLIENT, pki.NOW)
+        path = validate_path(certificates, Anchors([root]), Purpose.CLIENT, pki.NOW)
 
         store = Store([root])
         assert path == validate_path_by_library(certificates, store, Purpose.CLIENT, pki.NOW)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pqproxy.identity.names import MALFORMED
 from pqproxy.identity.path_library import validate_path_by_library
 from pqproxy.identity.path_rules import RuleBroken
-from pqproxy.identity.path_validation import validate_path
+from pqproxy.identity.path_validation import Anchors, validate_path
 from pqproxy.identity.peer import Purpose
 from tests.support import pki
 from tests.support.chains import GOOD_CHAINS, MALFORMED_CHAINS, chain
@@ -41,7 +41,7 @@ def by_library(certificates):
 
 def by_rules(certificates):
     try:
-        return validate_path(certificates[:-1], certificates[-1:], Purpose.CLIENT, pki.NOW)
+        return validate_path(certificates[:-1], Anchors(certificates[-1:]), Purpose.CLIENT, pki.NOW)
     except RuleBroken:
         return None
 

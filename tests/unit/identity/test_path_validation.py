@@ -20,7 +20,7 @@ from pqproxy.identity.path_rules import (
     SIGNATURE,
     RuleBroken,
 )
-from pqproxy.identity.path_validation import MAX_SIGNATURE_CHECKS, validate_path
+from pqproxy.identity.path_validation import MAX_SIGNATURE_CHECKS, Anchors, validate_path
 from pqproxy.identity.peer import Purpose
 from tests.support import pki
 from tests.support.chains import COMPOSITE, GOOD_CHAINS, ID, MALFORMED_CHAINS, chain
@@ -32,7 +32,7 @@ ROOT = pki.root(COMPOSITE)
 
 def validate(*certificates, purpose=Purpose.CLIENT, now=pki.NOW):
     """The last one is the root."""
-    return validate_path(certificates[:-1], certificates[-1:], purpose, now)
+    return validate_path(certificates[:-1], Anchors(certificates[-1:]), purpose, now)
 
 
 def broken(*certificates, **circumstances):
@@ -267,17 +267,31 @@ def test_a_root_among_others_of_its_name_is_found_by_its_key():
     chain_of_lower = GOOD[:-1]
 
     for roots in itertools.permutations([*anew, ROOT.certificate]):
-        assert validate_path(chain_of_lower, roots, Purpose.CLIENT, pki.NOW) == list(GOOD)
+        assert validate_path(chain_of_lower, Anchors(roots), Purpose.CLIENT, pki.NOW) == list(GOOD)
     with pytest.raises(RuleBroken) as refusal:
-        validate_path(chain_of_lower, anew, Purpose.CLIENT, pki.NOW)
+        validate_path(chain_of_lower, Anchors(anew), Purpose.CLIENT, pki.NOW)
     assert refusal.value.rule is KEY_IDENTIFIER
+
+
+def test_many_roots_cost_a_chain_nothing(monkeypatch):
+    """Their names are written once: a stranger's chain of four asks for a root four times."""
+    others = [pki.root("ecdsa-p256", name=f"other {n}").certificate for n in range(50)]
+    anchors, written = Anchors([*others, ROOT.certificate]), []
+    names = vars(x509.Name)["public_bytes"]
+    monkeypatch.setattr(
+        x509.Name, "public_bytes", lambda *args: written.append(None) or names(*args)
+    )
+
+    validate_path(GOOD[:-1], anchors, Purpose.CLIENT, pki.NOW)
+
+    assert 0 < len(written) <= 3 * len(GOOD)
 
 
 def test_a_root_that_was_renewed_with_its_key_serves_when_the_old_one_has_expired():
     old = pki.root(COMPOSITE, not_after=pki.PAST).certificate
 
     for roots in itertools.permutations([old, ROOT.certificate]):
-        path = validate_path(GOOD[:-1], roots, Purpose.CLIENT, pki.NOW)
+        path = validate_path(GOOD[:-1], Anchors(roots), Purpose.CLIENT, pki.NOW)
         assert path[-1] == ROOT.certificate
 
 
@@ -288,7 +302,7 @@ def test_a_path_goes_on_where_the_root_of_a_name_has_expired_but_was_cross_signe
     leaf = ROOT.issue(uris=(ID,)).certificate
     roots = (old, newer.certificate)
 
-    path = validate_path((leaf, crossed), roots, Purpose.CLIENT, pki.NOW)
+    path = validate_path((leaf, crossed), Anchors(roots), Purpose.CLIENT, pki.NOW)
 
     assert path == [leaf, crossed, newer.certificate]
 
@@ -340,7 +354,7 @@ def test_no_chain_costs_more_than_the_limit(checked):
     """A trust set in which many roots look the same makes every chain a riddle."""
     roots = [each.certificate for each in lookalikes(8)]
     with pytest.raises(RuleBroken) as refusal:
-        validate_path(GOOD[:-1], roots, Purpose.CLIENT, pki.NOW)
+        validate_path(GOOD[:-1], Anchors(roots), Purpose.CLIENT, pki.NOW)
 
     assert refusal.value.rule is SIGNATURE
     assert len(checked) == MAX_SIGNATURE_CHECKS
