@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pqproxy.config.values import TrustFiles
-from pqproxy.identity.errors import IdentityError
+from pqproxy.identity.errors import CannotWrite, IdentityError
 from pqproxy.identity.files import locked, make_directory, read, replace
 from pqproxy.identity.pem import encode
 from pqproxy.identity.roots import read_roots
@@ -40,7 +40,7 @@ def change_bundle(path: Path, add: Iterable[Path], retire: Iterable[str]) -> Bun
         with locked(path.parent):
             return _change(path, list(add), list(retire))
     except OSError as error:
-        raise IdentityError(f"cannot write {path}: {error.strerror}") from None
+        raise CannotWrite(f"cannot write {path}: {error.strerror}") from None
 
 
 def fingerprint(certificate: x509.Certificate) -> str:

@@ -33,3 +33,7 @@ class IdentityError(Exception):
     def __init__(self, message: str, fix: str = "") -> None:
         super().__init__(message)
         self.fix = fix
+
+
+class CannotWrite(IdentityError):
+    """A file cannot be written here and now: what was asked for may be right all the same."""

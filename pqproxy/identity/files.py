@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pqproxy.identity.errors import IdentityError
+from pqproxy.identity.errors import CannotWrite, IdentityError
 
 KEY_MODE = 0o600
 CERTIFICATE_MODE = 0o644
@@ -41,7 +41,7 @@ def write_new(path: Path, content: bytes, mode: int) -> None:
     except FileExistsError:
         raise already_exists(path) from None
     except OSError as error:
-        raise IdentityError(f"cannot write {path}: {error.strerror}") from None
+        raise CannotWrite(f"cannot write {path}: {error.strerror}") from None
 
 
 def replace(path: Path, content: bytes, mode: int = CERTIFICATE_MODE) -> None:
@@ -53,7 +53,7 @@ def replace(path: Path, content: bytes, mode: int = CERTIFICATE_MODE) -> None:
         with _temporary(path, content, mode) as temporary:
             temporary.replace(path)
     except OSError as error:
-        raise IdentityError(f"cannot write {path}: {error.strerror}") from None
+        raise CannotWrite(f"cannot write {path}: {error.strerror}") from None
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from pqproxy.identity.errors import IdentityError
+from pqproxy.identity.errors import CannotWrite, IdentityError
 from pqproxy.identity.files import CERTIFICATE_MODE, KEY_MODE, locked, read, write_new
 
 CURRENT = "..data"
@@ -43,7 +43,7 @@ def replace_together(directory: Path, files: Mapping[str, bytes], now: datetime)
             _link(directory, files)
             _forget(directory)
     except OSError as error:
-        raise IdentityError(f"cannot replace files in {directory}: {error.strerror}") from None
+        raise CannotWrite(f"cannot replace files in {directory}: {error.strerror}") from None
 
 
 def earlier_generations(directory: Path) -> Iterator[Path]:

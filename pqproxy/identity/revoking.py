@@ -19,7 +19,7 @@ from pqproxy.crypto.errors import CryptoError
 from pqproxy.crypto.x509_signing import authority_key_identifier, sign_revocation_list
 from pqproxy.identity.authority import Authority, roots
 from pqproxy.identity.certificates import Validity
-from pqproxy.identity.errors import IdentityError
+from pqproxy.identity.errors import CannotWrite, IdentityError
 from pqproxy.identity.files import locked, read, replace
 from pqproxy.identity.names import MALFORMED
 from pqproxy.identity.pem import read_certificates
@@ -79,7 +79,7 @@ def revoke(
             made = _build(authority, entries.values(), number, validity)
             replace(path, made.public_bytes(Encoding.PEM))
     except OSError as error:
-        raise IdentityError(f"cannot write {path}: {error.strerror}") from None
+        raise CannotWrite(f"cannot write {path}: {error.strerror}") from None
     return RevocationList(path, number, added, len(entries), validity.not_after)
 
 

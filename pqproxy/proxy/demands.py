@@ -39,9 +39,9 @@ _ISSUE = {
     PeerAuthentication.ANY: "of such a kind",
 }
 _TAKES_NONE_OF_OURS = (
-    "give this listener one more identity, of a kind that the client verifies (pqproxy certs issue"
-    " --algorithm: mldsa65-ecdsa-p256 for a sidecar that demands hybrid, ecdsa-p256 for standard"
-    " clients), or put `pqproxy connect` beside the client; if it is a sidecar, compare code_points"
+    "give this listener one more identity, of a kind that the client verifies (certs issue"
+    " --algorithm mldsa65-ecdsa-p256 where a sidecar demands hybrid, ecdsa-p256 for all others), or"
+    " put `pqproxy connect` beside it; between sidecars, compare code_points"
 )
 
 

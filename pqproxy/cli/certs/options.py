@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pqproxy.cli.errors import CommandError
+from pqproxy.cli.errors import FAILURE, USAGE, CommandError
 from pqproxy.cli.passphrase import read_passphrase, refuse_argument
 from pqproxy.identity.certificates import ALGORITHMS, LeafNames
-from pqproxy.identity.errors import IdentityError
+from pqproxy.identity.errors import CannotWrite, IdentityError
 from pqproxy.identity.listing import list_file
 
 DEFAULT_DIRECTORY = Path("certs")
@@ -106,6 +106,12 @@ def current_time() -> datetime:
     return datetime.fromtimestamp(time.time(), UTC)
 
 
+def command_error(error: IdentityError) -> CommandError:
+    """What a command reports of what is wrong with files and names, or of a disk that is full."""
+    exit_code = FAILURE if isinstance(error, CannotWrite) else USAGE
+    return CommandError(str(error), error.fix or None, exit_code)
+
+
 def _reporting(
     command: Callable[[argparse.Namespace], int],
 ) -> Callable[[argparse.Namespace], int]:
@@ -115,7 +121,7 @@ def _reporting(
         try:
             return command(arguments)
         except IdentityError as error:
-            raise CommandError(str(error), error.fix or None) from None
+            raise command_error(error) from None
         except PermissionError as error:
             hint = "run it as whoever owns the directory"
             raise CommandError(f"{error.filename}: {error.strerror}", hint) from None

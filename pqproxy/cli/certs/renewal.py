@@ -8,12 +8,13 @@ from pqproxy.cli.certs.options import (
     add_days,
     add_key_passphrase,
     add_verb,
+    command_error,
     current_time,
     given_key_passphrase,
     given_passphrase,
     print_rows,
 )
-from pqproxy.cli.errors import CommandError, print_error
+from pqproxy.cli.errors import print_error
 from pqproxy.cli.passphrase import add_passphrase_option
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.leaves import find_leaves, leaf_names
@@ -70,7 +71,7 @@ def renew(arguments: argparse.Namespace) -> int:
         try:
             _renew(arguments, name, options)
         except IdentityError as error:  # the others are renewed nevertheless
-            failed.append(CommandError(str(error), error.fix or None))
+            failed.append(command_error(error))
     for one in failed[:-1]:
         print_error(one.message, one.hint)
     if failed:

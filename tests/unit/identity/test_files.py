@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from pqproxy.identity.errors import IdentityError
+from pqproxy.identity.errors import CannotWrite, IdentityError
 from pqproxy.identity.files import (
     KEY_MODE,
     locked,
@@ -73,7 +73,7 @@ def test_nothing_is_overwritten_not_even_through_a_link(tmp_path, target):
 
 
 def test_a_directory_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(IdentityError, match=r"cannot write .*ca\.key: No such file"):
+    with pytest.raises(CannotWrite, match=r"cannot write .*ca\.key: No such file"):
         write_new(tmp_path / "missing" / "ca.key", b"", KEY_MODE)
 
 
@@ -96,7 +96,7 @@ def test_a_pair_is_not_written_when_one_name_is_taken(tmp_path, taken):
 
 def test_a_key_whose_certificate_cannot_be_written_does_not_stay(tmp_path):
     """A lone key would block the next try and belong to nothing."""
-    with pytest.raises(IdentityError, match="cannot write"):
+    with pytest.raises(CannotWrite, match="cannot write"):
         write_pair((tmp_path / "a.key", b"key"), (tmp_path / "no" / "a.crt", b"certificate"))
 
     assert os.listdir(tmp_path) == []
@@ -122,7 +122,7 @@ def test_what_cannot_be_replaced_is_named_and_leaves_nothing_behind(tmp_path):
     path = tmp_path / "file"
     path.mkdir()
 
-    with pytest.raises(IdentityError, match=f"cannot write {path}"):
+    with pytest.raises(CannotWrite, match=f"cannot write {path}"):
         replace(path, b"new")
 
     assert list(tmp_path.iterdir()) == [path]

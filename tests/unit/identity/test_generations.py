@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from pqproxy.identity.errors import IdentityError
+from pqproxy.identity.errors import CannotWrite, IdentityError
 from pqproxy.identity.generations import CURRENT, earlier_generations, replace_together
 from tests.support import pki
 
@@ -125,7 +125,7 @@ def test_a_link_to_elsewhere_is_not_ours_to_replace(pair, tmp_path):
 
 
 def test_a_directory_that_is_not_there_is_an_error_that_names_it(tmp_path):
-    with pytest.raises(IdentityError, match="cannot replace files in"):
+    with pytest.raises(CannotWrite, match="cannot replace files in"):
         replace_together(tmp_path / "missing", {"a.crt": b"1"}, pki.NOW)
 
 

@@ -98,7 +98,7 @@ def test_a_client_that_verifies_none_of_our_identities_needs_another_one(demands
 
     assert reason is ReasonCode.WEAK_AUTHENTICATION
     assert "one more identity" in fix
-    assert "mldsa65-ecdsa-p256 for a sidecar that demands hybrid" in fix
+    assert "mldsa65-ecdsa-p256 where a sidecar demands hybrid" in fix
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,15 @@ from datetime import UTC, timedelta
 
 import pytest
 
-from pqproxy.cli.certs.options import add_key_passphrase, add_verb, current_time, print_rows
+from pqproxy.cli.certs.options import (
+    add_key_passphrase,
+    add_verb,
+    command_error,
+    current_time,
+    print_rows,
+)
 from pqproxy.cli.errors import CommandError
-from pqproxy.identity.errors import IdentityError
+from pqproxy.identity.errors import CannotWrite, IdentityError
 
 
 def test_what_is_wrong_with_a_file_becomes_what_a_command_reports():
@@ -20,6 +26,15 @@ def test_what_is_wrong_with_a_file_becomes_what_a_command_reports():
         arguments.run(arguments)
 
     assert (error.value.message, error.value.hint) == ("a.crt is missing", "make one")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(CannotWrite("cannot write ca.crl: No space left on device"), 1), (IdentityError("x"), 2)],
+)
+def test_a_disk_that_is_full_is_no_mistake_of_usage(error, code):
+    """A script may try the first again as it is."""
+    assert command_error(error).exit_code == code
 
 
 def test_a_directory_of_somebody_elses_is_named():
