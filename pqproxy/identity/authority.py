@@ -24,6 +24,7 @@ from pqproxy.identity.files import already_exists, make_directory, read, write_p
 from pqproxy.identity.leaves import LeafFiles, leaf_files, read_key
 from pqproxy.identity.names import SpiffeId, issuer_of
 from pqproxy.identity.pem import encode, read_certificates
+from pqproxy.identity.proofs import certificate_fault
 from pqproxy.identity.roots import declared_domain
 
 ROOT_DAYS = 3650
@@ -131,10 +132,20 @@ def open_authorities(
 def open_issuer(
     directory: Path, certificate: x509.Certificate, where: Path, passphrase: bytes | None = None
 ) -> Authority:
-    """Load the authority that signed a certificate. Raises IdentityError when it is not here."""
+    """Load the authority that signed a certificate. Raises IdentityError when it is not here.
+
+    What only names it as its issuer may be anybody's: it is neither renewed nor revoked.
+    """
     for path in roots(directory):
-        if read_certificates(read(path), str(path))[0].subject == certificate.issuer:
-            return open_authority(directory, path.parent.name, passphrase)
+        root = read_certificates(read(path), str(path))[0]
+        if root.subject != certificate.issuer:
+            continue
+        if fault := certificate_fault(certificate, root):
+            raise IdentityError(
+                f"{where} says that {path} signed it, and that is not so: {fault}",
+                "put back the certificate that was issued",
+            )
+        return open_authority(directory, path.parent.name, passphrase)
     raise IdentityError(
         f"{where} was not signed by an authority of {directory}, but by {issuer_of(certificate)}",
         "say where that is: --dir DIR",

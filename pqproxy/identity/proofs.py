@@ -1,15 +1,16 @@
-"""Whether requests and revocation lists are signed by the key that they should be signed by.
+"""Whether requests, lists and certificates are signed by the key that they should be signed by.
 
 `cryptography` checks those of every kind but composite ones, whose halves are both checked here.
 """
 
-from cryptography import x509
+from cryptography import exceptions, x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPublicKeyTypes
 
 from pqproxy.crypto.algorithms import PublicKey
 from pqproxy.crypto.composite import CompositeSignature, verify_by_openssl
 from pqproxy.crypto.composite_keys import CompositePublicKey
 from pqproxy.crypto.errors import InvalidSignature
+from pqproxy.crypto.spki import certificate_key
 from pqproxy.identity.names import MALFORMED
 
 
@@ -37,9 +38,21 @@ def revocation_list_fault(
     return None if valid else "the signature does not verify"
 
 
+def certificate_fault(certificate: x509.Certificate, issuer: x509.Certificate) -> str | None:
+    """Return why a certificate is not signed with the key of another, or None."""
+    key = certificate_key(issuer)
+    if isinstance(key, CompositePublicKey):
+        return _composite_fault(key, certificate, certificate.tbs_certificate_bytes)
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (exceptions.InvalidSignature, *MALFORMED):
+        return "the signature does not verify"
+    return None
+
+
 def _composite_fault(
     key: CompositePublicKey,
-    signed: x509.CertificateSigningRequest | x509.CertificateRevocationList,
+    signed: x509.CertificateSigningRequest | x509.CertificateRevocationList | x509.Certificate,
     to_be_signed: bytes,
 ) -> str | None:
     """The message says of each half whether it verifies."""

@@ -17,7 +17,7 @@ from pqproxy.identity.authority import (
     open_authority,
     open_issuer,
 )
-from pqproxy.identity.certificates import ALGORITHMS, LeafNames
+from pqproxy.identity.certificates import ALGORITHMS, Issuer, LeafNames, Validity, build_leaf
 from pqproxy.identity.leaves import leaf_files
 from tests.support import pki
 
@@ -177,6 +177,19 @@ def test_a_stranger_has_no_issuer_here(tmp_path):
 
     with pytest.raises(IdentityError, match=r"leaf\.crt was not signed .* but by CN=root"):
         open_issuer(tmp_path, stranger, tmp_path / "leaf.crt")
+
+
+@pytest.mark.parametrize("algorithm", ["mldsa65-ecdsa-p256", "ecdsa-p256", "mldsa65"])
+def test_a_certificate_that_only_names_an_authority_as_its_issuer_is_not_its(tmp_path, algorithm):
+    """To renew one would be to certify whatever names somebody put there."""
+    authority = create_authority(tmp_path, algorithm, now=pki.NOW)
+    impostor = Issuer(authority.certificate, pki.key(algorithm, "impostor"))
+    names = LeafNames.parse(("spiffe://corp/admin",))
+    validity = Validity.starting(pki.NOW, 30)
+    forged = build_leaf(pki.key(algorithm).public_key(), "llm", names, validity, impostor)
+
+    with pytest.raises(IdentityError, match="does not verify"):
+        open_issuer(tmp_path, forged, tmp_path / "leaf.crt")
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../llm", "a/b", "-a", "a b", "a\n", "a" * 65])
