@@ -11,7 +11,7 @@ domain, so an ID from such a root is permitted only by a pattern that spells its
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pqproxy.config.patterns import ANY_TRUSTED, parse_pattern
@@ -140,14 +140,30 @@ class PatternIndex:
                 self._by_key.setdefault(key, []).append((text, pattern))
 
     def find(self, peer: PeerIdentity) -> str | None:
-        """One of the patterns that match, as it was written, or None."""
+        """One of the patterns that match, as it was written, or None.
+
+        Whatever else a name of the peer's may stand for counts too: nobody gets past such a list
+        by how an authority spelt it.
+        """
         if not self._by_key:
             return None
-        for key in _keys_of(peer):
+        meant = replace(
+            peer,
+            dns_names=(*peer.dns_names, *(name.removesuffix(".") for name in peer.dns_names)),
+            ip_addresses=(*peer.ip_addresses, *map(_unmapped, peer.ip_addresses)),
+        )
+        for key in _keys_of(meant):
             for text, pattern in self._by_key.get(key, ()):
-                if pattern.permits(peer):
+                if pattern.permits(meant):
                     return text
         return None
+
+
+def _unmapped(address: str) -> str:
+    """The IPv4 address that an IPv6 one stands for (RFC 4291 §2.5.5.2), or the same."""
+    parsed = ipaddress.ip_address(address)
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return str(mapped or parsed)
 
 
 def _keys_of(peer: PeerIdentity) -> Iterator[str]:

@@ -96,6 +96,26 @@ def test_one_denied_name_of_several_is_enough():
     )
 
 
+@pytest.mark.parametrize("root", [ROOT, pki.root("mldsa65-ecdsa-p256")])
+@pytest.mark.parametrize(
+    ("names", "denied"),
+    [
+        ({"dns": ("A.Old.test.",)}, "a.old.test"),
+        ({"dns": ("a.old.test.",)}, "*.old.test"),
+        ({"ips": ("::ffff:10.0.0.7",)}, "10.0.0.7"),
+        ({"ips": ("::ffff:10.0.0.7",)}, "::ffff:10.0.0.7"),
+        ({"ips": ("fd00::7",)}, "fd00:0:0::7"),
+    ],
+)
+def test_a_denied_name_may_be_spelt_in_another_way(root, names, denied):
+    leaf = root.issue(**names)
+
+    assert refusal(trust(deny=[denied], root=root), leaf).detail.endswith(f"by {denied} in deny")
+    assert trust(deny=["b.test", "10.0.0.8"], root=root).verify(
+        leaf.chain_der, Purpose.CLIENT, pki.NOW
+    )
+
+
 @pytest.mark.parametrize("authority", [LEAF, MIDDLE])
 def test_a_serial_number_may_be_denied_without_a_list(authority):
     serial = authority.certificate.serial_number
