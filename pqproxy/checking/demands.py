@@ -1,12 +1,15 @@
-"""Of section `certificates`: what peers that demand more of signatures will make of ours."""
+"""Of section `certificates`: whether they fit what listeners demand, and what peers that demand
+more of signatures will make of ours."""
 
 from collections.abc import Iterator
 
-from pqproxy.checking.findings import Finding, good, warning
+from pqproxy.checking.findings import Finding, failure, good, warning
 from pqproxy.checking.subject import Subject
 from pqproxy.config.values import Egress, Ingress, PeerAuthentication
+from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.own import Identity
-from pqproxy.identity.profile import PEER_ALGORITHMS, satisfies
+from pqproxy.identity.profile import PEER_ALGORITHMS, check_own, narrowed, satisfies
+from pqproxy.identity.trust import Trust
 
 _NAME = "authentication"
 _TOLD = {
@@ -26,7 +29,25 @@ def check_demands(subject: Subject) -> Iterator[Finding]:
             yield good(_NAME, f"identity {identity.name}: {_TOLD[strongest]}")
     listeners: tuple[Ingress | Egress, ...] = (*subject.settings.ingress, *subject.settings.egress)
     for listener in listeners:
-        yield from _asymmetric(listener, subject.usable_identities(listener.identities))
+        own = subject.usable_identities(listener.identities)
+        yield from _unfit(listener, own, subject.trust.get(listener.trust or ""))
+        yield from _asymmetric(listener, own)
+
+
+def _unfit(
+    listener: Ingress | Egress, own: list[Identity], trust: Trust | IdentityError | None
+) -> Iterator[Finding]:
+    """A start refuses these, with their lines."""
+    for identity in own:
+        try:
+            check_own(identity, listener.profile)
+        except IdentityError as error:
+            yield failure(_NAME, f"{listener.name}: {error}", error.fix)
+    if isinstance(trust, Trust):
+        try:
+            narrowed(trust, listener.profile, listener.authentication)
+        except IdentityError as error:
+            yield failure(_NAME, f"{listener.name}: {error}", error.fix)
 
 
 def _asymmetric(listener: Ingress | Egress, own: list[Identity]) -> Iterator[Finding]:

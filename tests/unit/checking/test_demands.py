@@ -9,6 +9,7 @@ from tests.support import pki
 from tests.unit.checking.subjects import SERVER
 
 COMPOSITE = "mldsa65-ecdsa-p256"
+FAILURE = Level.FAILURE
 
 
 def found(subject):
@@ -41,6 +42,27 @@ def test_a_composite_key_below_another_kind_of_authority_satisfies_nobody(place)
     (one,) = found(place.subject())
 
     assert "for standard peers" in one.message
+
+
+@pytest.mark.parametrize("role", ["ingress", "egress"])
+@pytest.mark.parametrize("demand", ["hybrid", "post-quantum"])
+def test_a_demand_that_no_peer_can_satisfy_fails_here_as_at_the_start(place, role, demand):
+    """Who runs the check before the start wants to know then."""
+    refused = [
+        one for one in found(place.subject(role, authentication=demand)) if one.level is FAILURE
+    ]
+
+    (one,) = refused
+    assert one.message.startswith("llm: trust mesh: holds no root with a key of type")
+    assert one.hint.startswith("add the root that signs the peers' ")
+
+
+def test_certificates_that_the_profile_does_not_take_fail_here_as_at_the_start(place):
+    subject = place.subject(groups="cnsa2")
+
+    messages = [one.message for one in found(subject) if one.level is FAILURE]
+
+    assert [message.split(":")[1] for message in messages] == [" identity server", " trust mesh"]
 
 
 @pytest.mark.parametrize("role", ["ingress", "egress"])
