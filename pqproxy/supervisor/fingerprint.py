@@ -27,7 +27,12 @@ def fingerprint(files: Iterable[str]) -> bytes:
 
 def watched_directories(files: Iterable[str]) -> frozenset[str]:
     """Return where something happens when one of the files becomes another one."""
-    return frozenset(str(directory) for file in files for directory in _crossings(Path(file)))
+    return frozenset(
+        str(directory)
+        for file in files
+        for path in (Path(file), *_links(Path(file)))
+        for directory in _crossings(path)
+    )
 
 
 def read_once(files: Iterable[str]) -> Iterator[str]:
@@ -39,6 +44,14 @@ def read_once(files: Iterable[str]) -> Iterator[str]:
             continue
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             yield file
+
+
+def _links(path: Path) -> Iterator[Path]:
+    """The entries of a directory whose content lies elsewhere."""
+    try:
+        yield from (entry for entry in path.iterdir() if entry.is_symlink() and entry.is_file())
+    except OSError:  # no directory, or none any more
+        return
 
 
 def _digest(path: Path) -> bytes:

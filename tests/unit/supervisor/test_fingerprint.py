@@ -105,6 +105,15 @@ def test_every_directory_with_a_link_on_the_way_is_watched(secret):
     }
 
 
+def test_of_a_directory_that_is_named_links_are_followed_too(secret, tmp_path):
+    """Who names the secret as a whole hears as much as who names its files."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (secret / "directory").symlink_to(elsewhere)  # nothing of it is read
+
+    assert watched_directories([str(secret)]) == {str(secret), str(secret / "..first")}
+
+
 def test_links_that_climb_and_absolute_ones_are_followed_as_the_kernel_does(tmp_path):
     """certbot: live/name/cert.pem -> ../../archive/name/cert1.pem, and live itself may be one."""
     archive = tmp_path / "store" / "archive" / "name"
