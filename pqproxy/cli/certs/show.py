@@ -2,12 +2,14 @@
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pqproxy.cli.certs.options import add_output, add_verb, current_time
+from pqproxy.identity.leaves import leaf_directory, leaf_names
 from pqproxy.identity.listing import (
     Entry,
     ListedKey,
@@ -21,15 +23,15 @@ from pqproxy.identity.listing import (
 def add_verbs(verbs: Any) -> None:
     """Describe the verb."""
     parser = add_verb(verbs, show, "show certificates, requests and revocation lists")
-    parser.add_argument("files", metavar="FILE", nargs="*", type=Path, help="default: all of --dir")
+    parser.add_argument("targets", metavar="NAME|FILE", nargs="*", help="default: all of --dir")
     add_output(parser)
 
 
 def show(arguments: argparse.Namespace) -> int:
     """List what there is."""
     now = current_time()
-    if arguments.files:
-        listed = [entry for path in arguments.files for entry in list_file(path, now)]
+    if arguments.targets:
+        listed = [one for target in arguments.targets for one in _found(arguments, target, now)]
     else:
         listed = list(list_directory(arguments.dir, now))
     if arguments.output == "json":
@@ -41,6 +43,14 @@ def show(arguments: argparse.Namespace) -> int:
         for name, value in _rows(entry):
             print(f"  {name:<10} {value}")
     return 0
+
+
+def _found(arguments: argparse.Namespace, target: str, now: datetime) -> Iterable[Entry]:
+    # As in `revoke`, a name is what other commands of certs take, so people try it here.
+    if Path(target).exists() or target not in leaf_names(arguments.dir):
+        return list_file(Path(target), now)
+    place = leaf_directory(arguments.dir, target)
+    return (one for one in list_directory(arguments.dir, now) if Path(one.file).parent == place)
 
 
 def _rows(entry: Entry) -> Iterator[tuple[str, str]]:

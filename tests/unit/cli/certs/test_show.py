@@ -53,6 +53,10 @@ def test_who_is_revoked_is_shown_as_revoked(certs, capsys):
     printed = capsys.readouterr().out
     assert "app/ecdsa-p256.crt\n  leaf, ecdsa-p256, key present, REVOKED\n" in printed
     assert printed.count("REVOKED") == 1
+    assert certs("show", "app") == 0
+    named = capsys.readouterr().out
+    assert named.count("certs/leaf/app/ecdsa-p256.crt") == named.count("REVOKED") == 1
+    assert "llm" not in named
 
 
 def test_single_files_can_be_shown(certs, capsys):
