@@ -135,7 +135,7 @@ def _words_of(evidence: Evidence, broken: RuleBroken) -> Refused | None:
     if broken.rule is KEY_IDENTIFIER:
         return _made_anew(evidence, broken.certificate)
     if broken.rule is SIGNATURE:
-        return _untrusted(f"{subject} {broken}", "issue the certificate again")
+        return malformed(f"{subject} {broken}", "issue the certificate again")
     found = ""
     if broken.rule is CRITICAL_EXTENSIONS:
         found = f": {printable(', '.join(unknown_critical(broken.certificate)))}"

@@ -289,7 +289,7 @@ def test_the_operator_learns_which_half_of_a_signature_is_wrong(at, bad):
 
     refused = refusal((forged.public_bytes(Encoding.DER),), COMPOSITE_ROOT)
 
-    assert (refused.reason, refused.alert) == ("untrusted", "unknown_ca")
+    assert (refused.reason, refused.alert) == ("untrusted", "bad_certificate")
     assert f"the {bad} half does not verify" in refused.detail
     assert refused.detail.count("does not verify") == 2  # the signature, and that half
 
