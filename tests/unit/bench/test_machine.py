@@ -1,6 +1,6 @@
 import platform
 
-from bench.machine import describe_build, parse_cpu_model
+from bench.machine import describe_build, parse_cpu_model, seal_microseconds
 
 
 def test_the_processors_name_is_found():
@@ -15,3 +15,7 @@ def test_an_interpreter_that_was_built_without_optimizations_is_named():
     """The same code costs a fifth less on one that was: figures of the two do not compare."""
     assert describe_build("'--enable-shared'") == "built without --enable-optimizations"
     assert describe_build("'--enable-optimizations' '--with-lto'") == "profile-guided build"
+
+
+def test_what_a_record_costs_to_encrypt_here_is_measured():
+    assert 0.1 < seal_microseconds() < 1000
