@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Half of what the tests do is to wait for processes: one more runner than cores, and at most four.
+TESTERS := $(shell cores=$$(nproc 2>/dev/null || echo 1); echo $$((cores < 4 ? cores + 1 : 4)))
 CONSTRAINTS := requirements/constraints.txt
 # The pip of the machine fills the environment: it needs neither ensurepip nor a pip of its own.
 INSTALL := $(PYTHON) -m pip --python $(BIN)/python install --quiet --constraint $(CONSTRAINTS)
@@ -22,7 +24,7 @@ demo: $(DEMO)
 	@command -v pqproxy >/dev/null || echo "  pqproxy is $(BIN)/pqproxy here; . $(BIN)/activate makes it plain pqproxy"
 
 test: $(TEST)
-	$(BIN)/pytest -n auto --maxprocesses 4
+	$(BIN)/pytest -n $(TESTERS)
 
 lint: $(LINT)
 	$(BIN)/ruff check .

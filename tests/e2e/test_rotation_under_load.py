@@ -178,6 +178,7 @@ def test_streams_and_newcomers_pass_through_five_rotations(tmp_path, files):
             another_root(rotation, files)
             one_during_a_drain(rotation, files)
             whole, numbers = rotation.finish()
+            pair.egress.process.wait(30)  # its drain is over; another signal would force it
         finally:
             running.stop()
 

@@ -13,3 +13,12 @@ def provider_or_skip(choice):
         return load_provider(choice)
     except ProviderUnavailable as missing:
         pytest.skip(f"provider {choice}: {missing}")
+
+
+def is_available(choice):
+    """Whether the library of a provider is there."""
+    try:
+        load_provider(choice)
+    except ProviderUnavailable:
+        return False
+    return True

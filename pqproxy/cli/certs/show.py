@@ -23,7 +23,9 @@ from pqproxy.identity.listing import (
 def add_verbs(verbs: Any) -> None:
     """Describe the verb."""
     parser = add_verb(verbs, show, "show certificates, requests and revocation lists")
-    parser.add_argument("targets", metavar="NAME|FILE", nargs="*", help="default: all of --dir")
+    parser.add_argument(
+        "targets", metavar="NAME|FILE", nargs="*", type=Path, help="default: all of --dir"
+    )
     add_output(parser)
 
 
@@ -45,11 +47,11 @@ def show(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _found(arguments: argparse.Namespace, target: str, now: datetime) -> Iterable[Entry]:
+def _found(arguments: argparse.Namespace, target: Path, now: datetime) -> Iterable[Entry]:
     # As in `revoke`, a name is what other commands of certs take, so people try it here.
-    if Path(target).exists() or target not in leaf_names(arguments.dir):
-        return list_file(Path(target), now)
-    place = leaf_directory(arguments.dir, target)
+    if target.exists() or str(target) not in leaf_names(arguments.dir):
+        return list_file(target, now)
+    place = leaf_directory(arguments.dir, str(target))
     return (one for one in list_directory(arguments.dir, now) if Path(one.file).parent == place)
 
 
