@@ -89,7 +89,7 @@ class Batch:
 
     def views(self) -> list[Buffer]:
         """The payload, in order."""
-        raise NotImplementedError
+        raise NotImplementedError  # each shape of batch has its own
 
     def keep(self, unsent: list[Buffer]) -> Kept:
         """Hold `unsent`, views into this batch and perhaps others, beyond the call."""

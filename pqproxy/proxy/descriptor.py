@@ -179,7 +179,7 @@ class Descriptor:
 
     def _read(self) -> None:
         """Read once and hand it on."""
-        raise NotImplementedError
+        raise NotImplementedError  # each of the two kinds has its own
 
     def _readable_while_paused(self) -> None:
         """Input waits; nobody wants it yet."""
@@ -189,7 +189,7 @@ class Descriptor:
 
     def _all_sent(self) -> None:
         """Everything before `end` has left."""
-        raise NotImplementedError
+        raise NotImplementedError  # each of the two kinds has its own
 
     def _last_words(self, reason: EndReason) -> None:
         """Send what precedes a reset, if the socket takes it at once."""

@@ -188,7 +188,7 @@ class Service:
 
     async def _serve(self, sock: socket.socket, visit: Visit) -> EndReason:
         """Take one connection through its steps. Raises Ended when it ends before it is joined."""
-        raise NotImplementedError
+        raise NotImplementedError  # each of the two kinds has its own
 
     def _listener(self, sock: socket.socket, others: int) -> Listener:
         return Listener(sock, self._poller, self.admission, self._welcome, self._turn_away, others)
@@ -265,7 +265,7 @@ class Service:
         result = HandshakeResult.COMPLETED
         try:
             async with asyncio.timeout(self._timeouts.handshake) as deadline:
-                visit.place.on_given_up(lambda: deadline.reschedule(self._loop.time()))
+                visit.place.on_given_up(functools.partial(_end_now, deadline, self._loop))
                 visit.negotiated = await tls.handshake
             return visit.negotiated
         except TimeoutError:
@@ -341,6 +341,11 @@ class Service:
         received, sent = received - counted_received, sent - counted_sent
         self.counters.client_bytes(received, sent)
         self.counters.upstream_bytes(received=sent, sent=received)
+
+
+def _end_now(deadline: asyncio.Timeout, loop: asyncio.AbstractEventLoop) -> None:
+    if not deadline.expired():  # its time may be up already, and the task not have heard of it
+        deadline.reschedule(loop.time())
 
 
 def _too_slow(limits: ConnectionLimits) -> Ended:

@@ -19,6 +19,7 @@ from pqproxy.config.values import (
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.patterns import IdentityPatterns
 from pqproxy.identity.trust import Trust
+from pqproxy.proxy import admission
 from pqproxy.proxy.buffers import BULK
 from pqproxy.telemetry.log import RefusalLine
 from pqproxy.telemetry.reasons import EndReason, ReasonCode
@@ -207,6 +208,48 @@ def test_a_silent_peer_is_timed_out(world, model, lines):
 
     assert lines[0].end_reason is EndReason.HANDSHAKE_TIMEOUT
     assert service.admission.handshakes == 0
+
+
+def silent_ones(world, model, monkeypatch, handshake):
+    """Two peers that say nothing, at a listener with one place and no patience."""
+    monkeypatch.setattr(admission, "PATIENCE", 0.0)
+    limits = ConnectionLimits(handshakes=1)
+    service, address = ingress(
+        world, model.address, timeouts=Timeouts(handshake=handshake), limits=limits
+    )
+    first = connect(world, address)
+    world.until(lambda: service.admission.handshakes == 1)
+    return service, first, address
+
+
+def test_a_silent_peer_gives_way_to_a_newcomer(world, model, lines, monkeypatch):
+    service, first, address = silent_ones(world, model, monkeypatch, 20.0)
+    connect(world, address)
+    assert how_it_ends(world, first) == "reset"
+    world.until(lambda: lines)
+
+    assert lines[0].reason is ReasonCode.OVERLOAD
+    assert lines[0].detail.startswith("limits.handshakes: 1 is reached")
+    assert service.admission.handshakes == 1
+
+
+def test_a_place_may_be_given_up_by_who_has_just_run_out_of_time(world, model, lines, monkeypatch):
+    """The task learns of that a turn later; a listener may accept in between."""
+    expire, services = asyncio.Timeout._on_timeout, []
+
+    def expire_and_accept(timeout):
+        expire(timeout)
+        if services:
+            assert services.pop().admission.ask("somebody else")
+
+    monkeypatch.setattr(asyncio.Timeout, "_on_timeout", expire_and_accept)
+    service, first, _ = silent_ones(world, model, monkeypatch, 0.2)
+    services.append(service)
+    assert how_it_ends(world, first) == "reset"
+    world.until(lambda: lines)
+
+    assert lines[0].reason is ReasonCode.OVERLOAD
+    assert service.admission.handshakes == 1
 
 
 def test_a_client_that_leaves_while_the_model_is_dialled_stops_the_dial(
