@@ -6,14 +6,13 @@ import re
 import shutil
 import signal
 import socket
-import ssl
 import urllib.request
 
 import pytest
 
 from tests.support.plain_server import echo, serving
 from tests.support.pump import Pump
-from tests.support.sidecars import Sidecars, free_port, ingress
+from tests.support.sidecars import Sidecars, free_port, ingress, shown_certificate
 from tests.support.waiting import wait_until
 
 
@@ -185,16 +184,6 @@ def test_an_exchanged_certificate_is_shown_to_the_next_connection(sidecars, cert
         wait_until(lambda: "new certificates of own" in front.log(), "reloaded")
 
         assert shown_certificate(front.address) != before
-
-
-def shown_certificate(address):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with (
-        socket.create_connection(address, timeout=20) as plain,
-        context.wrap_socket(plain) as connection,
-    ):
-        return connection.getpeercert(binary_form=True)
 
 
 def test_two_workers_change_together(sidecars, pair):

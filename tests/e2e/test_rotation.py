@@ -3,7 +3,6 @@
 import json
 import shutil
 import socket
-import ssl
 import subprocess
 import sys
 
@@ -12,7 +11,7 @@ import pytest
 from tests.support import pki
 from tests.support.plain_server import echo, serving
 from tests.support.rotation import MountedSecret, Renewed
-from tests.support.sidecars import Certificates, Sidecars, free_port, ingress
+from tests.support.sidecars import Certificates, Sidecars, free_port, ingress, shown_certificate
 from tests.support.waiting import wait_until
 
 OPEN_TO_ALL = {"client_auth": "none", "unsafe_anonymous": True, "policy": "prefer", "allow": []}
@@ -63,23 +62,12 @@ def in_a_namespace(script):
     return [shutil.which("unshare"), "-rm", "sh", "-c", f'{script} && exec "$@"', "sh"]
 
 
-def shown(address):
-    """The certificate that a newcomer is shown, in DER."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with (
-        socket.create_connection(address, timeout=20) as plain,
-        context.wrap_socket(plain) as connection,
-    ):
-        return connection.getpeercert(binary_form=True)
-
-
 def test_a_renewed_certificate_is_shown_without_a_word_to_pqproxy(front, files):
-    before = shown(front.address)
+    before = shown_certificate(front.address)
     leaf = files.renew("server", "second key")
-    wait_until(lambda: shown(front.address) != before, "the new one is shown")
+    wait_until(lambda: shown_certificate(front.address) != before, "the new one is shown")
 
-    assert shown(front.address) == leaf.chain_der[0]
+    assert shown_certificate(front.address) == leaf.chain_der[0]
     wait_until(lambda: RELOADED in front.log(), "it is said")
     assert 'pqproxy_reloads_total{kind="files",result="success"} 1.0' in front.metrics()
     assert front.status()["last_reload"]["kind"] == "files"
@@ -87,17 +75,17 @@ def test_a_renewed_certificate_is_shown_without_a_word_to_pqproxy(front, files):
 
 def test_a_key_without_its_certificate_is_refused_in_one_line_until_both_are_there(front, files):
     """A renewal that dies between two files must not take the listener with it."""
-    before, leaf = shown(front.address), files.leaf("server", "third key")
+    before, leaf = shown_certificate(front.address), files.leaf("server", "third key")
     certificate, key = files.paths("server").values()
     refused = "renewed files are not taken, what is in force stays: "
     key.write_bytes(leaf.key_pem)
     wait_until(lambda: refused in front.log(), "refused")
-    assert shown(front.address) == before
+    assert shown_certificate(front.address) == before
     certificate.write_bytes(leaf.certificate_pem[:-100])
     wait_until(lambda: front.log().count(refused) == 2, "refused for another reason")
-    assert shown(front.address) == before
+    assert shown_certificate(front.address) == before
     certificate.write_bytes(leaf.certificate_pem)
-    wait_until(lambda: shown(front.address) == leaf.chain_der[0], "both are taken")
+    wait_until(lambda: shown_certificate(front.address) == leaf.chain_der[0], "both are taken")
 
     mismatch, cut = (line for line in front.log().splitlines() if refused in line)
     assert "the private key does not belong to the certificate" in mismatch
@@ -107,7 +95,9 @@ def test_a_key_without_its_certificate_is_refused_in_one_line_until_both_are_the
 def test_a_configuration_that_is_being_edited_neither_helps_nor_hinders(front, files):
     front.config.write_text("half of a sente")
     leaf = files.renew("server", "fourth key")
-    wait_until(lambda: shown(front.address) == leaf.chain_der[0], "the new one is shown")
+    wait_until(
+        lambda: shown_certificate(front.address) == leaf.chain_der[0], "the new one is shown"
+    )
 
 
 def test_a_secret_of_kubernetes_is_taken_each_time_it_is_swapped(sidecars, tmp_path, server):
@@ -128,7 +118,9 @@ def test_a_secret_of_kubernetes_is_taken_each_time_it_is_swapped(sidecars, tmp_p
     for label in ("second key", "third key", "first key"):
         leaf, content = secret(label)
         mounted.swap(content)
-        wait_until(lambda leaf=leaf: shown(front.address) == leaf.chain_der[0], "it is shown")
+        wait_until(
+            lambda leaf=leaf: shown_certificate(front.address) == leaf.chain_der[0], "it is shown"
+        )
 
     assert "not taken" not in front.log()
 
@@ -158,16 +150,18 @@ def test_where_the_kernel_has_no_watches_left_files_are_read_now_and_then(
     assert f"{renewed.root} is mounted by itself (subPath)" in front.log()
     wait_until(lambda: "files are read every 5 s instead" in front.log(), "said so")
     leaf = renewed.renew("server", "second key")
-    wait_until(lambda: shown(front.address) == leaf.chain_der[0], "taken", 20, interval=0.2)
+    wait_until(
+        lambda: shown_certificate(front.address) == leaf.chain_der[0], "taken", 20, interval=0.2
+    )
 
 
 def test_what_certs_renew_writes_is_shown_at_once(sidecars, tmp_path, server):
     certificates = Certificates(tmp_path / "certs")
     front = start(sidecars, certificates, server)
-    before = shown(front.address)
+    before = shown_certificate(front.address)
     command = [sys.executable, "-P", "-m", "pqproxy", "certs", "renew", "server"]
     subprocess.run([*command, "--dir", str(tmp_path / "certs")], check=True, timeout=60)
-    wait_until(lambda: shown(front.address) != before, "the new one is shown")
+    wait_until(lambda: shown_certificate(front.address) != before, "the new one is shown")
 
     assert "not taken" not in front.log()
 

@@ -7,6 +7,7 @@ stopped it.
 import json
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import urllib.error
@@ -270,3 +271,14 @@ def _where(listen):
         return listen.removeprefix("unix:")
     host, _, port = listen.rpartition(":")
     return host, int(port)
+
+
+def shown_certificate(address):
+    """The certificate that a newcomer is shown, in DER."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection(address, timeout=20) as plain,
+        context.wrap_socket(plain) as connection,
+    ):
+        return connection.getpeercert(binary_form=True)
