@@ -21,6 +21,7 @@ from pqproxy.config.values import (
     TcpAddress,
     Timeouts,
     TrustFiles,
+    Tunnel,
     UnixAddress,
 )
 
@@ -79,6 +80,7 @@ def _ingress(entry: IngressEntry, shared: _Shared) -> Ingress:
         trust=entry.trust,
         client_auth=entry.client_auth,
         allow=tuple(entry.allow),
+        tunnel=entry.tunnel.mode,
         **_both(entry, shared),
     )
 
@@ -88,6 +90,7 @@ def _egress(entry: EgressEntry, shared: _Shared) -> Egress:
         connect=tuple(rebase(peer, shared.base) for peer in entry.connect),
         trust=entry.trust,
         expect=tuple(entry.expect) or expected_hosts(entry.connect),
+        tunnel=Tunnel(entry.tunnel.mode, entry.tunnel.count, entry.tunnel.max_age),
         **_both(entry, shared),
     )
 

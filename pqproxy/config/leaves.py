@@ -26,6 +26,8 @@ _URL_PATH = re.compile(r"/[!-\"$-~]{0,1023}")
 _LONGEST_DAY = 30 * 86400.0
 _MOST_WORKERS = 256
 _MAX_PADDING = 1024  # only records below 1 KB are padded
+_MOST_TUNNELS = 64  # for one address; each carries thousands of streams
+_SHORTEST_TUNNEL = 1.0  # seconds; below, an egress would do nothing but shake hands
 
 
 # What a boolean was called in YAML 1.1.
@@ -57,16 +59,14 @@ def positive_integer(value: object) -> int:
     raise ValueError(f"{shown(value)} is not a whole number above zero")
 
 
-def choice(allowed: Iterable[str], later: Iterable[str] = ()) -> Callable[[object], str]:
-    """Make a parser for one of a few words; `later` are words that are still to come."""
-    words, coming = tuple(allowed), tuple(later)
+def choice(allowed: Iterable[str]) -> Callable[[object], str]:
+    """Make a parser for one of a few words."""
+    words = tuple(allowed)
 
     def parse(value: object) -> str:
-        if value in coming:
-            raise ValueError(f"{value} is not yet available, use {listed(words)}")
         if isinstance(value, str) and value in words:
             return words[words.index(value)]  # the member, where the words are an enumeration
-        meant = did_you_mean(shown(value), (*words, *coming))
+        meant = did_you_mean(shown(value), words)
         raise ValueError(f"{shown(value)} is not {listed(words)}{meant}")
 
     return parse
@@ -144,6 +144,19 @@ def _bounded_duration(value: object) -> float:
 def _timeout(value: object) -> float | None:
     if (seconds := parse_duration(value)) == 0:
         raise ValueError(f"{value} would end everything at once, did you mean never")
+    return seconds
+
+
+def _tunnel_count(value: object) -> int:
+    if (count := positive_integer(value)) > _MOST_TUNNELS:
+        raise ValueError(f"{count} is more than {_MOST_TUNNELS}: one carries thousands of streams")
+    return count
+
+
+def _tunnel_age(value: object) -> float | None:
+    seconds = _timeout(value)
+    if seconds is not None and seconds < _SHORTEST_TUNNEL:
+        raise ValueError(f"{shown(value)} is too short: at least 1s here, or never")
     return seconds
 
 
@@ -249,6 +262,12 @@ Workers = Annotated[
         }
     ),
 ]
+TunnelCount = Annotated[
+    int,
+    leaf(_tunnel_count),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": _MOST_TUNNELS}),
+]
+TunnelAge = Annotated[float | None, leaf(_tunnel_age), _text_schema("1h", "10m", "never")]
 Timeout = Annotated[float | None, leaf(_timeout), _text_schema("10s", "250ms", "never")]
 Duration = Annotated[float, leaf(_bounded_duration), _text_schema("5s", "1m")]
 CodePoint = Annotated[
@@ -290,6 +309,6 @@ Groups = Annotated[
 ]
 
 
-def word(*words: str, later: tuple[str, ...] = ()) -> Any:
+def word(*words: str) -> Any:
     """Two annotations of one choice: how it is read, and how an editor shows it."""
-    return leaf(choice(words, later)), _words_schema(*words)
+    return leaf(choice(words)), _words_schema(*words)

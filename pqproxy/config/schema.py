@@ -24,13 +24,15 @@ from pqproxy.config.leaves import (
     Pattern,
     Target,
     Timeout,
+    TunnelAge,
+    TunnelCount,
     UrlPath,
     Version,
     Workers,
     word,
 )
 from pqproxy.config.sections import Section
-from pqproxy.config.values import ClientAuth, OnExpiry, PeerAuthentication, Policy
+from pqproxy.config.values import ClientAuth, OnExpiry, PeerAuthentication, Policy, TunnelMode
 
 
 def _default(written: Any, description: str | None = None) -> Any:
@@ -95,12 +97,35 @@ class LimitsEntry(Section):
     handshakes_per_source: Count = _default(64, description="the same, from one address")
 
 
-class TunnelEntry(Section):
-    """Many streams over one TLS connection, between two sidecars: still to come."""
+_DIALS_TUNNELS = "belongs to the egress that dials the tunnels, an ingress takes what comes"
 
-    later: ClassVar = {"count": "tunnels", "max_age": "tunnels"}
 
-    mode: Annotated[str, *word("never", later=("auto", "require"))] = _default("never")
+class IngressTunnelEntry(Section):
+    """Many client connections over one TLS connection, from a sidecar that dials it."""
+
+    elsewhere: ClassVar = {"count": _DIALS_TUNNELS, "max_age": _DIALS_TUNNELS}
+
+    mode: Annotated[TunnelMode, *word(*TunnelMode)] = _default(
+        "auto",
+        description="auto: tunnels and standard clients on one port; require: tunnels only; "
+        "never: a TLS connection for each client connection",
+    )
+
+
+class EgressTunnelEntry(Section):
+    """Many client connections over one TLS connection, to another sidecar."""
+
+    mode: Annotated[TunnelMode, *word(*TunnelMode)] = _default(
+        "auto",
+        description="auto: with a server that speaks tunnels, else a TLS connection for each "
+        "client connection; require: never without; never: never with",
+    )
+    count: TunnelCount = _default(
+        1, description="at least so many to each address, from each worker"
+    )
+    max_age: TunnelAge = _default(
+        "1h", description="then another takes its place; streams stay until they end"
+    )
 
 
 class ListenerEntry(Section):
@@ -119,7 +144,6 @@ class ListenerEntry(Section):
         "signature, both of which must verify; post-quantum, that or ML-DSA alone; or any",
     )
     alpn: list[Alpn] = _default([], description="what the upstream speaks")
-    tunnel: TunnelEntry = _section(TunnelEntry)
     groups: Groups = _default("default")
     padding: Padding = _default(256, description="small records are padded to a multiple; or none")
     on_expiry: Annotated[OnExpiry, *word(*OnExpiry)] = _default(
@@ -144,6 +168,7 @@ class IngressEntry(ListenerEntry):
     allow: list[Pattern] = _default(
         [], description="who may connect; [any-trusted] for all verified"
     )
+    tunnel: IngressTunnelEntry = _section(IngressTunnelEntry)
     unsafe_anonymous: Boolean = _default(
         False, description="clients without a certificate may come from other machines"
     )
@@ -158,6 +183,7 @@ class EgressEntry(ListenerEntry):
     identities: list[Name] = _default([], description="shown to a server that asks")
     trust: Name = Field(description="who signs the server's certificate")
     expect: list[Pattern] = _default([], description="who the server must be; default: its host")
+    tunnel: EgressTunnelEntry = _section(EgressTunnelEntry)
 
 
 class DrainEntry(Section):

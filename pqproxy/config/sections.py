@@ -21,13 +21,18 @@ from pqproxy.config.problems import BROKEN
 
 
 class Section(BaseModel):
-    """A mapping with known keys. `later` are the keys of features that are still to come."""
+    """A mapping with known keys.
+
+    `later` are the keys of features that are still to come, `elsewhere` those that one would look
+    for here and that have their place somewhere else, with the words that say where.
+    """
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, validate_default=True, arbitrary_types_allowed=True
     )
 
     later: ClassVar[Mapping[str, str]] = {}
+    elsewhere: ClassVar[Mapping[str, str]] = {}
 
     @model_validator(mode="wrap")
     @classmethod

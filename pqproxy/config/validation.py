@@ -94,6 +94,8 @@ def _unknown(path: Path) -> str:
     section = section_at(path[:-1]) or Section
     if feature := section.later.get(str(path[-1])):
         return f"not yet available: {feature}"
+    if hint := section.elsewhere.get(str(path[-1])):
+        return hint
     return "unknown key" + did_you_mean(str(path[-1]), [*section.model_fields, *section.later])
 
 

@@ -59,6 +59,14 @@ class OnExpiry(StrEnum):
     CUT = "cut"
 
 
+class TunnelMode(StrEnum):
+    """Whether the connections between two sidecars are streams of a few TLS connections."""
+
+    AUTO = "auto"  # with peers that speak them; a TLS connection each with all others
+    REQUIRE = "require"  # no peer that does not speak them
+    NEVER = "never"
+
+
 @dataclass(frozen=True, slots=True)
 class TcpAddress:
     """A host and a port. `host` is a name or a literal; empty: all interfaces, v4 and v6."""
@@ -174,6 +182,15 @@ class ConnectionLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Tunnel:
+    """The tunnels of an egress; it is the end that dials them."""
+
+    mode: TunnelMode = TunnelMode.AUTO
+    count: int = 1  # at least so many for each address of the peer, in each worker
+    max_age: float | None = 3600.0  # seconds until another one takes its place
+
+
+@dataclass(frozen=True, slots=True)
 class Ingress:
     """TLS in, plaintext to `forward`."""
 
@@ -189,6 +206,7 @@ class Ingress:
     authentication: PeerAuthentication = PeerAuthentication.ANY  # of clients
     allow: tuple[str, ...] = ()
     alpn: tuple[str, ...] = ()
+    tunnel: TunnelMode = TunnelMode.AUTO
     groups: tuple[str, ...] = ()  # standard names, in order of preference; policy is applied to it
     # Kinds of composite keys, and the numbers that their signatures have here instead of the usual.
     code_points: tuple[tuple[str, int], ...] = ()
@@ -213,6 +231,7 @@ class Egress:
     policy_origin: PolicyOrigin = field(default=PolicyOrigin.DEFAULT, compare=False)
     authentication: PeerAuthentication = PeerAuthentication.ANY  # of servers
     alpn: tuple[str, ...] = ()
+    tunnel: Tunnel = Tunnel()
     groups: tuple[str, ...] = ()
     code_points: tuple[tuple[str, int], ...] = ()
     profile: Profile = Profile.DEFAULT

@@ -19,6 +19,8 @@ from pqproxy.config.values import (
     Settings,
     TcpAddress,
     Timeouts,
+    Tunnel,
+    TunnelMode,
     UnixAddress,
 )
 
@@ -91,6 +93,25 @@ def test_what_is_demanded_of_peers_arrives():
 
     assert ingress.authentication is PeerAuthentication.HYBRID
     assert egress.authentication is PeerAuthentication.POST_QUANTUM
+
+
+def test_tunnels_are_the_default():
+    """A pair that nobody told of tunnels has them: two sidecars of one version find each other."""
+    settings = build(ingress=[INGRESS], egress=[EGRESS])
+
+    assert settings.ingress[0].tunnel is TunnelMode.AUTO
+    assert settings.egress[0].tunnel == Tunnel(TunnelMode.AUTO, count=1, max_age=3600.0)
+
+
+def test_what_is_said_of_tunnels_arrives():
+    tunnel = {"mode": "require", "count": 3, "max_age": "never"}
+
+    settings = build(
+        ingress=[INGRESS | {"tunnel": {"mode": "never"}}], egress=[EGRESS | {"tunnel": tunnel}]
+    )
+
+    assert settings.ingress[0].tunnel is TunnelMode.NEVER
+    assert settings.egress[0].tunnel == Tunnel(TunnelMode.REQUIRE, count=3, max_age=None)
 
 
 def test_what_is_written_arrives():

@@ -30,6 +30,9 @@ def refusal(kind, value):
         (leaves.Workers, "auto", usable_cores()),
         (leaves.Timeout, "never", None),
         (leaves.Timeout, "250ms", 0.25),
+        (leaves.TunnelCount, 64, 64),
+        (leaves.TunnelAge, "never", None),
+        (leaves.TunnelAge, "1s", 1.0),
         (leaves.Duration, "0s", 0.0),
         (leaves.Alpn, "http/1.1", "http/1.1"),
         (leaves.UrlPath, "/health?full=1", "/health?full=1"),
@@ -67,6 +70,10 @@ def test_a_value_is_read(kind, written, value):
         (leaves.Workers, "all", "all is not a whole number above zero"),
         (leaves.Workers, 0, "0 is not a whole number above zero"),
         (leaves.Timeout, "0s", "did you mean never"),
+        (leaves.TunnelCount, 65, "65 is more than 64: one carries thousands of streams"),
+        (leaves.TunnelCount, 0, "0 is not a whole number above zero"),
+        (leaves.TunnelAge, "900ms", "900ms is too short: at least 1s here, or never"),
+        (leaves.TunnelAge, "0s", "did you mean never"),
         (leaves.Duration, "never", "never is too long"),
         (leaves.Duration, "31d", "31d is too long"),
         (leaves.Alpn, "h\u00e9", "is not an ALPN protocol"),
@@ -88,12 +95,3 @@ def test_a_value_is_read(kind, written, value):
 )
 def test_a_wrong_value_is_refused_with_a_reason(kind, written, said):
     assert said in refusal(kind, written)
-
-
-def test_a_word_for_later_is_told_from_an_unknown_one():
-    parse = leaves.choice(("require", "prefer"), ("observe",))
-
-    with pytest.raises(ValueError, match="observe is not yet available, use require or prefer"):
-        parse("observe")
-    with pytest.raises(ValueError, match="prefr is not require or prefer, did you mean prefer"):
-        parse("prefr")

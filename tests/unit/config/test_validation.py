@@ -38,10 +38,14 @@ def test_a_good_file_has_no_problems():
             " hybrid",
         ),
         (
-            {"tunnel": {"mode": "auto"}},
-            "ingress.0.tunnel.mode: auto is not yet available, use never",
+            {"tunnel": {"mode": "always"}},
+            "ingress.0.tunnel.mode: always is not auto, require or never",
         ),
-        ({"tunnel": {"count": 2}}, "ingress.0.tunnel.count: not yet available: tunnels"),
+        (
+            {"tunnel": {"count": 2}},
+            "ingress.0.tunnel.count: belongs to the egress that dials the tunnels, an ingress takes"
+            " what comes",
+        ),
         (
             {"timeouts": {"request": "1s"}},
             "ingress.0.timeouts.request: not yet available: a limit on whole requests",
