@@ -15,8 +15,9 @@ LAYERS = {
     "config": {"telemetry"},
     "crypto": set(),
     "tls": {"crypto"},
+    "tunnel": set(),
     "identity": {"config", "crypto", "telemetry"},
-    "proxy": {"config", "crypto", "identity", "telemetry", "tls"},
+    "proxy": {"config", "crypto", "identity", "telemetry", "tls", "tunnel"},
     "supervisor": {"config", "crypto", "identity", "proxy", "telemetry"},
     "signing": {"config", "crypto", "identity"},
     "probing": {"config", "crypto", "identity", "tls"},
@@ -59,7 +60,7 @@ LIBRARIES = {
     "xllamacpp": {"demo"},
     "gguf": {"demo"},
 }
-SANS_IO = {"tls", "crypto"}  # no socket, no event loop, no clock, no log
+SANS_IO = {"tls", "tunnel", "crypto"}  # no socket, no event loop, no clock, no log
 IO_MODULES = {
     "asyncio",
     "logging",

@@ -15,6 +15,7 @@ from pqproxy.tls.codepoints import CipherSuite, NamedGroup, SignatureScheme
 from pqproxy.tls.config import (
     CIPHER_SUITES,
     DEFAULT_PADDING,
+    AlpnDemand,
     ClientAuthentication,
     ClientConfig,
     Credential,
@@ -66,6 +67,7 @@ __all__ = [
     "TICKET_KEY_LENGTH",
     "TICKET_LIFETIME",
     "AlertDescription",
+    "AlpnDemand",
     "ApplicationData",
     "Authentication",
     "ChainReceived",

@@ -127,12 +127,17 @@ class WaitEncryptedExtensions:
         return Step(next_state(progress), _limit_records(limit))
 
     def _alpn_protocol(self, data: bytes | None) -> bytes | None:
+        config = self.progress.context.config
         if data is None:
+            if config.alpn_required:
+                names = b", ".join(config.alpn_protocols).decode("ascii", "backslashreplace")
+                reason = f"the server does not speak {names}"
+                raise FatalAlert(AlertDescription.NO_APPLICATION_PROTOCOL, reason)
             return None
         protocols = read_alpn(data)
         if len(protocols) != 1:
             raise decode_error("the server selects more than one protocol")
-        if protocols[0] not in self.progress.context.config.alpn_protocols:
+        if protocols[0] not in config.alpn_protocols:
             raise illegal_parameter("the server selects a protocol that was not offered")
         return protocols[0]
 

@@ -24,6 +24,14 @@ class ClientAuthentication(Enum):
     REQUIRE = auto()
 
 
+class AlpnDemand(Enum):
+    """Whether a server insists on one of its protocols (RFC 7301 §3.2)."""
+
+    NONE = auto()  # a list without any of ours is ignored, as if there was none
+    COMMON = auto()  # such a list is refused; a client without a list is not
+    ALWAYS = auto()  # a client without a list is refused too
+
+
 @dataclass(frozen=True, slots=True)
 class Credential:
     """A certificate chain and the key it certifies."""
@@ -46,8 +54,17 @@ class ServerConfig:
     signature_schemes: tuple[int, ...] = HANDSHAKE_SCHEMES  # accepted from a client
     chain_signature_schemes: tuple[int, ...] = CHAIN_SCHEMES  # accepted in its chain
     alpn_protocols: tuple[bytes, ...] = ()  # empty: the client's list is ignored
+    alpn_demand: AlpnDemand = AlpnDemand.COMMON
+    # Some of `alpn_protocols`: where certificates are asked for, not without one.
+    certificate_protocols: tuple[bytes, ...] = ()
     padding: int = DEFAULT_PADDING
     tickets: Tickets | None = None  # None: no ticket is given or taken
+
+    def demands_certificate(self, protocol: bytes | None) -> bool:
+        """Whether a client must show a certificate, given the protocol that was selected."""
+        if self.client_authentication is ClientAuthentication.REQUEST:
+            return protocol in self.certificate_protocols
+        return self.client_authentication is ClientAuthentication.REQUIRE
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,5 +81,6 @@ class ClientConfig:
     signature_schemes: tuple[int, ...] = HANDSHAKE_SCHEMES
     chain_signature_schemes: tuple[int, ...] = CHAIN_SCHEMES
     alpn_protocols: tuple[bytes, ...] = ()
+    alpn_required: bool = False  # refuse a server that selects none
     padding: int = DEFAULT_PADDING
     clock: Clock | None = None  # None: no ticket is wanted

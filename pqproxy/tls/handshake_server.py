@@ -111,12 +111,15 @@ class AnswerClientHello(Proceeding):
         config, offer = self.context.config, self.offer
         choice = select_group(offer, self.shares, config.groups)
         cipher_suite = select_cipher_suite(self.hello.cipher_suites, config.cipher_suites)
-        resumption = find_session(config, self.hello, SUITES[cipher_suite])
+        protocol = select_alpn_protocol(
+            offer.alpn_protocols, config.alpn_protocols, config.alpn_demand
+        )
+        resumption = find_session(config, self.hello, SUITES[cipher_suite], protocol)
         selection = Selection(
             cipher_suite=cipher_suite,
             group=choice.group,
             credential=None if resumption else select_server_credential(config, offer),
-            alpn_protocol=select_alpn_protocol(offer.alpn_protocols, config.alpn_protocols),
+            alpn_protocol=protocol,
         )
         transcript = Transcript(SUITES[cipher_suite])
         if choice.share is None:  # the second hello has a binder of its own
@@ -200,7 +203,8 @@ class WaitSecondClientHello:
         first_hello = ClientHello.read(self.first.body)
         share = check_second_client_hello(first_hello, hello, self.selection.group)
         config, selection = self.context.config, self.selection
-        resumption = find_session(config, hello, self.transcript.suite)
+        protocol = selection.alpn_protocol
+        resumption = find_session(config, hello, self.transcript.suite, protocol)
         if resumption is not None:
             resumption.check_binder(self.transcript, message)
         elif selection.credential is None:  # the ticket of the first hello is there no more

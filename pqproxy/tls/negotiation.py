@@ -22,7 +22,13 @@ from pqproxy.tls.codepoints import (
     NamedGroup,
     name_of,
 )
-from pqproxy.tls.config import CIPHER_SUITES, ClientConfig, Credential, ServerConfig
+from pqproxy.tls.config import (
+    CIPHER_SUITES,
+    AlpnDemand,
+    ClientConfig,
+    Credential,
+    ServerConfig,
+)
 from pqproxy.tls.events import Offer
 from pqproxy.tls.extensions import (
     PLACES,
@@ -204,18 +210,21 @@ def select_server_credential(config: ServerConfig, offer: Offer) -> CredentialCh
     return choice
 
 
-def select_alpn_protocol(offered: Sequence[bytes], ours: Sequence[bytes]) -> bytes | None:
-    """Our first protocol that the client offers (RFC 7301 §3.2).
+def select_alpn_protocol(
+    offered: Sequence[bytes], ours: Sequence[bytes], demand: AlpnDemand = AlpnDemand.COMMON
+) -> bytes | None:
+    """Our first protocol that the client offers (RFC 7301 §3.2), None where there is none.
 
-    Either side without a list: no protocol is negotiated. Two lists without a common entry:
-    no_application_protocol.
+    Raises:
+        FatalAlert: no_application_protocol where there is none and the `demand` is another.
     """
-    if not offered or not ours:
-        return None
     for protocol in ours:
         if protocol in offered:
             return protocol
-    names = b", ".join(offered[:6]).decode("ascii", "backslashreplace")
+    satisfied = demand is AlpnDemand.NONE or (demand is AlpnDemand.COMMON and not offered)
+    if satisfied or not ours:
+        return None
+    names = b", ".join(offered[:6]).decode("ascii", "backslashreplace") or "none"
     raise FatalAlert(
         AlertDescription.NO_APPLICATION_PROTOCOL, f"no common protocol: the client offers {names}"
     )

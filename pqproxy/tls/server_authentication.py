@@ -129,13 +129,16 @@ class WaitCertificate:
         wait_finished = self.wait_finished.after(message)
         if chain:
             return Step(WaitCertificateVerify(self.context, wait_finished, chain))
-        if self.context.config.client_authentication is ClientAuthentication.REQUIRE:
-            raise _no_certificate(self.context.config)
+        config, protocol = self.context.config, wait_finished.negotiated.alpn_protocol
+        if config.demands_certificate(protocol):
+            raise _no_certificate(config, protocol)
         return Step(wait_finished)
 
 
-def _no_certificate(config: ServerConfig) -> FatalAlert:
+def _no_certificate(config: ServerConfig, protocol: bytes | None) -> FatalAlert:
     reason = "the client has no certificate"
+    if config.client_authentication is ClientAuthentication.REQUEST and protocol is not None:
+        reason += f", without which there is no {protocol.decode('ascii', 'backslashreplace')}"
     if len(config.signature_schemes) < len(config.schemes.handshake_schemes()):
         reason += f" that signs with {config.schemes.names(config.signature_schemes)}"
     return FatalAlert(AlertDescription.CERTIFICATE_REQUIRED, reason)

@@ -14,7 +14,7 @@ import hmac
 
 from pqproxy.tls.alerts import AlertDescription, FatalAlert
 from pqproxy.tls.codepoints import ExtensionType
-from pqproxy.tls.config import ClientAuthentication, ServerConfig
+from pqproxy.tls.config import ServerConfig
 from pqproxy.tls.events import Negotiated
 from pqproxy.tls.handshake import SendHandshake, Transcript
 from pqproxy.tls.key_exchange import Entropy, is_post_quantum
@@ -63,26 +63,30 @@ class Resumption:
 
 
 def find_session(
-    config: ServerConfig, hello: ClientHello, suite: SuiteParameters
+    config: ServerConfig, hello: ClientHello, suite: SuiteParameters, protocol: bytes | None
 ) -> Resumption | None:
-    """The first session of a checked hello that we resume under this suite, or None."""
+    """The first session of a checked hello that we resume under this suite, or None.
+
+    `protocol` is the one that was selected, which may demand more of the client than others do.
+    """
     data = hello.extensions.get(ExtensionType.PRE_SHARED_KEY)
     if config.tickets is None or data is None or not takes_tickets(hello):
         return None
     psks = OfferedPsks.read(data)
     for index, offered in enumerate(psks.identities[:MAX_IDENTITIES]):
         session = config.tickets.open(offered.identity)
-        if session is not None and _fits(session, config, suite):
+        if session is not None and _fits(session, config, suite, protocol):
             return Resumption(session, index, psks)
     return None
 
 
-def _fits(session: Session, config: ServerConfig, suite: SuiteParameters) -> bool:
+def _fits(
+    session: Session, config: ServerConfig, suite: SuiteParameters, protocol: bytes | None
+) -> bool:
     """The key is of this suite's hash, and the client proved as much as it would have to now."""
     proved = bool(session.authentication.chain_digest)
-    demanded = config.client_authentication is ClientAuthentication.REQUIRE
     same_hash = SUITES[session.cipher_suite].hash_name == suite.hash_name
-    return same_hash and (proved or not demanded)
+    return same_hash and (proved or not config.demands_certificate(protocol))
 
 
 @dataclass(frozen=True, slots=True)

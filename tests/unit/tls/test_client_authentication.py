@@ -56,6 +56,17 @@ def test_the_protocol_that_was_selected_is_what_was_negotiated():
     assert after_extensions({}).next_state.progress.negotiated.alpn_protocol is None
 
 
+def test_a_client_may_insist_on_its_protocol():
+    wanted = {"alpn_protocols": (b"a",), "alpn_required": True}
+
+    step = after_extensions({ALPN: write_alpn((b"a",))}, **wanted)
+
+    assert step.next_state.progress.negotiated.alpn_protocol == b"a"
+    assert refused(lambda: after_extensions({}, **wanted)) is (
+        AlertDescription.NO_APPLICATION_PROTOCOL
+    )
+
+
 @pytest.mark.parametrize(
     ("extensions", "description"),
     [

@@ -44,3 +44,21 @@ def test_a_credential_does_not_show_its_key():
 
     assert "private_key" not in shown
     assert "PrivateKey" not in shown
+
+
+@pytest.mark.parametrize(
+    ("asks", "protocol", "demanded"),
+    [
+        (tls.ClientAuthentication.NONE, b"x", False),
+        (tls.ClientAuthentication.REQUEST, b"x", True),
+        (tls.ClientAuthentication.REQUEST, b"y", False),
+        (tls.ClientAuthentication.REQUEST, None, False),
+        (tls.ClientAuthentication.REQUIRE, None, True),
+    ],
+)
+def test_where_certificates_are_asked_for_a_protocol_may_demand_one(asks, protocol, demanded):
+    config = tls.ServerConfig(
+        (), PROVIDER, client_authentication=asks, certificate_protocols=(b"x",)
+    )
+
+    assert config.demands_certificate(protocol) is demanded

@@ -260,6 +260,28 @@ def test_two_lists_without_a_common_protocol_are_refused():
     )
 
 
+@pytest.mark.parametrize(
+    ("demand", "offered", "fine"),
+    [
+        (tls.AlpnDemand.NONE, (b"h2",), True),
+        (tls.AlpnDemand.NONE, (), True),
+        (tls.AlpnDemand.COMMON, (b"h2",), False),
+        (tls.AlpnDemand.COMMON, (), True),
+        (tls.AlpnDemand.ALWAYS, (b"h2",), False),
+        (tls.AlpnDemand.ALWAYS, (), False),
+    ],
+)
+def test_a_server_insists_on_its_protocols_as_far_as_it_was_told(demand, offered, fine):
+    def select():
+        return select_alpn_protocol(offered, (b"x",), demand)
+
+    if fine:
+        assert select() is None
+    else:
+        refused(select, AlertDescription.NO_APPLICATION_PROTOCOL)
+    assert select_alpn_protocol((*offered, b"x"), (b"x",), demand) == b"x"
+
+
 # The second hello
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from pqproxy import tls
@@ -32,8 +34,10 @@ NONE, REQUEST, REQUIRE = (
 NEGOTIATED = Negotiated(0x11EC, SUITE.suite, 0x0403, None, (), None, None, False)
 
 
-def context(asks=REQUIRE):
-    config = tls.ServerConfig((credential(leaf()),), PROVIDER, client_authentication=asks)
+def context(asks=REQUIRE, **changes):
+    config = tls.ServerConfig(
+        (credential(leaf()),), PROVIDER, client_authentication=asks, **changes
+    )
     return ServerContext(config, KeyExchanges(PROVIDER), entropy)
 
 
@@ -78,6 +82,21 @@ def test_an_empty_chain_passes_only_where_a_certificate_is_not_required(asks):
         assert refused(lambda: state.on_message(empty)) is AlertDescription.CERTIFICATE_REQUIRED
     else:
         assert isinstance(state.on_message(empty).next_state, WaitFinished)
+
+
+@pytest.mark.parametrize(("protocol", "fine"), [(b"x", False), (b"y", True), (None, True)])
+def test_a_protocol_may_demand_a_certificate_that_others_only_ask_for(protocol, fine):
+    before = wait_finished()
+    negotiated = replace(before.negotiated, alpn_protocol=protocol)
+    state = WaitCertificate(
+        context(REQUEST, certificate_protocols=(b"x",)), replace(before, negotiated=negotiated)
+    )
+    empty = Certificate(()).message()
+
+    if fine:
+        assert isinstance(state.on_message(empty).next_state, WaitFinished)
+    else:
+        assert refused(lambda: state.on_message(empty)) is AlertDescription.CERTIFICATE_REQUIRED
 
 
 def test_a_chain_always_wants_a_proof():

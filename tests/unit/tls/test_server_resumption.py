@@ -43,8 +43,8 @@ def hello(*identities, modes=b"\1\1", binder=bytes(48)):
     )
 
 
-def found(offered, **changes):
-    return find_session(config(**changes), offered, SUITE)
+def found(offered, protocol=None, **changes):
+    return find_session(config(**changes), offered, SUITE, protocol)
 
 
 def test_a_ticket_of_ours_is_found():
@@ -94,6 +94,15 @@ def test_what_does_not_fit_is_passed_over(offered, changes):
 @pytest.mark.parametrize("asks", [REQUEST, tls.ClientAuthentication.NONE])
 def test_an_anonymous_client_resumes_where_it_could_come_in_anonymously(asks):
     assert found(hello(ticket(chain=())), asks=asks) is not None
+
+
+def test_an_anonymous_client_does_not_resume_into_a_protocol_that_wants_to_know_it():
+    """Else a ticket that was given for less would let it in."""
+    strict = {"asks": REQUEST, "certificate_protocols": (b"x",)}
+
+    assert found(hello(ticket(chain=())), b"x", **strict) is None
+    assert found(hello(ticket(chain=())), b"y", **strict) is not None
+    assert found(hello(ticket()), b"x", **strict) is not None
 
 
 def bound_hello():
