@@ -8,18 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pqproxy.config.groups import default_groups
-from pqproxy.config.values import Egress, Ingress, Policy, Profile
+from pqproxy.config.values import Egress, Ingress, Policy, Profile, TunnelMode
 from pqproxy.identity.own import Identity
 from pqproxy.identity.profile import accepted_keys
 from pqproxy.tls import (
     CIPHER_SUITES,
     SCHEMES,
+    AlpnDemand,
     CipherSuite,
     Credential,
     NamedGroup,
     SchemeTable,
     is_post_quantum,
 )
+from pqproxy.tunnel import TUNNEL_PROTOCOL
 
 _CIPHER_SUITES = {
     Profile.DEFAULT: CIPHER_SUITES,
@@ -82,3 +84,38 @@ def credentials(identities: Sequence[Identity]) -> tuple[Credential, ...]:
 def alpn(protocols: Sequence[str]) -> tuple[bytes, ...]:
     """Protocol names as they go on the wire."""
     return tuple(protocol.encode("ascii") for protocol in protocols)
+
+
+@dataclass(frozen=True, slots=True)
+class IngressAlpn:
+    """What an ingress selects from, and whether it insists on one of them."""
+
+    protocols: tuple[bytes, ...]
+    demand: AlpnDemand
+
+
+def ingress_alpn(settings: Ingress) -> IngressAlpn:
+    """Tunnels first. Without `alpn` a standard client may offer whatever it likes, as ever."""
+    standard = alpn(settings.alpn)
+    match settings.tunnel:
+        case TunnelMode.NEVER:
+            return IngressAlpn(standard, AlpnDemand.COMMON)
+        case TunnelMode.REQUIRE:
+            return IngressAlpn((TUNNEL_PROTOCOL,), AlpnDemand.ALWAYS)
+        case TunnelMode.AUTO:
+            demand = AlpnDemand.COMMON if standard else AlpnDemand.NONE
+            return IngressAlpn((TUNNEL_PROTOCOL, *standard), demand)
+
+
+def egress_alpn(settings: Egress) -> tuple[bytes, ...]:
+    """What an egress offers to a server of which nothing is known yet.
+
+    In a tunnel an ingress wants to know who comes, even where it takes standard clients that do not
+    say: who has no certificate to show does better without, unless tunnels are all it is to have.
+    """
+    standard, mode = alpn(settings.alpn), settings.tunnel.mode
+    if mode is TunnelMode.REQUIRE:
+        return (TUNNEL_PROTOCOL,)
+    if mode is TunnelMode.NEVER or not settings.identities:
+        return standard
+    return (TUNNEL_PROTOCOL, *standard)

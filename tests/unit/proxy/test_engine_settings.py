@@ -1,8 +1,29 @@
-from pqproxy.config.values import Ingress, PeerAuthentication, Policy, Profile, TcpAddress
-from pqproxy.proxy.engine_settings import algorithms, alpn, credentials, groups, key_shares
+import pytest
+
+from pqproxy.config.values import (
+    Egress,
+    Ingress,
+    PeerAuthentication,
+    Policy,
+    Profile,
+    TcpAddress,
+    Tunnel,
+    TunnelMode,
+)
+from pqproxy.proxy.engine_settings import (
+    IngressAlpn,
+    algorithms,
+    alpn,
+    credentials,
+    egress_alpn,
+    groups,
+    ingress_alpn,
+    key_shares,
+)
 from pqproxy.tls import (
     CLASSICAL_GROUPS,
     HYBRID_GROUPS,
+    AlpnDemand,
     CipherSuite,
     NamedGroup,
     ServerConfig,
@@ -94,3 +115,41 @@ def test_credentials_keep_the_order_of_identities():
 
 def test_protocol_names_are_bytes_on_the_wire():
     assert alpn(("http/1.1", "h2")) == (b"http/1.1", b"h2")
+
+
+TUNNEL = b"pqproxy/1"
+
+
+@pytest.mark.parametrize(
+    ("mode", "listed", "expected"),
+    [
+        (TunnelMode.AUTO, (), IngressAlpn((TUNNEL,), AlpnDemand.NONE)),
+        (TunnelMode.AUTO, ("h2",), IngressAlpn((TUNNEL, b"h2"), AlpnDemand.COMMON)),
+        (TunnelMode.REQUIRE, ("h2",), IngressAlpn((TUNNEL,), AlpnDemand.ALWAYS)),
+        (TunnelMode.NEVER, (), IngressAlpn((), AlpnDemand.COMMON)),
+        (TunnelMode.NEVER, ("h2",), IngressAlpn((b"h2",), AlpnDemand.COMMON)),
+    ],
+)
+def test_an_ingress_prefers_tunnels_and_keeps_its_standard_clients(mode, listed, expected):
+    """Without `alpn`, curl and browsers come in whatever they offer; tunnels change nothing."""
+    settings = Ingress("llm", ADDRESS, ADDRESS, ("own",), None, alpn=listed, tunnel=mode)
+
+    assert ingress_alpn(settings) == expected
+
+
+@pytest.mark.parametrize(
+    ("mode", "identities", "expected"),
+    [
+        (TunnelMode.AUTO, ("own",), (TUNNEL, b"h2")),
+        (TunnelMode.AUTO, (), (b"h2",)),
+        (TunnelMode.REQUIRE, ("own",), (TUNNEL,)),
+        (TunnelMode.REQUIRE, (), (TUNNEL,)),
+        (TunnelMode.NEVER, ("own",), (b"h2",)),
+    ],
+)
+def test_an_egress_offers_tunnels_where_it_can_say_who_it_is(mode, identities, expected):
+    settings = Egress(
+        "out", ADDRESS, (ADDRESS,), identities, "mesh", (), alpn=("h2",), tunnel=Tunnel(mode)
+    )
+
+    assert egress_alpn(settings) == expected
