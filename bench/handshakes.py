@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from OpenSSL import SSL
 
-from bench.gate import serve_load
+from bench.gate import Work, serve_load
 
 THREADS = 4  # OpenSSL works without the interpreter's lock; four keep the server's core busy
 
@@ -67,7 +67,7 @@ def main() -> None:
     port, seconds, group, root, *pair = sys.argv[1:]
     client = Client(int(port), group, root, pair)
     client.handshake()  # warm, and a wrong set-up is found before the clocks are read
-    serve_load(lambda: run(client, float(seconds)))
+    serve_load(lambda: Work(run(client, float(seconds))))
 
 
 if __name__ == "__main__":

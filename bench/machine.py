@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from bench.processes import CORES, LOAD_CORE, PROXY_CORE
+from bench.processes import CORES, LOAD_CORE, PROXY_CORES
 
 SEALS = 1000
 
@@ -32,7 +32,7 @@ def describe() -> dict[str, str]:
         "python": f"{platform.python_implementation()} {platform.python_version()}, {_build()}",
         "AES-256-GCM, 16 KB in place": f"{seal_microseconds():.1f} us",
         "libraries": ", ".join(_library(name) for name in ("cryptography", "uvloop")),
-        "pinning": f"proxies on core {PROXY_CORE}, load and backend on core {LOAD_CORE}",
+        "pinning": f"proxies on core {PROXY_CORES[0]}, load and backend on core {LOAD_CORE}",
     }
 
 

@@ -14,10 +14,9 @@ from pathlib import Path
 
 from bench import certificates, machine, report
 from bench.gate import Load
-from bench.pair import GROUP, Pair, Plan
+from bench.pair import GROUP, Pair, running
 from bench.processes import (
     LOAD_CORE,
-    PROXY_CORE,
     allow_many_descriptors,
     free_port,
     module,
@@ -113,19 +112,14 @@ def measure(crowd, streams: int, interval_ms: float) -> list[list[str]]:
 
 @contextmanager
 def _running(directory: Path, interval_ms: float) -> Iterator[Pair]:
-    plan = Plan(directory, certificates.create(directory), *(free_port() for _ in range(4)))
-    sidecars = Sidecars()
-    tokens = module("bench.tokens", plan.backend, interval_ms)
-    with ExitStack() as stack:
-
-        def start(name: str, argv: list[str], core: int, *ports: int) -> int:
-            log = directory / f"{name}.log"
-            return stack.enter_context(server(argv, core=core, ports=ports, log=log)).pid
-
-        start("backend", tokens, LOAD_CORE, plan.backend)
-        ingress = start("ingress", sidecars.ingress(plan), PROXY_CORE, plan.mutual, plan.anonymous)
-        egress = start("egress", sidecars.egress(plan), PROXY_CORE, plan.entry)
-        yield Pair(plan, egress, ingress)
+    backend = free_port()
+    tokens = module("bench.tokens", backend, interval_ms)
+    log = directory / "backend.log"
+    with (
+        server(tokens, cores=[LOAD_CORE], ports=[backend], log=log),
+        running(Sidecars(), directory / "pair", certificates.create(directory), backend) as pair,
+    ):
+        yield pair
 
 
 def main() -> None:

@@ -1,28 +1,19 @@
 """Results as Markdown, for a terminal and for docs/benchmarks.md."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from bench.results import OURS, REFERENCE, Measured, Memory, Results
-
-# What pqproxy's own processes may take, in bytes.
-MEMORY_BARS = {"supervisor": 60e6, "worker": 45e6}
-IDLE_CONNECTION_BAR = 20e3
+from bench.figures import Metric, Sample
+from bench.results import Bar, Judgement, Measured, Results
 
 PREAMBLE = """\
 # Benchmarks
 
 Written by the command below; nothing here is typed by hand. A pair is an egress and an ingress
-with TLS 1.3 and X25519MLKEM768 between them, both with certificates (ECDSA P-256), one worker
-each. **CPU** is what all processes of the pair used, supervisors included, by the kernel's
-count, divided by what was done; wall-clock figures stand beside it. For full handshakes only the
-server's side is counted, from accept to close. Every peer is measured in every round, in turn;
+with TLS 1.3 between them, both with certificates (ECDSA P-256), one worker each. **CPU** is what
+all processes of the pair used, supervisors included, by the kernel's count, divided by what was
+done; wall-clock figures stand beside it. Every contender is measured in every round, in turn; a
 **ratio** is the median of the ratios of each round, because a machine's speed drifts and a round
 shares it. Compare within one run only.
-
-Envoy runs as a TCP proxy without access log and without session tickets; its TLS library prefers
-AES-128-GCM where pqproxy prefers AES-256-GCM and pads small records. How the interpreter was built
-matters for small records: one with profile-guided optimisation needs about a fifth less CPU for
-them than one without.
 """
 
 
@@ -35,13 +26,17 @@ def _sections(results: Results) -> Iterator[str]:
     yield PREAMBLE.strip()
     yield f"    {results.command}"
     yield _facts(results)
-    if results.measured:
-        yield "## CPU"
-        yield _cpu_table(results.measured, [*results.versions])
-    if results.memory:
-        yield "## Memory"
-        yield "Proportional set size after traffic; idle connections are open ones, handshake done."
-        yield _memory_table(results)
+    yield "## Bars"
+    yield table(
+        ("", "work", "bar", "measured", "each round", ""),
+        (_bar_row(row, bar) for row in results.measured for bar in row.bars),
+    )
+    for title in dict.fromkeys(row.scenario for row in results.measured):
+        yield f"## {title}"
+        for row in results.measured:
+            if row.scenario == title:
+                yield f"### {row.title}"
+                yield _figures(row)
 
 
 def _facts(results: Results) -> str:
@@ -51,45 +46,55 @@ def _facts(results: Results) -> str:
     return table(("", ""), facts.items())
 
 
-def _cpu_table(measured: Sequence[Measured], peers: Sequence[str]) -> str:
-    heads = ["work", *(f"{peer}: CPU, rate" for peer in peers), "ratio (each round)", "bar", ""]
-    return table(heads, (_cpu_row(row, peers) for row in measured))
+def _bar_row(row: Measured, bar: Bar) -> list[str]:
+    cells = [row.scenario, row.title, demand(bar, row.unit)]
+    if (judgement := row.judge(bar)) is None:
+        return [*cells, "not measured", "", ""]
+    form = _form(bar)
+    value = f"**{form(judgement.value)}**"
+    if bar.against is not None:
+        value += f" of {judgement.against}" if not bar.difference else f" over {judgement.against}"
+    each = ", ".join(form(one) for one in judgement.rounds)
+    return [*cells, value, each, verdict(judgement)]
 
 
-def _cpu_row(row: Measured, peers: Sequence[str]) -> list[str]:
-    ratio = row.ratio()
-    cells = [f"{cost(row.cost(peer))}/{row.unit}, {rate(row.rate(peer))}/s" for peer in peers]
-    if ratio is None:
-        return [row.title, *cells, f"no {REFERENCE}", "", ""]
-    each = ", ".join(f"{one:.2f}" for one in row.ratios())
-    return [
-        row.title,
-        *cells,
-        f"**{ratio:.2f}** ({each})",
-        f"≤ {row.bar:g}",
-        verdict(ratio, row.bar),
+def demand(bar: Bar, unit: str) -> str:
+    """A bar in words."""
+    sign = "≥" if bar.at_least else "≤"
+    title = TITLES[bar.metric].format(unit=unit)
+    times = "" if bar.against is None or bar.difference else "x"
+    return f"{title} {sign} {_form(bar)(bar.limit)}{times}"
+
+
+def _form(bar: Bar) -> Callable[[float], str]:
+    if bar.against is None or bar.difference:
+        return FORMS[bar.metric]
+    return "{:.2f}".format
+
+
+def _figures(row: Measured) -> str:
+    taken = [
+        metric
+        for metric in Metric
+        if any(row.median(name, metric) is not None for name in row.samples)
     ]
+    heads = ["", *(TITLES[metric].format(unit=row.unit) for metric in taken)]
+    lines = []
+    for name in row.samples:
+        medians = {metric: row.median(name, metric) for metric in taken}
+        cells = ["" if value is None else FORMS[metric](value) for metric, value in medians.items()]
+        lines.append([name, *cells])
+    return table(heads, lines)
 
 
-def _memory_table(results: Results) -> str:
-    rows = (
-        cells
-        for peer, sides in results.memory.items()
-        for side in sides
-        for cells in _memory_rows(peer, side)
+def progress(sample: Sample, unit: str) -> str:
+    """One line of what was found, as it is found."""
+    shown = (Metric.CPU, Metric.RATE, Metric.P50, Metric.P99)
+    found = [metric for metric in sample.figures if metric in shown or len(sample.figures) < 4]
+    return ", ".join(
+        f"{TITLES[metric].format(unit=unit)} {FORMS[metric](sample.figures[metric])}"
+        for metric in found
     )
-    return table(("peer", "side", "what", "size", "bar", ""), rows)
-
-
-def _memory_rows(peer: str, side: Memory) -> Iterator[list[str]]:
-    idle = f"one idle connection of {side.idle_connections}"
-    figures = [(name, size, MEMORY_BARS.get(name)) for name, size in side.processes.items()]
-    figures.append((idle, side.per_idle_connection, IDLE_CONNECTION_BAR))
-    for what, size, bar in figures:
-        if peer != OURS or bar is None:
-            yield [peer, side.role, what, bytes_(size), "", ""]
-        else:
-            yield [peer, side.role, what, bytes_(size), f"≤ {bytes_(bar)}", verdict(size, bar)]
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -98,23 +103,61 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
-def verdict(value: float, bar: float) -> str:
+def verdict(judgement: Judgement) -> str:
     """Whether a bar holds."""
-    return "holds" if value <= bar else "**missed**"
+    return "holds" if judgement.holds else "**missed**"
 
 
 def cost(seconds: float) -> str:
-    """CPU time in a unit that a person reads."""
-    if seconds >= 0.1:
+    """A time in a unit that a person reads."""
+    if abs(seconds) >= 0.1:
         return f"{seconds:.2f} s"
-    return f"{seconds * 1e6:.1f} us" if seconds < 1e-3 else f"{seconds * 1e3:.2f} ms"
+    return f"{seconds * 1e6:.1f} us" if abs(seconds) < 1e-3 else f"{seconds * 1e3:.2f} ms"
 
 
 def rate(per_second: float) -> str:
     """Units per second."""
-    return f"{per_second:,.0f}" if per_second >= 100 else f"{per_second:.2f}"
+    return (f"{per_second:,.0f}" if per_second >= 100 else f"{per_second:.2f}") + "/s"
 
 
 def bytes_(count: float) -> str:
     """A size in MB or KB (powers of ten)."""
     return f"{count / 1e6:.1f} MB" if abs(count) >= 1e6 else f"{count / 1e3:.1f} KB"
+
+
+def percent(value: float) -> str:
+    """A part of a hundred, with the digits that tell framings apart."""
+    return f"{value:.2f} %"
+
+
+TITLES: Mapping[Metric, str] = {
+    Metric.CPU: "CPU/{unit}",
+    Metric.EGRESS_CPU: "egress",
+    Metric.INGRESS_CPU: "ingress",
+    Metric.CLIENT_CPU: "client",
+    Metric.RATE: "{unit}s",
+    Metric.P50: "p50",
+    Metric.P99: "p99",
+    Metric.GAP_P50: "gap p50",
+    Metric.GAP_P99: "gap p99",
+    Metric.FIRST_P50: "first token p50",
+    Metric.FIRST_P99: "first token p99",
+    Metric.WIRE: "wire overhead",
+    Metric.EGRESS_MEMORY: "egress, each",
+    Metric.INGRESS_MEMORY: "ingress, each",
+    Metric.SUPERVISOR: "supervisor",
+    Metric.WORKER: "worker",
+    Metric.LEAST_SHARE: "least share",
+    Metric.MOST_SHARE: "greatest share",
+}
+FORMS: Mapping[Metric, Callable[[float], str]] = {
+    Metric.RATE: rate,
+    Metric.WIRE: percent,
+    Metric.LEAST_SHARE: percent,
+    Metric.MOST_SHARE: percent,
+    Metric.EGRESS_MEMORY: bytes_,
+    Metric.INGRESS_MEMORY: bytes_,
+    Metric.SUPERVISOR: bytes_,
+    Metric.WORKER: bytes_,
+}
+FORMS = {metric: FORMS.get(metric, cost) for metric in Metric}

@@ -1,61 +1,88 @@
-"""From samples to figures: pure, so that the arithmetic behind every claim has a test."""
+"""From samples to verdicts: pure, so that the arithmetic behind every claim has a test."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
+from bench.figures import Metric, Sample
+
 OURS = "pqproxy"
-REFERENCE = "envoy"
+PEERS = ("envoy", "nginx", "haproxy")
+BEST = "best"  # the peer with the least median of the figure in question
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """One round of one peer: what was done, and what it cost."""
+class Bar:
+    """What is demanded of one figure."""
 
-    units: float
-    cpu_seconds: float
-    wall_seconds: float
+    metric: Metric
+    limit: float
+    against: str | None = BEST  # a contender, BEST, or None: the figure itself is held to it
+    subject: str = OURS
+    at_least: bool = False  # else at most
+    difference: bool = False  # what it exceeds the other by, rather than the ratio
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A bar, and what was found."""
+
+    bar: Bar
+    value: float  # the median over the rounds
+    rounds: Sequence[float]
+    against: str | None  # who BEST was
 
     @property
-    def cost(self) -> float:
-        """CPU seconds per unit."""
-        return self.cpu_seconds / self.units
-
-    @property
-    def rate(self) -> float:
-        """Units per second of wall clock."""
-        return self.units / self.wall_seconds
+    def holds(self) -> bool:
+        """Whether the bar is reached, just reached included."""
+        if self.bar.at_least:
+            return self.value >= self.bar.limit
+        return self.value <= self.bar.limit
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """All rounds of one scenario: the samples of each peer, in the order of the rounds."""
+    """All rounds of one row: the samples of each contender, in the order of the rounds."""
 
+    scenario: str
+    name: str
     title: str
     unit: str  # what one unit is: "request", "GB", "handshake"
-    bar: float  # the most that pqproxy may cost, as a multiple of the reference
+    bars: Sequence[Bar]
     samples: Mapping[str, Sequence[Sample]]
 
-    def cost(self, peer: str) -> float:
-        """The median over the rounds, in CPU seconds per unit."""
-        return median(sample.cost for sample in self.samples[peer])
+    def values(self, contender: str, metric: Metric) -> list[float]:
+        """A figure, round by round; none where it was not taken."""
+        samples = self.samples.get(contender, ())
+        return [sample.figures[metric] for sample in samples if metric in sample.figures]
 
-    def rate(self, peer: str) -> float:
-        """The median over the rounds, in units per second."""
-        return median(sample.rate for sample in self.samples[peer])
+    def median(self, contender: str, metric: Metric) -> float | None:
+        """The median over the rounds; None where it was not taken."""
+        values = self.values(contender, metric)
+        return median(values) if values else None
 
-    def ratio(self) -> float | None:
-        """Median of the ratios of each round; None when one of the two was not measured.
+    def best(self, metric: Metric) -> str | None:
+        """The peer with the least median; None when no peer was measured."""
+        medians = {name: self.median(name, metric) for name in PEERS}
+        found = {name: value for name, value in medians.items() if value is not None}
+        return min(found, key=found.__getitem__) if found else None
 
-        Not the ratio of the medians: a machine's speed drifts, and what shares a round shares it.
+    def judge(self, bar: Bar) -> Judgement | None:
+        """Hold the figures to a bar; None when one of the two was not measured.
+
+        The median of what each round says, not what the medians say: a machine's speed drifts,
+        and a round shares it.
         """
-        ratios = self.ratios()
-        return median(ratios) if ratios else None
-
-    def ratios(self) -> list[float]:
-        """Ours by the reference's, round by round."""
-        rounds = zip(self.samples.get(OURS, ()), self.samples.get(REFERENCE, ()), strict=False)
-        return [ours.cost / reference.cost for ours, reference in rounds]
+        ours = self.values(bar.subject, bar.metric)
+        if bar.against is None:
+            return Judgement(bar, median(ours), ours, None) if ours else None
+        other = self.best(bar.metric) if bar.against == BEST else bar.against
+        theirs = self.values(other, bar.metric) if other is not None else []
+        rounds = [
+            one - two if bar.difference else one / two
+            for one, two in zip(ours, theirs, strict=False)
+        ]
+        return Judgement(bar, median(rounds), rounds, other) if rounds else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +103,13 @@ class Gaps:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
-    """Proportional set size of one side of a pair, in bytes."""
-
-    role: str  # "egress" or "ingress"
-    processes: Mapping[str, int]  # "supervisor", "worker", or "process": bytes
-    per_idle_connection: float
-    idle_connections: int
-
-
-@dataclass(frozen=True, slots=True)
 class Results:
     """Everything one run found."""
 
     command: str
     date: str
     machine: Mapping[str, str]
-    versions: Mapping[str, str]  # peer: what was measured
-    skipped: Mapping[str, str]  # peer: why it was not
+    versions: Mapping[str, str]  # contender: what was measured
+    skipped: Mapping[str, str]  # contender: why it was not
     rounds: int
-    measured: Sequence[Measured] = ()
-    memory: Mapping[str, Sequence[Memory]] = field(default_factory=dict)
+    measured: Sequence[Measured] = field(default_factory=tuple)

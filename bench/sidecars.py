@@ -1,14 +1,17 @@
 """pqproxy itself as a pair: two processes with a configuration each, as on two machines."""
 
 import sys
-from pathlib import Path
+from dataclasses import dataclass
+from textwrap import indent
 
 from bench.certificates import CLIENT_URI, SERVER_URI
 from bench.pair import GROUP, Plan
+from bench.results import OURS
 from pqproxy.version import VERSION
 
 EGRESS = """\
 version: 1
+workers: {plan.workers}
 identities:
   client: {{certificate: {client.certificate}, key: {client.key}}}
 trust:
@@ -21,11 +24,12 @@ egress:
     trust: mesh
     expect: ["{server_uri}"]
     groups: [{group}]
-log: {{connections: false}}
+{listener}log: {{connections: false}}
 """
 
 INGRESS = """\
 version: 1
+workers: {plan.workers}
 identities:
   server: {{certificate: {server.certificate}, key: {server.key}}}
 trust:
@@ -38,7 +42,7 @@ ingress:
     trust: mesh
     allow: ["{client_uri}"]
     groups: [{group}]
-  - name: anonymous
+{listener}  - name: anonymous
     listen: 127.0.0.1:{plan.anonymous}
     forward: 127.0.0.1:{plan.backend}
     identities: [server]
@@ -49,36 +53,42 @@ log: {{connections: false}}
 """
 
 
+@dataclass(frozen=True, slots=True)
 class Sidecars:
-    """The pqproxy of this checkout, default settings but for the log."""
+    """The pqproxy of this checkout, default settings but for the log and what is named here."""
 
-    name = "pqproxy"
+    name: str = OURS
+    workers: int = 1
+    listener: str = ""  # lines of YAML, for the egress and for the mutual ingress
+
+    group = GROUP
 
     def missing(self) -> str | None:
         return None
 
     def version(self) -> str:
-        return f"pqproxy {VERSION}"
+        changed = " ".join(self.listener.split())
+        return f"pqproxy {VERSION}" + (f", {changed}" if changed else "")
 
     def egress(self, plan: Plan) -> list[str]:
-        return _command(plan, "egress", EGRESS)
+        return self._command(plan, "egress", EGRESS)
 
     def ingress(self, plan: Plan) -> list[str]:
-        return _command(plan, "ingress", INGRESS)
+        return self._command(plan, "ingress", INGRESS)
 
-
-def _command(plan: Plan, name: str, template: str) -> list[str]:
-    path: Path = plan.directory / f"{name}.yaml"
-    certificates = plan.certificates
-    path.write_text(
-        template.format(
-            plan=plan,
-            root=certificates.root,
-            server=certificates.server,
-            client=certificates.client,
-            server_uri=SERVER_URI,
-            client_uri=CLIENT_URI,
-            group=GROUP,
+    def _command(self, plan: Plan, name: str, template: str) -> list[str]:
+        path = plan.directory / f"{name}.yaml"
+        certificates = plan.certificates
+        path.write_text(
+            template.format(
+                plan=plan,
+                root=certificates.root,
+                server=certificates.server,
+                client=certificates.client,
+                server_uri=SERVER_URI,
+                client_uri=CLIENT_URI,
+                group=GROUP,
+                listener=indent(self.listener, "    "),
+            )
         )
-    )
-    return [sys.executable, "-m", "pqproxy", "--config", str(path)]
+        return [sys.executable, "-m", "pqproxy", "--config", str(path)]

@@ -1,10 +1,11 @@
 import pytest
 
-from bench.report import bytes_, cost, markdown, rate, table, verdict
-from bench.results import Measured, Memory, Results, Sample
+from bench.figures import Metric, Sample
+from bench.report import FORMS, TITLES, bytes_, cost, demand, markdown, progress, rate, table
+from bench.results import Bar, Measured, Results
 
 
-def results(measured=(), memory=None, versions=("pqproxy", "envoy"), skipped=None):
+def results(measured=(), versions=("pqproxy", "envoy"), skipped=None):
     return Results(
         command="python -m bench --rounds 2",
         date="2026-01-02",
@@ -13,13 +14,15 @@ def results(measured=(), memory=None, versions=("pqproxy", "envoy"), skipped=Non
         skipped=skipped or {},
         rounds=2,
         measured=measured,
-        memory=memory or {},
     )
 
 
-def row(**costs):
-    samples = {peer: [Sample(1, each, 1) for each in rounds] for peer, rounds in costs.items()}
-    return Measured("requests", "request", 1.1, samples)
+def row(bar=1.1, **costs):
+    samples = {
+        name: [Sample({Metric.CPU: each, Metric.RATE: 1000}) for each in rounds]
+        for name, rounds in costs.items()
+    }
+    return Measured("Requests", "row", "1 client", "request", (Bar(Metric.CPU, bar),), samples)
 
 
 def test_the_page_names_command_machine_and_versions():
@@ -30,19 +33,25 @@ def test_the_page_names_command_machine_and_versions():
     assert "| measured: envoy | envoy 1.0 |" in page
 
 
-def test_a_row_has_each_rounds_ratio_and_its_bar():
+def test_a_bar_is_shown_with_each_round_and_whom_it_is_held_against():
     page = markdown(results([row(pqproxy=[50e-6, 52e-6], envoy=[50e-6, 50e-6])]))
 
     assert (
-        "| requests | 51.0 us/request, 1.00/s | 50.0 us/request, 1.00/s"
-        " | **1.02** (1.00, 1.04) | ≤ 1.1 | holds |"
+        "| Requests | 1 client | CPU/request ≤ 1.10x | **1.02** of envoy | 1.00, 1.04 | holds |"
     ) in page
 
 
 def test_a_missed_bar_is_said_to_be_missed():
     page = markdown(results([row(pqproxy=[2], envoy=[1])]))
 
-    assert "**2.00** (2.00) | ≤ 1.1 | **missed** |" in page
+    assert "**2.00** of envoy | 2.00 | **missed** |" in page
+
+
+def test_figures_are_medians_for_each_contender():
+    page = markdown(results([row(pqproxy=[1e-6, 9e-6, 2e-6], envoy=[3e-6])]))
+
+    assert "| pqproxy | 2.0 us | 1,000/s |" in page
+    assert "| envoy | 3.0 us | 1,000/s |" in page
 
 
 def test_a_peer_that_was_skipped_is_named_and_no_ratio_is_made_up():
@@ -51,21 +60,31 @@ def test_a_peer_that_was_skipped_is_named_and_no_ratio_is_made_up():
     )
 
     assert "| skipped: envoy | not installed: pip … |" in page
-    assert "| no envoy |  |  |" in page
+    assert "| not measured |  |  |" in page
 
 
-def test_memory_bars_are_held_against_pqproxy_alone():
-    sides = {
-        "pqproxy": [Memory("ingress", {"supervisor": 61_000_000, "worker": 30_000_000}, 15e3, 9)],
-        "envoy": [Memory("ingress", {"process": 65_000_000}, 23e3, 9)],
-    }
+@pytest.mark.parametrize(
+    ("bar", "words"),
+    [
+        (Bar(Metric.CPU, 0.75), "CPU/request ≤ 0.75x"),
+        (Bar(Metric.WIRE, 0.3, against=None), "wire overhead ≤ 0.30 %"),
+        (Bar(Metric.GAP_P99, 1e-3, against="direct", difference=True), "gap p99 ≤ 1.00 ms"),
+        (Bar(Metric.RATE, 1.7, against="one", at_least=True), "requests ≥ 1.70x"),
+    ],
+)
+def test_a_bar_is_said_in_words(bar, words):
+    assert demand(bar, "request") == words
 
-    page = markdown(results(memory=sides))
 
-    assert "| pqproxy | ingress | supervisor | 61.0 MB | ≤ 60.0 MB | **missed** |" in page
-    assert "| pqproxy | ingress | worker | 30.0 MB | ≤ 45.0 MB | holds |" in page
-    assert "one idle connection of 9 | 15.0 KB | ≤ 20.0 KB | holds |" in page
-    assert "| envoy | ingress | process | 65.0 MB |  |  |" in page
+def test_every_metric_has_a_title_and_a_form():
+    assert set(TITLES) == set(FORMS) == set(Metric)
+
+
+def test_progress_shows_what_a_sample_has():
+    sample = Sample({Metric.CPU: 5e-5, Metric.RATE: 1234, Metric.EGRESS_CPU: 1, Metric.P50: 1})
+
+    assert progress(sample, "request") == "CPU/request 50.0 us, requests 1,234/s, p50 1.00 s"
+    assert progress(Sample({Metric.WIRE: 0.2}), "GB") == "wire overhead 0.20 %"
 
 
 @pytest.mark.parametrize(
@@ -75,7 +94,7 @@ def test_costs_are_written_in_a_unit_a_person_reads(seconds, text):
     assert cost(seconds) == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(12345.6, "12,346"), (0.678, "0.68")])
+@pytest.mark.parametrize(("value", "text"), [(12345.6, "12,346/s"), (0.678, "0.68/s")])
 def test_rates_keep_the_digits_that_say_something(value, text):
     assert rate(value) == text
 
@@ -83,11 +102,6 @@ def test_rates_keep_the_digits_that_say_something(value, text):
 @pytest.mark.parametrize(("count", "text"), [(45_000_000, "45.0 MB"), (19_500, "19.5 KB")])
 def test_sizes_are_powers_of_ten(count, text):
     assert bytes_(count) == text
-
-
-def test_a_bar_is_held_when_it_is_just_reached():
-    assert verdict(1.1, 1.1) == "holds"
-    assert verdict(1.11, 1.1) == "**missed**"
 
 
 def test_a_table_has_a_rule_under_its_heads():

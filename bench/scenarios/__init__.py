@@ -1,0 +1,8 @@
+"""All scenarios, in the order of their numbers."""
+
+from bench.scenario import Scenario
+from bench.scenarios.bulk import BULK
+from bench.scenarios.connections import CONNECTIONS
+from bench.scenarios.requests import REQUESTS
+
+SCENARIOS: tuple[Scenario, ...] = (REQUESTS, CONNECTIONS, BULK)
