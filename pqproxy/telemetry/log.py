@@ -1,4 +1,4 @@
-"""Log lines: one a connection, one a refused peer, on stderr.
+"""Log lines: one a connection, one a refused peer, two a tunnel, on stderr.
 
 Text for a person on a terminal, one JSON object a line for a machine. What a peer chose (names,
 what it offered) is bounded and escaped here, so that it can forge no line and no field. A log
@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from pqproxy.telemetry.reasons import EndReason, ReasonCode
+from pqproxy.telemetry.reasons import EndReason, ReasonCode, TunnelEnd
 
 # Together these keep a line below PIPE_BUF (4096): a pipe that polls as writable takes that much at
 # once, and unmixed with the lines of other processes.
@@ -39,8 +39,14 @@ _TROUBLE = frozenset(
 )
 
 
+# A tunnel is to end by somebody's will: anything else broke it.
+_INTENDED = frozenset(
+    {TunnelEnd.REPLACED, TunnelEnd.RETIRED, TunnelEnd.PEER_RETIRED, TunnelEnd.DRAINED}
+)
+
+
 class Line:
-    """A log record with named fields; the base of the two below."""
+    """A log record with named fields; the base of those below."""
 
     event: ClassVar[str]
 
@@ -74,6 +80,10 @@ class ConnectionLine(Line):
     received: int = 0  # payload bytes from the client
     sent: int = 0  # payload bytes to the client
     first_byte: float | None = None  # seconds from accept to the first byte of an answer
+    transport: str = "tls"  # or stream: a tunnel carried it, whose TLS is meant below
+    tunnel: str | None = None  # which one
+    stream: int | None = None  # and as what; both sidecars call these two the same
+    client: str | None = None  # of a stream: its client's address, as the other sidecar tells it
     identity: str | None = None  # who the other sidecar or client proved to be
     server_name: str | None = None
     group: str | None = None
@@ -95,6 +105,51 @@ class ConnectionLine(Line):
         return logging.WARNING if in_trouble else logging.INFO
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunnelUpLine(Line):
+    """A tunnel is up: with whom, under which protection."""
+
+    event: ClassVar[str] = "tunnel_up"
+
+    listener: str
+    tunnel: str  # as in the lines of its streams, on both sides
+    peer: str | None = None  # the address that connected to us, or ...
+    upstream: str | None = None  # ... the one that we dialled
+    transport: str = "tls"
+    identity: str | None = None
+    server_name: str | None = None
+    group: str | None = None
+    cipher_suite: str | None = None
+    signature: str | None = None
+    peer_signature: str | None = None
+    resumed: bool | None = None
+
+    @property
+    def level(self) -> int:
+        """Nothing is to be done."""
+        return logging.INFO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunnelClosedLine(TunnelUpLine):
+    """A tunnel that was up is gone: why, and what it did."""
+
+    event: ClassVar[str] = "tunnel_closed"
+
+    end_reason: TunnelEnd
+    duration: float  # seconds that it was up
+    streams: int  # that it carried, all in all
+    reset: int = 0  # of these, the ones that its end cut off
+    round_trip: float | None = None  # seconds, by the last PING
+    detail: str | None = None
+    fix: str | None = None
+
+    @property
+    def level(self) -> int:
+        """A warning when nobody meant it to end."""
+        return logging.INFO if self.end_reason in _INTENDED else logging.WARNING
+
+
 @dataclass(frozen=True, slots=True)
 class RefusalLine(Line):
     """Who was refused, what it offered, why, and what would fix it."""
@@ -113,8 +168,8 @@ class RefusalLine(Line):
 
 
 def write(line: Line) -> None:
-    """Log a line of a connection."""
-    to = _connections if isinstance(line, ConnectionLine) else logger
+    """Log a line of a connection or a tunnel."""
+    to = logger if isinstance(line, RefusalLine) else _connections
     to.log(line.level, line)
 
 

@@ -44,3 +44,21 @@ class EndReason(StrEnum):
     DRAINED = "drained"  # cut when the drain timeout ran out
     PROTOCOL_ERROR = "protocol_error"  # the peer broke TLS after the handshake
     INTERNAL_ERROR = "internal_error"
+
+
+class TunnelEnd(StrEnum):
+    """How a tunnel ended that had been up, seen from this sidecar."""
+
+    REPLACED = "replaced"  # we wanted another: max_age, or a certificate that ends soon
+    RETIRED = "retired"  # we want none any more: a reload, a drain, an address that is gone
+    PEER_RETIRED = "peer_retired"  # the peer said that it goes, for one of these reasons
+    PEER_LEFT = "peer_left"  # the connection broke, or ended without a word
+    PEER_ALERT = "peer_alert"  # TLS broke, says the peer
+    PEER_ERROR = "peer_error"  # we broke a rule, says the peer
+    PROTOCOL_ERROR = "protocol_error"  # the peer broke a rule, of tunnels or of TLS
+    TIMEOUT = "timeout"  # the peer gave no sign of life
+    UNAUTHORISED = "unauthorised"  # the policy of today does not let the peer in
+    REVOKED = "revoked"
+    EXPIRED = "expired"  # the peer's certificate ended
+    DRAINED = "drained"  # cut when the drain timeout ran out
+    INTERNAL_ERROR = "internal_error"

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pqproxy.telemetry import log
-from pqproxy.telemetry.reasons import EndReason, ReasonCode
+from pqproxy.telemetry.reasons import EndReason, ReasonCode, TunnelEnd
 
 CONNECTION = log.ConnectionLine(
     listener="llm",
@@ -28,6 +28,23 @@ REFUSAL = log.RefusalLine(
     detail="no post-quantum group",
     fix="put an egress sidecar before this client",
     offered="x25519, secp256r1",
+)
+TUNNEL_UP = log.TunnelUpLine(
+    listener="to-llm",
+    tunnel="3f2a91c0",
+    upstream="192.0.2.9:8443",
+    identity="spiffe://demo/llm",
+    group="X25519MLKEM768",
+)
+TUNNEL_CLOSED = log.TunnelClosedLine(
+    listener="to-llm",
+    tunnel="3f2a91c0",
+    upstream="192.0.2.9:8443",
+    identity="spiffe://demo/llm",
+    group="X25519MLKEM768",
+    end_reason=TunnelEnd.REPLACED,
+    duration=3600.5,
+    streams=1200,
 )
 
 
@@ -89,6 +106,43 @@ def test_a_resumed_connection_says_so_and_another_says_nothing(stderr, kind, sho
     assert "resumed" not in stderr()
 
 
+def test_a_stream_has_all_that_a_connection_has_and_names_its_tunnel(stderr):
+    """Who asks whether a request was protected must find it by the line of that request."""
+    log.configure("text")
+
+    log.write(CONNECTION)
+    log.write(replace(CONNECTION, transport="stream", tunnel="3f2a91c0", stream=17, client="a:1"))
+
+    plain, stream = stderr().splitlines()
+    assert " transport=tls identity=" in plain
+    assert " transport=stream tunnel=3f2a91c0 stream=17 client=a:1 identity=" in stream
+    assert "group=X25519MLKEM768" in stream
+
+
+def test_a_tunnel_says_with_whom_it_is_up_and_what_it_carried(stderr):
+    log.configure("json")
+
+    log.write(TUNNEL_UP)
+    log.write(TUNNEL_CLOSED)
+
+    up, closed = map(json.loads, stderr().splitlines())
+    assert (up["event"], closed["event"]) == ("tunnel_up", "tunnel_closed")
+    for line in (up, closed):
+        assert (line["tunnel"], line["transport"]) == ("3f2a91c0", "tls")
+        assert (line["identity"], line["group"]) == ("spiffe://demo/llm", "X25519MLKEM768")
+    assert (closed["end_reason"], closed["streams"], closed["reset"]) == ("replaced", 1200, 0)
+    assert "round_trip" not in closed  # it was not asked
+
+
+@pytest.mark.parametrize("end", TunnelEnd)
+def test_a_tunnel_that_nobody_meant_to_end_is_a_warning(end):
+    intended = {"replaced", "retired", "peer_retired", "drained"}
+
+    level = replace(TUNNEL_CLOSED, end_reason=end).level
+
+    assert level == (logging.INFO if end in intended else logging.WARNING)
+
+
 def test_a_refusal_names_offer_reason_and_fix(stderr):
     log.configure("text")
 
@@ -105,6 +159,8 @@ def test_connection_lines_can_be_left_out_and_refusals_not(stderr):
     log.configure("text", connections=False)
 
     log.write(CONNECTION)
+    log.write(TUNNEL_UP)
+    log.write(TUNNEL_CLOSED)
     log.write(REFUSAL)
 
     assert [line.split()[2] for line in stderr().splitlines()] == ["refused"]
