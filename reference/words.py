@@ -1,9 +1,10 @@
 """The closed sets of words that users meet: exit codes and reasons."""
 
 from collections.abc import Iterator
+from enum import StrEnum
 
 from pqproxy.telemetry.labels import ConnectResult, Decision, HandshakeResult
-from pqproxy.telemetry.reasons import EndReason, ReasonCode
+from pqproxy.telemetry.reasons import EndReason, ReasonCode, TunnelEnd
 from reference.markdown import code, table
 
 # The only thing here that is not read from code: a number has no name where it is returned.
@@ -18,6 +19,7 @@ EXIT_CODES = (
 _SETS = (
     ("`reason`: why a peer was refused, or a connection not served", ReasonCode),
     ("`end_reason`: how a connection ended", EndReason),
+    ("`reason` of `pqproxy_tunnel_closes_total`: how a tunnel ended", TunnelEnd),
     ("`result` of `pqproxy_handshakes_total`", HandshakeResult),
     ("`result` of `pqproxy_upstream_connects_total`", ConnectResult),
     ("`decision` of `pqproxy_policy_decisions_total`", Decision),
@@ -37,7 +39,7 @@ def words() -> Iterator[str]:
         yield f"- {title}: {listed}"
 
 
-def _word(member: ReasonCode | EndReason | HandshakeResult | ConnectResult | Decision) -> str:
+def _word(member: StrEnum) -> str:
     text = code(member.value)
     return (
         f"[{text}](troubleshooting.md#{member.value})" if isinstance(member, _EXPLAINED) else text

@@ -14,6 +14,7 @@ _COMPLETED, _REFUSED = "completed", "refused"
 _WITHDRAWN = ("revoked", "expired")
 _QUANTUM_SAFE = frozenset((*POST_QUANTUM, *PRIVATE))
 _ANY = "any"  # of `authentication`: nothing is demanded
+_NEVER = "never"  # of `tunnel`
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 Row = Mapping[str, Any]
@@ -114,12 +115,30 @@ def _listener(listener: Row) -> Iterator[str]:
         yield f"  demands      authentication: {demand}"
     active, ended = listener.get("connections_active", 0), listener.get("connections_ended", 0)
     yield f"  connections  {active} active, {ended} ended"
+    if tunnels := _tunnels(listener.get("tunnels", {})):
+        yield f"  tunnels      {tunnels}"
     yield f"  handshakes   {_handshakes(listener.get('handshakes', ()))}"
     for decision, what in ((_REFUSED, "refused"), ("would_refuse", "would refuse")):
         if reasons := _reasons(listener.get("decisions", ()), decision):
             yield f"  {what:<12} {reasons}"
     if cut := _cut(listener.get("ends", ())):
         yield f"  cut off      {cut}"
+
+
+def _tunnels(tunnels: Row) -> str:
+    """What is up and what became of the others; nothing where none are to be."""
+    rows, active = tunnels.get("closes", ()), tunnels.get("active", 0)
+    closed = Counter({str(row.get("reason")): int(row.get("count", 0)) for row in rows})
+    if tunnels.get("mode", _NEVER) == _NEVER and not (active or closed):
+        return ""
+    text = f"{active} up"
+    if active:
+        text += f", with {_connections(tunnels.get('streams', 0))}"
+    if (seconds := tunnels.get("round_trip_seconds")) is not None:
+        text += f", round trip {1000 * seconds:.3g} ms"
+    if closed:
+        text += f"; ended: {', '.join(f'{why} {count}' for why, count in closed.most_common())}"
+    return text
 
 
 def _handshakes(rows: list[Row]) -> str:

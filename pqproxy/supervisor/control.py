@@ -29,7 +29,12 @@ from pqproxy.supervisor.binding import Bound
 from pqproxy.supervisor.certificates import CertificateEnd, warning_of
 from pqproxy.supervisor.crew import Crew
 from pqproxy.supervisor.drain import Drain
-from pqproxy.supervisor.metrics import DECISION_LABELS, END_LABELS, HANDSHAKE_LABELS
+from pqproxy.supervisor.metrics import (
+    CLOSE_LABELS,
+    DECISION_LABELS,
+    END_LABELS,
+    HANDSHAKE_LABELS,
+)
 from pqproxy.supervisor.reloading import History, Kind, Reloader, Result
 from pqproxy.supervisor.worker import WorkerProcess
 from pqproxy.telemetry.counters import ListenerCounters
@@ -95,6 +100,7 @@ class Report:
             "decisions": _rows(DECISION_LABELS, counters.decisions.counts),
             "client_bytes": [counters.client_received, counters.client_sent],
             "upstream_bytes": [counters.upstream_received, counters.upstream_sent],
+            "tunnels": _tunnels(listener, counters),
             **self.crew.evidence.get(counters.name, Evidence()).summary(),
         }
 
@@ -117,6 +123,18 @@ def _end(end: CertificateEnd) -> dict[str, Any]:
         "role": end.role,
         "not_after": end.not_after.isoformat(),
         "warning": warning_of(end, datetime.fromtimestamp(time.time(), UTC)),
+    }
+
+
+def _tunnels(listener: Ingress | Egress, counters: ListenerCounters) -> dict[str, Any]:
+    mean = counters.round_trip_seconds.mean
+    return {
+        "mode": listener.tunnel.mode if isinstance(listener, Egress) else listener.tunnel,
+        "active": counters.tunnels,
+        "streams": counters.active["stream"],
+        "buffered_bytes": counters.tunnel_buffered,
+        "round_trip_seconds": None if mean is None else round(mean, 6),
+        "closes": _rows(CLOSE_LABELS, counters.tunnel_closes.counts),
     }
 
 

@@ -4,7 +4,7 @@ The names are in docs and in people's alert rules: add, do not rename. Label set
 (`telemetry/labels.py`); nothing here is a ratio, PromQL does that.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from prometheus_client.core import (
@@ -21,13 +21,14 @@ from pqproxy.crypto import liboqs_version, openssl_version
 from pqproxy.supervisor.certificates import CertificateEnd
 from pqproxy.supervisor.crew import Crew
 from pqproxy.supervisor.reloading import History
-from pqproxy.telemetry.counters import DURATION_BUCKETS, Histogram, ListenerCounters, Tally
+from pqproxy.telemetry.counters import Histogram, ListenerCounters, Tally
 from pqproxy.version import VERSION
 
 # Of what /status and /metrics both tell.
 HANDSHAKE_LABELS = ["group", "signature", "peer_signature", "resumed", "result"]
 DECISION_LABELS = ["decision", "reason"]
 END_LABELS = ["transport", "end_reason"]
+CLOSE_LABELS = ["reason"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,9 @@ class Exposition(Collector):
         """All families (prometheus_client's callback)."""
         yield _build_info()
         yield _listener_info(self.crew.in_force.settings)
-        yield from _traffic(self.crew.totals().listeners.values())
+        counted = list(self.crew.totals().listeners.values())
+        yield from _traffic(counted)
+        yield from _tunnels(counted)
         yield from self._processes()
         yield _certificates(self.crew.in_force.certificates)
         yield from _reloads(self.reloads)
@@ -97,8 +100,7 @@ def _listener_info(settings: Settings) -> Metric:
     return info
 
 
-def _traffic(listeners: Iterable[ListenerCounters]) -> Iterator[Metric]:
-    counted = list(listeners)
+def _traffic(counted: list[ListenerCounters]) -> Iterator[Metric]:
     yield _tally(
         "pqproxy_connections",
         "Connections that ended.",
@@ -135,6 +137,42 @@ def _traffic(listeners: Iterable[ListenerCounters]) -> Iterator[Metric]:
         "Successful connects to the upstream.",
         {one.name: one.connect_seconds for one in counted},
     )
+
+
+def _tunnels(counted: list[ListenerCounters]) -> Iterator[Metric]:
+    yield _gauge(
+        "pqproxy_tunnels_active",
+        "Tunnels that are up now.",
+        {one.name: one.tunnels for one in counted},
+    )
+    yield _gauge(
+        "pqproxy_tunnel_streams_active",
+        "Connections that tunnels carry now.",
+        {one.name: one.active["stream"] for one in counted},
+    )
+    yield _durations(
+        "pqproxy_tunnel_round_trip_seconds",
+        "How long the other sidecar took to answer a PING.",
+        {one.name: one.round_trip_seconds for one in counted},
+    )
+    yield _tally(
+        "pqproxy_tunnel_closes",
+        "Tunnels that ended, and why.",
+        CLOSE_LABELS,
+        {one.name: one.tunnel_closes for one in counted},
+    )
+    yield _gauge(
+        "pqproxy_tunnel_buffered_bytes",
+        "Bytes that tunnels hold for streams whose readers are slow.",
+        {one.name: one.tunnel_buffered for one in counted},
+    )
+
+
+def _gauge(name: str, documentation: str, values: dict[str, int]) -> Metric:
+    family = GaugeMetricFamily(name, documentation, labels=["listener"])
+    for listener, value in values.items():
+        family.add_metric([listener], value)
+    return family
 
 
 def _tally(name: str, documentation: str, labels: list[str], tallies: dict[str, Tally]) -> Metric:
@@ -179,7 +217,7 @@ def _durations(name: str, documentation: str, histograms: dict[str, Histogram]) 
 
 def _cumulative(histogram: Histogram) -> Iterator[tuple[str, float]]:
     """Prometheus counts what is at most a bound; we count what is between two."""
-    bounds = [*map(str, DURATION_BUCKETS), "+Inf"]
+    bounds = [*map(str, histogram.bounds), "+Inf"]
     so_far = 0
     for bound, count in zip(bounds, histogram.buckets, strict=True):
         so_far += count

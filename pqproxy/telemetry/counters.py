@@ -22,26 +22,35 @@ from pqproxy.telemetry.labels import (
     HandshakeResult,
     closed,
 )
-from pqproxy.telemetry.reasons import EndReason, ReasonCode
+from pqproxy.telemetry.reasons import EndReason, ReasonCode, TunnelEnd
 from pqproxy.telemetry.reported import read_count, read_seconds
 
 # Upper bounds in seconds. A local handshake takes about 1 ms, one across the world under 1 s.
 DURATION_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+# Between two machines of one room it is 0.1 ms.
+ROUND_TRIP_BUCKETS = (0.0001, 0.00025, 0.0005, *DURATION_BUCKETS[:-2])
 
 
 class Histogram:
     """Counts of durations, by bucket."""
 
-    __slots__ = ("buckets", "total")
+    __slots__ = ("bounds", "buckets", "total")
 
-    def __init__(self) -> None:
-        self.buckets = [0] * (len(DURATION_BUCKETS) + 1)  # the last one: longer than every bound
+    def __init__(self, bounds: tuple[float, ...] = DURATION_BUCKETS) -> None:
+        self.bounds = bounds
+        self.buckets = [0] * (len(bounds) + 1)  # the last one: longer than every bound
         self.total = 0.0
 
     def observe(self, seconds: float) -> None:
         """Count one duration."""
-        self.buckets[bisect_left(DURATION_BUCKETS, seconds)] += 1
+        self.buckets[bisect_left(self.bounds, seconds)] += 1
         self.total += seconds
+
+    @property
+    def mean(self) -> float | None:
+        """Of all that was counted, in seconds."""
+        count = sum(self.buckets)
+        return self.total / count if count else None
 
     def snapshot(self) -> dict[str, Any]:
         """JSON-able values."""
@@ -92,6 +101,19 @@ class Tally:
             self.add(*map(str, row[:-1]), count=read_count(row[-1]))
 
 
+# Of a listener's counters, those that add themselves up.
+_MERGED = (
+    "connections",
+    "handshakes",
+    "decisions",
+    "connects",
+    "handshake_seconds",
+    "connect_seconds",
+    "tunnel_closes",
+    "round_trip_seconds",
+)
+
+
 class ListenerCounters:
     """Everything counted for one listener."""
 
@@ -107,6 +129,10 @@ class ListenerCounters:
         self.connects = Tally(ConnectResult)
         self.handshake_seconds = Histogram()
         self.connect_seconds = Histogram()
+        self.tunnels = 0  # up now; their streams are in `active`
+        self.tunnel_buffered = 0  # bytes that they hold; whoever takes a snapshot sets it before
+        self.tunnel_closes = Tally(TunnelEnd)
+        self.round_trip_seconds = Histogram(ROUND_TRIP_BUCKETS)
         # Monotonic times, which all processes of one machine share.
         self.last_dial_succeeded: float | None = None
         self.last_dial_failed: float | None = None
@@ -116,6 +142,11 @@ class ListenerCounters:
     def opened(self, transport: str = "tls") -> None:
         """Count a connection that was accepted."""
         self.active[transport] += 1
+
+    def became_stream(self) -> None:
+        """An accepted connection, `opened` as any other, is carried by a tunnel from here on."""
+        self.active["tls"] -= 1
+        self.active["stream"] += 1
 
     def closed(self, transport: str, reason: EndReason) -> None:
         """Count the end of a connection that was `opened`."""
@@ -159,6 +190,19 @@ class ListenerCounters:
         else:
             self.last_dial_failed = self._clock()
 
+    def tunnel_opened(self) -> None:
+        """Count a tunnel that is up: its peer has let us in, or was let in."""
+        self.tunnels += 1
+
+    def tunnel_closed(self, reason: TunnelEnd) -> None:
+        """Count the end of a tunnel that was `tunnel_opened`."""
+        self.tunnels -= 1
+        self.tunnel_closes.add(reason)
+
+    def round_trip(self, seconds: float) -> None:
+        """Count what a PING found out."""
+        self.round_trip_seconds.observe(seconds)
+
     def snapshot(self) -> dict[str, Any]:
         """JSON-able values."""
         return {
@@ -175,6 +219,9 @@ class ListenerCounters:
             "connects": self.connects.snapshot(),
             "handshake_seconds": self.handshake_seconds.snapshot(),
             "connect_seconds": self.connect_seconds.snapshot(),
+            "tunnels": [self.tunnels, self.tunnel_buffered],
+            "tunnel_closes": self.tunnel_closes.snapshot(),
+            "round_trip_seconds": self.round_trip_seconds.snapshot(),
             "last_dial": [self.last_dial_succeeded, self.last_dial_failed],
         }
 
@@ -189,20 +236,24 @@ class ListenerCounters:
         )
         self.client_bytes(received, sent)
         self.upstream_bytes(upstream_received, upstream_sent)
-        for name in ("connections", "handshakes", "decisions", "connects"):
+        tunnels, buffered = map(read_count, _list(reported, "tunnels", 2))
+        self.tunnels += tunnels
+        self.tunnel_buffered += buffered
+        for name in _MERGED:
             getattr(self, name).merge(reported.get(name))
-        self.handshake_seconds.merge(reported.get("handshake_seconds"))
-        self.connect_seconds.merge(reported.get("connect_seconds"))
         succeeded, failed = _list(reported, "last_dial", 2)
         self.last_dial_succeeded = _later(self.last_dial_succeeded, succeeded)
         self.last_dial_failed = _later(self.last_dial_failed, failed)
 
     def end_all(self, reason: EndReason) -> None:
-        """Count every connection still active as ended: its worker is gone."""
+        """Count every connection still active, and every tunnel, as ended: its worker is gone."""
         for transport, count in self.active.items():
             if count:
                 self.connections.add(transport, reason, count=count)
             self.active[transport] = 0
+        if self.tunnels:
+            self.tunnel_closes.add(TunnelEnd.INTERNAL_ERROR, count=self.tunnels)
+        self.tunnels = self.tunnel_buffered = 0
 
 
 class WorkerCounters:

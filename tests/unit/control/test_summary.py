@@ -90,6 +90,40 @@ def test_a_listener_shows_the_share_of_post_quantum_handshakes():
     assert "4, 75.0 % post-quantum (X25519MLKEM768 3, x25519 1), 4 not completed" in text
 
 
+def tunnels(**changes):
+    return {
+        "mode": "auto",
+        "active": 2,
+        "streams": 17,
+        "buffered_bytes": 0,
+        "round_trip_seconds": 0.00042,
+        "closes": [{"reason": "replaced", "count": 3}, {"reason": "peer_left", "count": 4}],
+        **changes,
+    }
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        (
+            tunnels(),
+            "2 up, with 17 connections, round trip 0.42 ms; ended: peer_left 4, replaced 3",
+        ),
+        (tunnels(active=0, closes=[], round_trip_seconds=None), "0 up"),
+        (tunnels(mode="never", active=1, streams=1, closes=[]), "1 up, with 1 connection, "),
+    ],
+    ids=["busy", "none yet", "never since a reload"],
+)
+def test_tunnels_are_told_with_what_became_of_them(told, said):
+    assert f"  tunnels      {said}" in "\n".join(lines(listeners=[listener(tunnels=told)]))
+
+
+@pytest.mark.parametrize("told", [{}, tunnels(mode="never", active=0, closes=[])])
+def test_a_listener_without_tunnels_says_nothing_of_them(told):
+    """So does an older pqproxy."""
+    assert "tunnels" not in "\n".join(lines(listeners=[listener(tunnels=told)]))
+
+
 @pytest.mark.parametrize(
     ("safe", "other", "share"),
     [(1, 0, "100 %"), (0, 1, "0 %"), (99999, 1, "99.9 %"), (1, 99999, "0.1 %")],

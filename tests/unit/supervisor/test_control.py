@@ -17,7 +17,7 @@ from pqproxy.telemetry.evidence import Evidence
 from pqproxy.telemetry.labels import Decision, HandshakeResult
 from pqproxy.telemetry.ledger import Entry, Protection
 from pqproxy.telemetry.observed import Objection, Offered
-from pqproxy.telemetry.reasons import EndReason, ReasonCode
+from pqproxy.telemetry.reasons import EndReason, ReasonCode, TunnelEnd
 from tests.support import pki
 from tests.unit.supervisor.harness import ingress, settings
 from tests.unit.supervisor.stubs import StubCrew
@@ -91,6 +91,10 @@ def test_status_tells_workers_listeners_and_ends():
     llm.opened()
     llm.opened()
     llm.closed("tls", EndReason.FINISHED)
+    llm.tunnel_opened()
+    llm.tunnel_opened()
+    llm.tunnel_closed(TunnelEnd.REPLACED)
+    llm.round_trip(0.25)
 
     status = json.loads(json.dumps(report.status()))
 
@@ -103,6 +107,14 @@ def test_status_tells_workers_listeners_and_ends():
     assert listener["listen"] == ["127.0.0.1:8443"]
     assert listener["identities"] == ["hybrid"]
     assert (listener["connections_active"], listener["connections_ended"]) == (1, 1)
+    assert listener["tunnels"] == {
+        "mode": "auto",
+        "active": 1,
+        "streams": 0,
+        "buffered_bytes": 0,
+        "round_trip_seconds": 0.25,
+        "closes": [{"reason": "replaced", "count": 1}],
+    }
     assert listener["ends"] == [{"transport": "tls", "end_reason": "finished", "count": 1}]
     assert status["certificates"][0] == {
         "identity": "hybrid",

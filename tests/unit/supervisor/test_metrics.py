@@ -7,7 +7,7 @@ from pqproxy.supervisor.certificates import CertificateEnd
 from pqproxy.supervisor.metrics import Exposition
 from pqproxy.supervisor.reloading import History, Kind, Outcome
 from pqproxy.telemetry.labels import ConnectResult, Decision, HandshakeResult
-from pqproxy.telemetry.reasons import EndReason, ReasonCode
+from pqproxy.telemetry.reasons import EndReason, ReasonCode, TunnelEnd
 from tests.support import pki
 from tests.unit.supervisor.stubs import StubCrew
 
@@ -26,6 +26,12 @@ def families():
     llm.client_bytes(1, 2)
     llm.upstream_bytes(3, 4)
     llm.upstream_connect(ConnectResult.CONNECTED, 0.03)
+    llm.opened("stream")
+    llm.tunnel_opened()
+    llm.tunnel_opened()
+    llm.tunnel_closed(TunnelEnd.PEER_LEFT)
+    llm.tunnel_buffered = 4096
+    llm.round_trip(0.0002)
     reloads = History(last_success=1000.0)
     reloads.add(Outcome(Kind.SIGNAL, 2000.0))
     reloads.add(Outcome(Kind.CONTROL, 3000.0, problems=("no",)))
@@ -80,7 +86,7 @@ def test_counts_reach_their_series(families):
         (("leg", "upstream"), ("listener", "llm")): 4,
     }
     assert values(families["pqproxy_connections_active"]) == {
-        (("listener", "llm"), ("transport", "stream")): 0,
+        (("listener", "llm"), ("transport", "stream")): 1,
         (("listener", "llm"), ("transport", "tls")): 1,
     }
     assert values(families["pqproxy_worker_restarts"]) == {(): 2}
@@ -96,6 +102,18 @@ def test_counts_reach_their_series(families):
     assert values(families["pqproxy_certificate_not_after_timestamp_seconds"]) == {
         (("identity", "hybrid"), ("role", "leaf")): pki.NOT_AFTER.timestamp()
     }
+
+
+def test_tunnels_reach_their_series(families):
+    llm = ("listener", "llm")
+    closes = families["pqproxy_tunnel_closes"]
+    round_trips = families["pqproxy_tunnel_round_trip_seconds"].samples
+
+    assert values(families["pqproxy_tunnels_active"]) == {(llm,): 1}
+    assert values(families["pqproxy_tunnel_streams_active"]) == {(llm,): 1}
+    assert values(families["pqproxy_tunnel_buffered_bytes"]) == {(llm,): 4096}
+    assert values(closes) == {(llm, ("reason", "peer_left")): 1}
+    assert {one.labels.get("le"): one.value for one in round_trips}["0.00025"] == 1
 
 
 def test_buckets_of_a_histogram_are_cumulative(families):

@@ -9,7 +9,7 @@ from pqproxy.telemetry.callers import Caller
 from pqproxy.telemetry.counters import DURATION_BUCKETS, Histogram, ListenerCounters, WorkerCounters
 from pqproxy.telemetry.labels import ConnectResult, Decision, HandshakeResult
 from pqproxy.telemetry.ledger import Entry, Protection
-from pqproxy.telemetry.reasons import EndReason, ReasonCode
+from pqproxy.telemetry.reasons import EndReason, ReasonCode, TunnelEnd
 
 
 def busy_worker():
@@ -32,6 +32,11 @@ def busy_worker():
     llm.client_bytes(10, 20)
     llm.upstream_bytes(30, 40)
     llm.upstream_connect(ConnectResult.CONNECTED, 0.02)
+    llm.tunnel_opened()
+    llm.tunnel_opened()
+    llm.tunnel_closed(TunnelEnd.REPLACED)
+    llm.round_trip(0.0004)
+    llm.tunnel_buffered = 4096
     return worker
 
 
@@ -58,6 +63,9 @@ def test_snapshots_of_two_workers_add_up():
     assert (llm.upstream_received, llm.upstream_sent) == (60, 80)
     assert sum(llm.handshake_seconds.buckets) == 2
     assert llm.connect_seconds.total == pytest.approx(0.04)
+    assert (llm.tunnels, llm.tunnel_buffered) == (2, 8192)
+    assert llm.tunnel_closes.counts == {("replaced",): 2}
+    assert llm.round_trip_seconds.mean == pytest.approx(0.0004)
 
 
 def test_a_label_that_nobody_knows_is_counted_as_other():
@@ -90,6 +98,10 @@ BREAKAGES = [
     ("decisions", [["accepted", "none", "1"]]),
     ("connect_seconds", {"buckets": [0], "total": 0}),
     ("connect_seconds", {"buckets": [0] * (len(DURATION_BUCKETS) + 1), "total": float("nan")}),
+    ("tunnels", [1]),
+    ("tunnels", [-1, 0]),
+    ("tunnel_closes", [["replaced"]]),
+    ("round_trip_seconds", {"buckets": [0], "total": 0}),
     ("last_dial", [1.0]),
     ("last_dial", ["soon", None]),
 ]
@@ -133,6 +145,24 @@ def test_connections_of_a_dead_worker_count_as_ended():
     llm = worker.listeners["llm"]
     assert llm.active == {"tls": 0, "stream": 0}
     assert llm.connections.counts == {("tls", "finished"): 1, ("tls", "internal_error"): 1}
+    assert (llm.tunnels, llm.tunnel_buffered) == (0, 0)
+    assert llm.tunnel_closes.counts == {("replaced",): 1, ("internal_error",): 1}
+
+
+def test_a_connection_that_a_tunnel_carries_is_counted_as_a_stream():
+    """When it is accepted, nobody knows yet what will carry it."""
+    llm = ListenerCounters("llm", "egress")
+    llm.opened()
+
+    llm.became_stream()
+    assert llm.active == {"tls": 0, "stream": 1}
+    llm.closed("stream", EndReason.FINISHED)
+    assert llm.active == {"tls": 0, "stream": 0}
+    assert llm.connections.counts == {("stream", "finished"): 1}
+
+
+def test_a_mean_of_nothing_is_none():
+    assert Histogram().mean is None
 
 
 def test_only_completed_handshakes_are_timed():
