@@ -20,6 +20,7 @@ _OPTIONS = {
     "expect": "--expect",
     "trust": "--trust",
     "authentication": "--authentication",
+    "tunnel": "--tunnel",
 }
 
 
@@ -41,6 +42,12 @@ def add_parser(subparsers: Any) -> None:
         metavar="ID",
         action="append",
         help="who the server must be, such as spiffe://corp/llm (default: HOST)",
+    )
+    parser.add_argument(
+        "--tunnel",
+        metavar="auto|require|never",
+        help="whether all connections share one TLS connection, which takes pqproxy at the other "
+        "end: where that is so, always, or never (default: auto)",
     )
     parser.set_defaults(run=run)
 
@@ -65,5 +72,6 @@ def _settings(arguments: argparse.Namespace) -> "Settings":
         "connect": [arguments.address],
         "expect": arguments.expect,
         "authentication": arguments.authentication,
+        "tunnel": {"mode": arguments.tunnel} if arguments.tunnel else None,
     }
     return adhoc_settings("egress", entry, credentials, _OPTIONS)

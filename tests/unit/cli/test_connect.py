@@ -53,6 +53,17 @@ def test_what_is_demanded_of_the_server_is_an_option(supervised, root, tmp_path)
     assert supervised[0].egress[0].authentication == "post-quantum"
 
 
+def test_tunnels_are_an_option(supervised, root, capsys):
+    arguments = ["connect", "h:1", "--listen", "127.0.0.1:9000", "--trust", root]
+
+    assert main(arguments) == main([*arguments, "--tunnel", "never"]) == 0
+    assert [one.egress[0].tunnel.mode for one in supervised] == ["auto", "never"]
+    assert main([*arguments, "--tunnel", "nevr"]) == 2
+    assert capsys.readouterr().err == (
+        "pqproxy: error: --tunnel: nevr is not auto, require or never, did you mean never\n"
+    )
+
+
 def test_a_demand_that_no_root_could_satisfy_is_said_of_its_option(supervised, root, capsys):
     arguments = ["connect", "h:1", "--listen", "127.0.0.1:9000", "--trust", root]
 
