@@ -246,9 +246,9 @@ class _Checks:
             yield self._problem((*path, "listen"), message)
         if not _whole(entry.connect, entry.expect):
             return
-        if len(entry.connect) > 1:
-            message = "more than one address to connect to is not yet available"
-            yield self._problem((*path, "connect", 1), message)
+        for index, peer in enumerate(entry.connect):
+            if _whole(peer) and peer in entry.connect[:index]:
+                yield self._problem((*path, "connect", index), f"{peer} is listed already")
         if not entry.expect and any(isinstance(peer, UnixAddress) for peer in entry.connect):
             message = "is missing: a unix socket has no host name to expect"
             yield self._problem((*path, "expect"), message)

@@ -179,7 +179,10 @@ class EgressEntry(ListenerEntry):
 
     later: ClassVar = {"http": "HTTP rules", "plaintext": "a choice about plaintext clients"}
 
-    connect: list[Target] = Field(min_length=1, description="another sidecar or any TLS 1.3 server")
+    connect: list[Target] = Field(
+        min_length=1,
+        description="another sidecar or any TLS 1.3 server; several, if they are alike",
+    )
     identities: list[Name] = _default([], description="shown to a server that asks")
     trust: Name = Field(description="who signs the server's certificate")
     expect: list[Pattern] = _default([], description="who the server must be; default: its host")

@@ -151,7 +151,7 @@ def test_a_code_point_that_would_mislead_is_refused(code_points, said):
     ("changes", "said"),
     [
         ({"listen": ":9000"}, "listen: other machines could send plaintext here"),
-        ({"connect": ["a:1", "b:1"]}, "connect.1: more than one address"),
+        ({"connect": ["a:1", "b:1", "a:1"]}, "connect.2: a:1 is listed already"),
         ({"connect": ["unix:/x"]}, "expect: is missing: a unix socket has no host name to expect"),
         ({"trust": "mash"}, "trust: there is no mash under trust, did you mean mesh"),
     ],
@@ -160,6 +160,10 @@ def test_an_unsafe_or_senseless_egress_is_refused(changes, said):
     (problem,) = egress(**changes)
 
     assert problem.startswith(f"egress.0.{said}")
+
+
+def test_an_egress_may_have_several_servers():
+    assert egress(connect=["a:1", "a:2", "b:1", "unix:/x"], expect=["spiffe://corp/llm"]) == []
 
 
 def test_the_policy_that_holds_decides_over_groups():
