@@ -20,7 +20,7 @@ LAYERS = {
     "proxy": {"config", "crypto", "identity", "telemetry", "tls", "tunnel"},
     "supervisor": {"config", "crypto", "identity", "proxy", "telemetry"},
     "signing": {"config", "crypto", "identity"},
-    "probing": {"config", "crypto", "identity", "tls"},
+    "probing": {"config", "crypto", "identity", "tls", "tunnel"},
     "control": {"config"},
     "checking": {
         "config",

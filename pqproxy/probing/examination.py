@@ -33,8 +33,11 @@ from pqproxy.tls import (
     AlertDescription,
     NamedGroup,
 )
+from pqproxy.tunnel import TUNNEL_PROTOCOL
 
 ALPN = (b"h2", b"http/1.1")
+# For who refuses that: no list, then what a sidecar that takes tunnels only insists on.
+OTHER_ALPN: tuple[tuple[bytes, ...], ...] = ((), (TUNNEL_PROTOCOL,))
 TIMED = 3  # handshakes whose median counts
 AT_A_TIME = 3
 ALL_TOGETHER = 6  # so many times the patience of one connection
@@ -77,9 +80,10 @@ class _Examiner:
         """Shake hands with the default offer. Raises Unreachable."""
         endpoint = self._endpoint
         first = await self._shake_first()
-        if first.alert == AlertDescription.NO_APPLICATION_PROTOCOL:
-            self._approach = replace(self._approach, alpn_protocols=())
-            first = await self._shake_first()
+        for protocols in OTHER_ALPN:
+            if first.alert == AlertDescription.NO_APPLICATION_PROTOCOL:
+                self._approach = replace(self._approach, alpn_protocols=protocols)
+                first = await self._shake_first()
         # A name may stand for many servers: all questions go to the one that answered first.
         self._address = _pinned(endpoint.address, first.peer)
         chain = first.observed.chain

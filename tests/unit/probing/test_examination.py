@@ -17,7 +17,13 @@ from pqproxy.probing.lines import render
 from pqproxy.probing.probe_report import document, lines
 from pqproxy.probing.verdict import judge
 from pqproxy.probing.wire import Unreachable
-from pqproxy.tls import CLASSICAL_GROUPS, HYBRID_GROUPS, ClientAuthentication, NamedGroup
+from pqproxy.tls import (
+    CLASSICAL_GROUPS,
+    HYBRID_GROUPS,
+    AlpnDemand,
+    ClientAuthentication,
+    NamedGroup,
+)
 from tests.support import loopback, pki
 from tests.support.openssl_peer import OpenSslEndpoint
 from tests.support.plain_server import serving
@@ -103,6 +109,14 @@ def test_no_common_application_protocol_is_no_refusal():
 
     assert found.first.outcome is Outcome.COMPLETED
     assert found.first.negotiated.alpn_protocol is None
+
+
+def test_a_sidecar_that_takes_tunnels_only_is_examined_all_the_same():
+    found, _ = examined(ours(alpn_protocols=(b"pqproxy/1",), alpn_demand=AlpnDemand.ALWAYS))
+
+    assert found.first.outcome is Outcome.COMPLETED
+    assert found.first.negotiated.alpn_protocol == b"pqproxy/1"
+    assert judge(found).is_post_quantum_only
 
 
 def test_a_server_that_insists_on_a_certificate_is_examined_all_the_same():
