@@ -117,6 +117,9 @@ def _listener(listener: Row) -> Iterator[str]:
     yield f"  connections  {active} active, {ended} ended"
     if tunnels := _tunnels(listener.get("tunnels", {})):
         yield f"  tunnels      {tunnels}"
+    for endpoint in listener.get("tunnels", {}).get("endpoints", ()):
+        if said := _endpoint(endpoint):
+            yield f"    {said}"
     yield f"  handshakes   {_handshakes(listener.get('handshakes', ()))}"
     for decision, what in ((_REFUSED, "refused"), ("would_refuse", "would refuse")):
         if reasons := _reasons(listener.get("decisions", ()), decision):
@@ -139,6 +142,16 @@ def _tunnels(tunnels: Row) -> str:
     if closed:
         text += f"; ended: {', '.join(f'{why} {count}' for why, count in closed.most_common())}"
     return text
+
+
+def _endpoint(endpoint: Row) -> str:
+    """What is worth telling of one; nothing where it is as it should be."""
+    address = endpoint.get("address", "?")
+    if why := endpoint.get("why"):
+        return f"{address} is out: {why}"
+    if endpoint.get("plain"):
+        return f"{address} speaks no tunnels: a TLS connection for each connection"
+    return "" if endpoint.get("tunnels") else f"{address} has no tunnel yet"
 
 
 def _handshakes(rows: list[Row]) -> str:

@@ -134,6 +134,7 @@ def _tunnels(listener: Ingress | Egress, counters: ListenerCounters) -> dict[str
         "streams": counters.active["stream"],
         "buffered_bytes": counters.tunnel_buffered,
         "round_trip_seconds": None if mean is None else round(mean, 6),
+        "endpoints": counters.endpoints.document(),
         "closes": _rows(CLOSE_LABELS, counters.tunnel_closes.counts),
     }
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from pqproxy.telemetry.endpoints import Endpoints
 from pqproxy.telemetry.evidence import Evidence, take_evidence
 from pqproxy.telemetry.labels import (
     GROUPS,
@@ -109,6 +110,7 @@ _MERGED = (
     "connects",
     "handshake_seconds",
     "connect_seconds",
+    "endpoints",
     "tunnel_closes",
     "round_trip_seconds",
 )
@@ -131,6 +133,7 @@ class ListenerCounters:
         self.connect_seconds = Histogram()
         self.tunnels = 0  # up now; their streams are in `active`
         self.tunnel_buffered = 0  # bytes that they hold; whoever takes a snapshot sets it before
+        self.endpoints = Endpoints()  # of an egress; the same
         self.tunnel_closes = Tally(TunnelEnd)
         self.round_trip_seconds = Histogram(ROUND_TRIP_BUCKETS)
         # Monotonic times, which all processes of one machine share.
@@ -220,6 +223,7 @@ class ListenerCounters:
             "handshake_seconds": self.handshake_seconds.snapshot(),
             "connect_seconds": self.connect_seconds.snapshot(),
             "tunnels": [self.tunnels, self.tunnel_buffered],
+            "endpoints": self.endpoints.snapshot(),
             "tunnel_closes": self.tunnel_closes.snapshot(),
             "round_trip_seconds": self.round_trip_seconds.snapshot(),
             "last_dial": [self.last_dial_succeeded, self.last_dial_failed],
@@ -254,6 +258,7 @@ class ListenerCounters:
         if self.tunnels:
             self.tunnel_closes.add(TunnelEnd.INTERNAL_ERROR, count=self.tunnels)
         self.tunnels = self.tunnel_buffered = 0
+        self.endpoints.replace({})
 
 
 class WorkerCounters:

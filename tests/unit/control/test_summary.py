@@ -118,6 +118,24 @@ def test_tunnels_are_told_with_what_became_of_them(told, said):
     assert f"  tunnels      {said}" in "\n".join(lines(listeners=[listener(tunnels=told)]))
 
 
+def test_an_endpoint_is_named_where_it_is_not_as_it_should_be():
+    """Whoever looks why all is slow wants these alone."""
+    rows = [
+        {"address": "10.0.0.1:8443", "tunnels": 2, "plain": False, "why": None},
+        {"address": "10.0.0.2:8443", "tunnels": 0, "plain": False, "why": "connection refused"},
+        {"address": "10.0.0.3:8443", "tunnels": 0, "plain": True, "why": None},
+        {"address": "10.0.0.4:8443", "tunnels": 0, "plain": False, "why": None},
+    ]
+
+    said = lines(listeners=[listener(tunnels=tunnels(endpoints=rows))])
+
+    assert [line for line in said if line.startswith("    ")] == [
+        "    10.0.0.2:8443 is out: connection refused",
+        "    10.0.0.3:8443 speaks no tunnels: a TLS connection for each connection",
+        "    10.0.0.4:8443 has no tunnel yet",
+    ]
+
+
 @pytest.mark.parametrize("told", [{}, tunnels(mode="never", active=0, closes=[])])
 def test_a_listener_without_tunnels_says_nothing_of_them(told):
     """So does an older pqproxy."""

@@ -13,6 +13,7 @@ from pqproxy.supervisor.control import Report, redacted
 from pqproxy.supervisor.drain import Drain
 from pqproxy.supervisor.reloading import History, Kind, Outcome
 from pqproxy.telemetry.callers import Caller
+from pqproxy.telemetry.endpoints import Endpoint
 from pqproxy.telemetry.evidence import Evidence
 from pqproxy.telemetry.labels import Decision, HandshakeResult
 from pqproxy.telemetry.ledger import Entry, Protection
@@ -95,6 +96,7 @@ def test_status_tells_workers_listeners_and_ends():
     llm.tunnel_opened()
     llm.tunnel_closed(TunnelEnd.REPLACED)
     llm.round_trip(0.25)
+    llm.endpoints.replace({"a:1": Endpoint(why="connection refused")})
 
     status = json.loads(json.dumps(report.status()))
 
@@ -113,6 +115,9 @@ def test_status_tells_workers_listeners_and_ends():
         "streams": 0,
         "buffered_bytes": 0,
         "round_trip_seconds": 0.25,
+        "endpoints": [
+            {"address": "a:1", "tunnels": 0, "plain": False, "why": "connection refused"}
+        ],
         "closes": [{"reason": "replaced", "count": 1}],
     }
     assert listener["ends"] == [{"transport": "tls", "end_reason": "finished", "count": 1}]

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from pqproxy.telemetry.callers import Caller
 from pqproxy.telemetry.counters import DURATION_BUCKETS, Histogram, ListenerCounters, WorkerCounters
+from pqproxy.telemetry.endpoints import Endpoint
 from pqproxy.telemetry.labels import ConnectResult, Decision, HandshakeResult
 from pqproxy.telemetry.ledger import Entry, Protection
 from pqproxy.telemetry.reasons import EndReason, ReasonCode, TunnelEnd
@@ -37,6 +38,7 @@ def busy_worker():
     llm.tunnel_closed(TunnelEnd.REPLACED)
     llm.round_trip(0.0004)
     llm.tunnel_buffered = 4096
+    llm.endpoints.replace({"192.0.2.9:8443": Endpoint(tunnels=1)})
     return worker
 
 
@@ -64,6 +66,7 @@ def test_snapshots_of_two_workers_add_up():
     assert sum(llm.handshake_seconds.buckets) == 2
     assert llm.connect_seconds.total == pytest.approx(0.04)
     assert (llm.tunnels, llm.tunnel_buffered) == (2, 8192)
+    assert llm.endpoints.rows == {"192.0.2.9:8443": Endpoint(tunnels=2)}
     assert llm.tunnel_closes.counts == {("replaced",): 2}
     assert llm.round_trip_seconds.mean == pytest.approx(0.0004)
 
@@ -100,6 +103,7 @@ BREAKAGES = [
     ("connect_seconds", {"buckets": [0] * (len(DURATION_BUCKETS) + 1), "total": float("nan")}),
     ("tunnels", [1]),
     ("tunnels", [-1, 0]),
+    ("endpoints", [["192.0.2.9:8443"]]),
     ("tunnel_closes", [["replaced"]]),
     ("round_trip_seconds", {"buckets": [0], "total": 0}),
     ("last_dial", [1.0]),
@@ -146,6 +150,7 @@ def test_connections_of_a_dead_worker_count_as_ended():
     assert llm.active == {"tls": 0, "stream": 0}
     assert llm.connections.counts == {("tls", "finished"): 1, ("tls", "internal_error"): 1}
     assert (llm.tunnels, llm.tunnel_buffered) == (0, 0)
+    assert llm.endpoints.rows == {}
     assert llm.tunnel_closes.counts == {("replaced",): 1, ("internal_error",): 1}
 
 
