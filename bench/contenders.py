@@ -17,6 +17,7 @@ CONTENDERS: dict[str, Peer] = {
         Nginx(),
         HAProxy(),
         Floor(),
+        Sidecars("pqproxy-unpadded", listener="padding: none\n"),
         Sidecars("pqproxy-2", workers=2),
         Envoy("envoy-2", workers=2),
         Nginx("nginx-2", workers=2),

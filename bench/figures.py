@@ -24,6 +24,7 @@ class Metric(StrEnum):
     FIRST_P50 = "first_p50"  # to the first token
     FIRST_P99 = "first_p99"
     WIRE = "wire"  # bytes on the wire between the pair beyond the payload, in percent of it
+    CONNECTIONS = "connections"  # how many were idle
     EGRESS_MEMORY = "egress_memory"  # per idle connection
     INGRESS_MEMORY = "ingress_memory"
     SUPERVISOR = "supervisor"  # memory of a process
@@ -39,6 +40,11 @@ class Sample:
     figures: Mapping[Metric, float]
     # What was distributed ("latency", "gap", "first token"): its values at FRACTIONS, in seconds.
     distributions: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+
+def at(distribution: Sequence[float], fraction: float) -> float:
+    """The value at one of FRACTIONS."""
+    return distribution[FRACTIONS.index(fraction)]
 
 
 def quantiles(values: Sequence[float]) -> list[float]:

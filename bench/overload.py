@@ -44,8 +44,9 @@ STORM, STRANGERS = "a storm of full handshakes", "2000 silent, garbage and half-
 class Watch:
     """Token streams through one port."""
 
-    def __init__(self, stack: ExitStack, port: int, count: int) -> None:
-        self._process = stack.enter_context(_spoken_to("bench.gaps", port, count))
+    def __init__(self, stack: ExitStack, port: int, count: int, interval_ms: int) -> None:
+        watch = _spoken_to("bench.gaps", port, count, interval_ms)
+        self._process = stack.enter_context(watch)
 
     def ask(self, seconds: float) -> None:
         self._process.stdin.write(f"{seconds}\n")
@@ -91,12 +92,12 @@ def strangers(pair: Pair) -> Iterator[None]:
         yield
 
 
-def measure(crowd, streams: int, interval_ms: float) -> list[list[str]]:
+def measure(crowd, streams: int, interval_ms: int) -> list[list[str]]:
     """The rows of one crowd."""
     with tempfile.TemporaryDirectory(prefix="pqproxy-bench-") as directory, ExitStack() as stack:
-        pair = stack.enter_context(_running(Path(directory), interval_ms))
-        through = Watch(stack, pair.plan.entry, streams)
-        direct = Watch(stack, pair.plan.backend, streams)
+        pair = stack.enter_context(_running(Path(directory)))
+        through = Watch(stack, pair.plan.entry, streams, interval_ms)
+        direct = Watch(stack, pair.plan.backend, streams, interval_ms)
         rows = []
         for name in ("quiet", "crowd", "quiet again"):
             with crowd(pair) if name == "crowd" else ExitStack():
@@ -111,9 +112,9 @@ def measure(crowd, streams: int, interval_ms: float) -> list[list[str]]:
 
 
 @contextmanager
-def _running(directory: Path, interval_ms: float) -> Iterator[Pair]:
+def _running(directory: Path) -> Iterator[Pair]:
     backend = free_port()
-    tokens = module("bench.tokens", backend, interval_ms)
+    tokens = module("bench.tokens", backend)
     log = directory / "backend.log"
     with (
         server(tokens, cores=[LOAD_CORE], ports=[backend], log=log),

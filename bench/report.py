@@ -90,7 +90,7 @@ def _figures(row: Measured) -> str:
 def progress(sample: Sample, unit: str) -> str:
     """One line of what was found, as it is found."""
     shown = (Metric.CPU, Metric.RATE, Metric.P50, Metric.P99)
-    found = [metric for metric in sample.figures if metric in shown or len(sample.figures) < 4]
+    found = [metric for metric in sample.figures if metric in shown] or sample.figures
     return ", ".join(
         f"{TITLES[metric].format(unit=unit)} {FORMS[metric](sample.figures[metric])}"
         for metric in found
@@ -143,6 +143,7 @@ TITLES: Mapping[Metric, str] = {
     Metric.FIRST_P50: "first token p50",
     Metric.FIRST_P99: "first token p99",
     Metric.WIRE: "wire overhead",
+    Metric.CONNECTIONS: "{unit}s",
     Metric.EGRESS_MEMORY: "egress, each",
     Metric.INGRESS_MEMORY: "ingress, each",
     Metric.SUPERVISOR: "supervisor",
@@ -155,6 +156,7 @@ FORMS: Mapping[Metric, Callable[[float], str]] = {
     Metric.WIRE: percent,
     Metric.LEAST_SHARE: percent,
     Metric.MOST_SHARE: percent,
+    Metric.CONNECTIONS: "{:,.0f}".format,
     Metric.EGRESS_MEMORY: bytes_,
     Metric.INGRESS_MEMORY: bytes_,
     Metric.SUPERVISOR: bytes_,

@@ -1,7 +1,8 @@
-"""A model server that sends tokens: `python -m bench.tokens PORT INTERVAL_MS`.
+"""A model server that sends tokens: `python -m bench.tokens PORT`.
 
-Every connection that has sent a request gets 240 bytes each interval until it leaves. All are
-served from one loop; their phases differ, as those of independent answers do.
+Whoever asks for `GET /every/MS` gets 240 bytes at once, and again each so many milliseconds until
+it leaves or asks again. All are served from one loop, which the kernel wakes once a millisecond;
+streams differ in their phases, as independent answers do.
 """
 
 import heapq
@@ -11,39 +12,71 @@ import sys
 import time
 
 TOKEN = b"data: " + b"t" * 232 + b"\n\n"
+REQUEST = b"GET /every/%d HTTP/1.1\r\nHost: bench.test\r\n\r\n"
+GOLDEN = 0.618  # multiples of it, less their whole part, are spread evenly however many there are
 
 
-def serve(listener: socket.socket, interval: float) -> None:
-    """Send tokens until the process is ended."""
-    poller = select.epoll()
-    poller.register(listener.fileno(), select.EPOLLIN)
-    clients: dict[int, socket.socket] = {}
-    due: list[tuple[float, int]] = []  # when, to which descriptor
-    while True:
-        wait = max(0.0, due[0][0] - time.monotonic()) if due else -1
-        for descriptor, _ in poller.poll(wait):
-            if descriptor == listener.fileno():
-                client, _ = listener.accept()
-                client.setblocking(False)
-                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                clients[client.fileno()] = client
-                poller.register(client.fileno(), select.EPOLLIN)
-            elif _asked(clients[descriptor]):
-                heapq.heappush(due, (time.monotonic() + interval, descriptor))
-            else:
-                clients.pop(descriptor).close()
-        now = time.monotonic()
+class TokenServer:
+    """Everybody's tokens, by when they are due."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
+        self._poller = select.epoll()
+        self._poller.register(listener.fileno(), select.EPOLLIN)
+        self._clients: dict[int, socket.socket] = {}
+        self._asked: dict[socket.socket, int] = {}  # the number of each one's latest request
+        self._due: list[tuple[float, int, float, socket.socket]] = []  # when, request, pace, whom
+        self._requests = 0
+
+    def serve(self) -> None:
+        """Send tokens until the process is ended."""
+        while True:
+            wait = max(0.0, self._due[0][0] - time.monotonic()) if self._due else -1
+            for descriptor, _ in self._poller.poll(wait):
+                if descriptor == self._listener.fileno():
+                    self._accept()
+                elif not self._answer(self._clients[descriptor]):
+                    client = self._clients.pop(descriptor)
+                    self._asked.pop(client, None)
+                    client.close()
+            self._send_what_is_due()
+
+    def _accept(self) -> None:
+        client, _ = self._listener.accept()
+        client.setblocking(False)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._clients[client.fileno()] = client
+        self._poller.register(client.fileno(), select.EPOLLIN)
+
+    def _answer(self, client: socket.socket) -> bool:
+        """Begin to send. False: the client has left."""
+        try:
+            request = client.recv(65536)
+        except OSError:
+            return False
+        if not request or not _send(client):
+            return False
+        self._requests = number = self._requests + 1
+        self._asked[client] = number
+        pace = pace_of(request)
+        when = time.monotonic() + pace * (number * GOLDEN % 1)
+        heapq.heappush(self._due, (when, number, pace, client))
+        return True
+
+    def _send_what_is_due(self) -> None:
+        due, asked, now = self._due, self._asked, time.monotonic()
         while due and due[0][0] <= now:
-            when, descriptor = heapq.heappop(due)
-            if descriptor in clients and _send(clients[descriptor]):
-                heapq.heappush(due, (when + interval, descriptor))
+            when, number, pace, client = due[0]
+            if asked.get(client) == number and _send(client):
+                heapq.heapreplace(due, (when + pace, number, pace, client))
+            else:  # it has left, or asked again
+                heapq.heappop(due)
 
 
-def _asked(client: socket.socket) -> bool:
-    try:
-        return bool(client.recv(65536))
-    except OSError:
-        return False
+def pace_of(request: bytes) -> float:
+    """The seconds between tokens that a request asks for. Raises ValueError."""
+    path = request.split(b" ", 2)[1]
+    return int(path.removeprefix(b"/every/")) / 1e3
 
 
 def _send(client: socket.socket) -> bool:
@@ -56,8 +89,10 @@ def _send(client: socket.socket) -> bool:
     return True
 
 
+def main() -> None:
+    listener = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=4096)
+    TokenServer(listener).serve()
+
+
 if __name__ == "__main__":
-    serve(
-        socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=4096),
-        float(sys.argv[2]) / 1e3,
-    )
+    main()

@@ -4,5 +4,6 @@ from bench.scenario import Scenario
 from bench.scenarios.bulk import BULK
 from bench.scenarios.connections import CONNECTIONS
 from bench.scenarios.requests import REQUESTS
+from bench.scenarios.streams import STREAMING
 
-SCENARIOS: tuple[Scenario, ...] = (REQUESTS, CONNECTIONS, BULK)
+SCENARIOS: tuple[Scenario, ...] = (REQUESTS, CONNECTIONS, STREAMING, BULK)

@@ -1,0 +1,58 @@
+"""Scenario 3: answers that come token by token, many at a time."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from bench.contenders import DIRECT
+from bench.figures import Metric, Sample, at
+from bench.gate import Load
+from bench.pair import Pair
+from bench.results import Bar
+from bench.scenario import USUAL, Effort, Row, Scenario, Stage, counted
+
+STREAMS = 200
+UNPADDED = "pqproxy-unpadded"
+FIGURES = {
+    Metric.GAP_P50: ("gap", 0.5),
+    Metric.GAP_P99: ("gap", 0.99),
+    Metric.FIRST_P50: ("first token", 0.5),
+    Metric.FIRST_P99: ("first token", 0.99),
+}
+BARS = tuple(
+    bar
+    for subject in ("pqproxy", UNPADDED)
+    for bar in (
+        Bar(Metric.CPU, 0.75, subject=subject),
+        Bar(Metric.GAP_P99, 0.001, against=DIRECT, subject=subject, difference=True),
+    )
+)
+
+
+def tokens(interval_ms: int) -> Callable[[Pair, Effort], Sample]:
+    """Streams that are all open: the CPU of a token, and how evenly they come."""
+
+    def measure(pair: Pair, effort: Effort) -> Sample:
+        arguments = [pair.entry, STREAMS, interval_ms, effort.seconds]
+        taken = counted(pair, Load("bench.streams", arguments))
+        figures = {
+            metric: at(taken.distributions[name], fraction)
+            for metric, (name, fraction) in FIGURES.items()
+        }
+        return replace(taken, figures={**taken.figures, **figures})
+
+    return measure
+
+
+def _row(name: str, interval_ms: int, bars: tuple[Bar, ...]) -> Row:
+    title = f"{STREAMS} streams, 240 B every {interval_ms} ms"
+    contenders = (*USUAL, UNPADDED, DIRECT)
+    return Row(name, title, "token", tokens(interval_ms), bars, contenders)
+
+
+STREAMING = Scenario(
+    3,
+    "streams",
+    "Token streams",
+    (_row("streams-5", 5, BARS), _row("streams-50", 50, BARS)),
+    Stage(backend=("bench.tokens",)),
+)
