@@ -78,7 +78,7 @@ def _spoken_to(name: str, *arguments: object) -> Iterator[subprocess.Popen[str]]
 @contextmanager
 def storm(pair: Pair) -> Iterator[None]:
     """Full handshakes, as fast as the ingress takes them."""
-    arguments = [pair.plan.anonymous, 3600, GROUP, pair.plan.certificates.root]
+    arguments = ["full", pair.plan.anonymous, 3600, GROUP, pair.plan.certificates.root]
     with Load("bench.handshakes", arguments) as load:
         load.begin()
         yield

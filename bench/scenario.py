@@ -18,7 +18,7 @@ class Effort:
 
     seconds: float = 1.5
     gigabytes: float = 2.0
-    idle_connections: tuple[int, ...] = (1_000, 10_000)
+    most_idle: int = 10_000  # connections
 
 
 @dataclass(frozen=True, slots=True)

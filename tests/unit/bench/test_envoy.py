@@ -38,10 +38,12 @@ def test_the_link_of_the_pair_is_mutually_authenticated(plan):
         assert tls["common_tls_context"]["validation_context"]["match_typed_subject_alt_names"]
 
 
-def test_no_handshake_can_be_a_resumption(plan):
-    for listener in ingress_config(plan)["static_resources"]["listeners"]:
-        assert tls_of(listener)["disable_stateless_session_resumption"]
-        assert tls_of(listener)["disable_stateful_session_resumption"]
+def test_no_handshake_of_the_pair_can_be_a_resumption(plan):
+    mutual, anonymous = map(tls_of, ingress_config(plan)["static_resources"]["listeners"])
+
+    for switch in ("disable_stateless_session_resumption", "disable_stateful_session_resumption"):
+        assert mutual[switch]
+        assert switch not in anonymous  # where resumption is what is measured
 
 
 def test_a_configuration_is_plain_json(plan):
