@@ -331,7 +331,7 @@ class Enemy(RuleBasedStateMachine):
         for tunnel in orders.retire:
             self.up.remove(tunnel)
         if usable:
-            assert any(one in self.up for one in usable), "the last tunnel was retired"
+            assert self.fleet.choose() is not None, "the last tunnel was retired"
         for address in orders.dial:
             assert address not in self.dialling, "two dials at a time to one address"
             if address in self.failed_at:
@@ -456,4 +456,4 @@ class Enemy(RuleBasedStateMachine):
 
 
 TestEnemy = Enemy.TestCase
-TestEnemy.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestEnemy.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
