@@ -1,55 +1,36 @@
-"""Which endpoints are known to speak no tunnels, so that they are not asked again and again.
+"""What a handshake in which an egress offered pqproxy/1 tells of the server: is it a sidecar?
 
-An egress offers pqproxy/1 to everybody. A server that refuses it outright is tried once more
-without, with the same groups: nothing but the protocol may ever be taken back. So whoever forges
-that refusal brings about no more than a TLS connection for each client connection. What was learnt
-holds for ten minutes: the server may be a sidecar by then.
+A server that cannot go on with such an offer is tried once more without, with the same groups:
+nothing but the protocol may ever be taken back. So whoever forges a refusal brings about no more
+than a TLS connection for each client connection. How long the answer holds is for others to know.
 """
 
-import time
-from collections.abc import Callable, Hashable
+from enum import Enum, auto
 
-from pqproxy.tls import AlertDescription, Failed
+from pqproxy.tls import AlertDescription, Failed, Negotiated
 from pqproxy.tunnel import TUNNEL_PROTOCOL
 
-REMEMBERED = 600.0  # seconds
-MOST_ENDPOINTS = 1024  # beyond, the one of which nothing was heard for longest is forgotten
+
+class Found(Enum):
+    """What the connection is good for."""
+
+    TUNNEL = auto()  # it is one, as soon as the server has let us in
+    PLAIN = auto()  # the server speaks none: for a client, as it is
+    NEITHER = auto()  # for nothing: the server is to be tried once more without
 
 
-class Discovery:
-    """What an egress has learnt of its endpoints; whatever tells two of them apart is a key."""
+def judge_completed(negotiated: Negotiated) -> Found:
+    """What was found in a handshake that is done."""
+    if negotiated.alpn_protocol != TUNNEL_PROTOCOL:
+        return Found.PLAIN
+    # It asks for a certificate and was shown none. Who comes through a tunnel must show one even
+    # where others need not, so it is about to refuse us.
+    return Found.NEITHER if negotiated.unmet_request else Found.TUNNEL
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._ends: dict[Hashable, float] = {}  # when a standard server is asked again
 
-    def offers_tunnels(self, endpoint: Hashable) -> bool:
-        """Whether tunnels are worth offering to this endpoint."""
-        end = self._ends.get(endpoint)
-        if end is None:
-            return True
-        if self._clock() < end:
-            return False
-        del self._ends[endpoint]
-        return True
-
-    def completed(self, endpoint: Hashable, protocol: bytes | None) -> None:
-        """Learn from a handshake in which tunnels were offered, and which selected `protocol`."""
-        self._ends.pop(endpoint, None)
-        if protocol != TUNNEL_PROTOCOL:
-            self._remember(endpoint)
-
-    def failed(self, endpoint: Hashable, failure: Failed | None) -> bool:
-        """Learn from one that failed, and say whether to try once more without tunnels."""
-        if failure is None or not failure.by_peer:
-            return False
-        if failure.alert != AlertDescription.NO_APPLICATION_PROTOCOL:
-            return False
-        self._ends.pop(endpoint, None)
-        self._remember(endpoint)
-        return True
-
-    def _remember(self, endpoint: Hashable) -> None:
-        while len(self._ends) >= MOST_ENDPOINTS:
-            del self._ends[next(iter(self._ends))]
-        self._ends[endpoint] = self._clock() + REMEMBERED
+def judge_failed(failure: Failed | None) -> Found | None:
+    """What was found in one that failed; None: it failed for another reason, and so would again."""
+    refused = AlertDescription.NO_APPLICATION_PROTOCOL
+    if failure is None or not failure.by_peer or failure.alert != refused:
+        return None
+    return Found.NEITHER

@@ -108,14 +108,8 @@ def ingress_alpn(settings: Ingress) -> IngressAlpn:
 
 
 def egress_alpn(settings: Egress) -> tuple[bytes, ...]:
-    """What an egress offers to a server of which nothing is known yet.
-
-    In a tunnel an ingress wants to know who comes, even where it takes standard clients that do not
-    say: who has no certificate to show does better without, unless tunnels are all it is to have.
-    """
+    """What an egress offers to a server of which nothing is known yet."""
     standard, mode = alpn(settings.alpn), settings.tunnel.mode
     if mode is TunnelMode.REQUIRE:
         return (TUNNEL_PROTOCOL,)
-    if mode is TunnelMode.NEVER or not settings.identities:
-        return standard
-    return (TUNNEL_PROTOCOL, *standard)
+    return standard if mode is TunnelMode.NEVER else (TUNNEL_PROTOCOL, *standard)

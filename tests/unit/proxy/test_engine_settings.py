@@ -138,18 +138,14 @@ def test_an_ingress_prefers_tunnels_and_keeps_its_standard_clients(mode, listed,
 
 
 @pytest.mark.parametrize(
-    ("mode", "identities", "expected"),
+    ("mode", "expected"),
     [
-        (TunnelMode.AUTO, ("own",), (TUNNEL, b"h2")),
-        (TunnelMode.AUTO, (), (b"h2",)),
-        (TunnelMode.REQUIRE, ("own",), (TUNNEL,)),
-        (TunnelMode.REQUIRE, (), (TUNNEL,)),
-        (TunnelMode.NEVER, ("own",), (b"h2",)),
+        (TunnelMode.AUTO, (TUNNEL, b"h2")),
+        (TunnelMode.REQUIRE, (TUNNEL,)),
+        (TunnelMode.NEVER, (b"h2",)),
     ],
 )
-def test_an_egress_offers_tunnels_where_it_can_say_who_it_is(mode, identities, expected):
-    settings = Egress(
-        "out", ADDRESS, (ADDRESS,), identities, "mesh", (), alpn=("h2",), tunnel=Tunnel(mode)
-    )
+def test_an_egress_offers_tunnels_first_alone_or_never(mode, expected):
+    settings = Egress("out", ADDRESS, (ADDRESS,), (), "mesh", (), alpn=("h2",), tunnel=Tunnel(mode))
 
     assert egress_alpn(settings) == expected
