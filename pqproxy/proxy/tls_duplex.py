@@ -13,7 +13,6 @@ import socket
 from collections.abc import Callable
 
 from pqproxy.proxy.buffers import (
-    HEADROOM,
     PAYLOAD,
     RECORD_ROOM,
     Batch,
@@ -28,6 +27,7 @@ from pqproxy.proxy.signer import Signature, attempt
 from pqproxy.proxy.specialized import own_copies
 from pqproxy.telemetry.reasons import EndReason
 from pqproxy.tls import (
+    PADDED_BELOW,
     ApplicationData,
     ChainReceived,
     ClientConnection,
@@ -127,13 +127,12 @@ class TlsDuplex(Descriptor):
             for view in batch.views():
                 self._conn.send_data(bytes(view))
             records.append(self._conn.take_output())
+        elif batch.length < PADDED_BELOW:  # a request, a token
+            records.append(self._conn.protect_small(batch.first[: batch.length]))
         else:
             protect, buffer = self._conn.protect, batch.buffer
-            if batch.length <= PAYLOAD:  # one request, one token: nothing to add up
-                protect(buffer, HEADROOM, batch.length, records)
-            else:
-                for start, length in batch.spans():
-                    protect(buffer, start, length, records)
+            for start, length in batch.spans():
+                protect(buffer, start, length, records)
         if self._send(records, batch):
             return True
         self._owes_writable = True

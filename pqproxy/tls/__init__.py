@@ -44,7 +44,8 @@ from pqproxy.tls.key_exchange import (
     Entropy,
     is_post_quantum,
 )
-from pqproxy.tls.record import HEADROOM, MAX_FRAGMENT, MAX_RECORD, PADDED_BELOW, TAILROOM
+from pqproxy.tls.padding import PADDED_BELOW
+from pqproxy.tls.record import HEADROOM, MAX_FRAGMENT, MAX_RECORD, TAILROOM
 from pqproxy.tls.schemes import CHAIN_SCHEMES, HANDSHAKE_SCHEMES, SCHEMES, SchemeTable
 from pqproxy.tls.secrets import Secret
 from pqproxy.tls.session import Authentication, Clock, Session, SessionTicket

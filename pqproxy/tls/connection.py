@@ -14,12 +14,7 @@ from collections.abc import Callable
 from itertools import count
 
 from pqproxy.crypto import Provider
-from pqproxy.tls.alerts import (
-    AlertDescription,
-    alert_name,
-    decode_error,
-    unexpected_message,
-)
+from pqproxy.tls.alerts import AlertDescription, alert_name, decode_error, unexpected_message
 from pqproxy.tls.events import (
     ApplicationData,
     ChainReceived,
@@ -77,7 +72,7 @@ class Connection:
         negotiated: what was agreed on, once the handshake is complete.
         offer: what the client offered, as soon as that is known (server only).
         client_random: names this connection in a key log, as soon as it is known.
-        protect: encrypts one record of application data in place, see `Output.protect`.
+        protect, protect_small: encrypt one record of application data, see `Output`.
         message_log: told every handshake message that comes, before it is judged; None: nobody.
     """
 
@@ -100,6 +95,7 @@ class Connection:
         "negotiated",
         "offer",
         "protect",
+        "protect_small",
     )
 
     def __init__(
@@ -108,7 +104,8 @@ class Connection:
         self._provider = provider
         self._input = incoming
         self._output = outgoing
-        self.protect = outgoing.protect  # not wrapped: that would be a call more for each record
+        # Not wrapped: that would be a call more for each record.
+        self.protect, self.protect_small = outgoing.protect, outgoing.protect_small
         self._key_log = key_log
         self.message_log: MessageLog | None = None
         self._exporter: Exporter | None = None

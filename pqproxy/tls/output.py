@@ -11,18 +11,18 @@ from pqproxy.tls.alerts import AlertDescription, AlertLevel
 from pqproxy.tls.codepoints import LEGACY_VERSION, ContentType
 from pqproxy.tls.key_schedule import SuiteParameters
 from pqproxy.tls.messages import HandshakeMessage, key_update_message
+from pqproxy.tls.padding import PADDED_BELOW, padding_length, trailer
 from pqproxy.tls.record import (
     HEADROOM,
     MAX_FRAGMENT,
-    PADDED_BELOW,
     TAILROOM,
     SendProtection,
-    data_trailer,
-    padded_trailers,
-    padding_length,
     plaintext_record,
+    small_records,
 )
 from pqproxy.tls.secrets import Secret
+
+DATA = int(ContentType.APPLICATION_DATA)
 
 
 class Output:
@@ -37,11 +37,10 @@ class Output:
         "_handshake",
         "_initial_version",
         "_key_update_owed",
-        "_padded",
-        "_padded_below",
         "_padding",
         "_protection",
         "_queue",
+        "_small",
         "_takes_data",
         "max_fragment",
     )
@@ -60,9 +59,8 @@ class Output:
     def limit(self, max_fragment: int) -> None:
         """Send no longer fragments (RFC 8449)."""
         self.max_fragment = max_fragment
-        has_room = self._padding and max_fragment >= PADDED_BELOW + self._padding
-        self._padded_below = PADDED_BELOW if has_room else 0
-        self._padded = padded_trailers(self._padding) if has_room else ()
+        has_room = max_fragment >= PADDED_BELOW + self._padding
+        self._small = small_records(self._padding) if has_room else ()
 
     def open_to_data(self) -> None:
         """The handshake is complete, and our direction may have ended before it was."""
@@ -106,11 +104,36 @@ class Output:
         """Queue a copy of application data: `protect` for those who do not mind one."""
         self._flowing = None  # what is queued here goes before what `protect` is given next
         for start in range(0, len(data), self.max_fragment):
-            fragment = data[start : start + self.max_fragment]
-            room = max(PADDED_BELOW + self._padding, len(fragment))
-            buffer = memoryview(bytearray(HEADROOM + room + TAILROOM))
-            buffer[HEADROOM : HEADROOM + len(fragment)] = fragment
-            self.protect(buffer, HEADROOM, len(fragment), self._queue)
+            self._protect_copy(data[start : start + self.max_fragment], self._queue)
+
+    def protect_small(self, fragment: bytes | memoryview) -> bytes:
+        """`protect` for a fragment of which a copy costs nothing: less than the views of it do.
+
+        Args:
+            fragment: no more than fits in one record.
+
+        Returns:
+            The record, behind a KeyUpdate if one is due; nothing if our direction has ended.
+        """
+        protection = self._flowing
+        if protection is not None:
+            try:
+                behind, header = self._small[len(fragment)]
+                nonce = protection.next_data_nonce()
+            except (IndexError, StopIteration):  # not small, or so much for this key
+                pass
+            else:
+                encrypt = protection.encrypt  # in two steps: only so the interpreter is at its best
+                return header + encrypt(nonce, b"".join((fragment, behind)), header)
+        records: list[bytes | memoryview] = []
+        self._protect_copy(fragment, records)
+        return b"".join(records)
+
+    def _protect_copy(self, fragment: bytes | memoryview, out: list[bytes | memoryview]) -> None:
+        room = max(PADDED_BELOW + self._padding, len(fragment))
+        buffer = memoryview(bytearray(HEADROOM + room + TAILROOM))
+        buffer[HEADROOM : HEADROOM + len(fragment)] = fragment
+        self.protect(buffer, HEADROOM, len(fragment), out)
 
     def protect(
         self, buffer: memoryview, start: int, length: int, out: list[bytes | memoryview]
@@ -135,11 +158,12 @@ class Output:
             protection = self._update_key(protection)
             self._give(out)
             nonce = protection.next_data_nonce()
-        if length < self._padded_below:
-            trailer = self._padded[length]
+        small = self._small
+        if length < len(small):
+            behind = small[length][0]
         else:
-            trailer = data_trailer(padding_length(length, self._padding, self.max_fragment))
-        out.append(protection.seal(buffer, start, length, trailer, nonce))
+            behind = trailer(DATA, padding_length(length, self._padding, self.max_fragment))
+        out.append(protection.seal(buffer, start, length, behind, nonce))
 
     def _prepare_data(self, out: list[bytes | memoryview]) -> SendProtection | None:
         """Put what is due before data into `out`; None: our direction has ended."""

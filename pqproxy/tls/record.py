@@ -7,10 +7,8 @@ plaintext lies. One `protect` is one record. Knows nothing of what records mean.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
-from itertools import count, islice
-from operator import methodcaller
+from itertools import islice
 from struct import Struct
 
 from cryptography.exceptions import InvalidTag
@@ -23,6 +21,8 @@ from pqproxy.tls.key_schedule import (
     next_application_traffic_secret,
     traffic_keys,
 )
+from pqproxy.tls.nonces import record_nonces
+from pqproxy.tls.padding import PADDED_BELOW, padding_length, trailer, type_position
 from pqproxy.tls.secrets import Secret
 
 HEADER_LENGTH = 5
@@ -33,20 +33,18 @@ MAX_RECORD = HEADER_LENGTH + MAX_CIPHERTEXT
 
 HEADROOM = HEADER_LENGTH  # writable bytes that `protect` needs before the fragment
 TAILROOM = 1 + TAG_LENGTH  # and after it, padding apart
-PADDED_BELOW = 1024  # fragments shorter than this are padded; see SECURITY.md on token lengths
 
 # AES-GCM allows 2^24.5 full records under one key (§5.5); this is long before.
 REKEY_AFTER = 2**23
 
 _header = Struct(">BHH").pack
-_to_nonce = methodcaller("to_bytes", 12, "big")
-_read_header = Struct(">BxxH").unpack_from  # the version is ignored (§5.1)
+_read_header = Struct(f">{HEADER_LENGTH}s").unpack_from
 # Named slices of a record.
 _HEADER = slice(HEADER_LENGTH)
 _BODY = slice(HEADER_LENGTH, None)
 _CONTENT = slice(HEADER_LENGTH, -TAG_LENGTH)
-_ZEROS = bytes(MAX_FRAGMENT)
-_DATA_TYPE = bytes((ContentType.APPLICATION_DATA,))
+# Up to here it costs less to copy what a record holds than to make views of it.
+_COPIED_BELOW = 2048
 _NOTHING = memoryview(b"")
 _CONTENT_TYPES = frozenset(ContentType)
 _TELLING = 16  # bytes that tell text from garbage: a first line in HTTP has no fewer
@@ -56,31 +54,23 @@ _APPLICATION_DATA = int(ContentType.APPLICATION_DATA)
 Content = tuple[int, memoryview]  # the content type, and the content as a view
 
 
-def padding_length(length: int, multiple: int, limit: int) -> int:
-    """How many zeros to add to a fragment so that its size tells less.
+@lru_cache(maxsize=16)
+def small_records(multiple: int) -> tuple[tuple[bytes, bytes], ...]:
+    """(trailer, header) of the record of each fragment shorter than `PADDED_BELOW`, by its length.
 
     Args:
-        length: bytes of the fragment.
-        multiple: content, type byte and padding together become a multiple of this; 0: none.
-        limit: at most so many bytes of content and padding together.
+        multiple: as of `padding_length`.
     """
-    if not multiple or length >= PADDED_BELOW:
-        return 0
-    return min(-(length + 1) % multiple, limit - length)
+    made: list[tuple[bytes, bytes]] = []
+    for length in range(PADDED_BELOW):
+        behind = trailer(_APPLICATION_DATA, padding_length(length, multiple, MAX_FRAGMENT))
+        made.append((behind, _data_header(length + len(behind))))
+    return tuple(made)
 
 
-def data_trailer(padding: int) -> bytes:
-    """What follows application data in a record: the type byte, and the padding behind it."""
-    return _DATA_TYPE + _ZEROS[:padding]
-
-
-@lru_cache(maxsize=16)
-def padded_trailers(multiple: int) -> tuple[bytes, ...]:
-    """The trailer of each fragment shorter than `PADDED_BELOW`, by its length."""
-    return tuple(
-        data_trailer(padding_length(length, multiple, MAX_FRAGMENT))
-        for length in range(PADDED_BELOW)
-    )
+@lru_cache(maxsize=64)
+def _data_header(inner_length: int) -> bytes:
+    return _header(_APPLICATION_DATA, LEGACY_VERSION, inner_length + TAG_LENGTH)
 
 
 def plaintext_record(content_type: ContentType, fragment: bytes, version: int) -> bytes:
@@ -88,28 +78,29 @@ def plaintext_record(content_type: ContentType, fragment: bytes, version: int) -
     return _header(content_type, version, len(fragment)) + fragment
 
 
-def record_nonces(iv: bytes) -> Iterator[bytes]:
-    """The nonce of each record under one key: the sequence number, in the IV (§5.3).
-
-    Iterators of the library and no generator: one is drawn for every record.
-    """
-    return map(_to_nonce, map(int.from_bytes(iv, "big").__xor__, count()))
-
-
 class SendProtection:
     """Protects one direction under one traffic secret (§5.2).
 
     Attributes:
+        encrypt: (nonce, plaintext, additional data) -> ciphertext with its tag.
         next_data_nonce: draws the nonce of the next record of data; StopIteration: `REKEY_AFTER`
             of them went out, and a KeyUpdate must before more data does (§5.5).
     """
 
-    __slots__ = ("_encrypt_into", "_next_nonce", "_suite", "_traffic_secret", "next_data_nonce")
+    __slots__ = (
+        "_encrypt_into",
+        "_next_nonce",
+        "_suite",
+        "_traffic_secret",
+        "encrypt",
+        "next_data_nonce",
+    )
 
     def __init__(self, suite: SuiteParameters, traffic_secret: Secret) -> None:
         keys = traffic_keys(suite, traffic_secret)
         self._suite, self._traffic_secret = suite, traffic_secret
-        self._encrypt_into = AESGCM(keys.key).encrypt_into
+        cipher = AESGCM(keys.key)
+        self.encrypt, self._encrypt_into = cipher.encrypt, cipher.encrypt_into
         nonces = record_nonces(keys.iv)
         self._next_nonce = nonces.__next__
         self.next_data_nonce = islice(nonces, REKEY_AFTER).__next__
@@ -127,18 +118,18 @@ class SendProtection:
 
         Writes `HEADROOM` bytes before the fragment, and `TAILROOM` and `padding` after it.
         """
-        trailer = bytes((content_type,)) + _ZEROS[:padding]
-        return self.seal(buffer, start, length, trailer, self._next_nonce())
+        behind = trailer(content_type, padding)
+        return self.seal(buffer, start, length, behind, self._next_nonce())
 
     def seal(
-        self, buffer: memoryview, start: int, length: int, trailer: bytes, nonce: bytes
+        self, buffer: memoryview, start: int, length: int, behind: bytes, nonce: bytes
     ) -> memoryview:
         """`protect`, given the nonce, and what stands behind the fragment: type and padding."""
         end = start + length
-        inner_end = end + len(trailer)
-        buffer[end:inner_end] = trailer
+        inner_end = end + len(behind)
+        buffer[end:inner_end] = behind
         record = buffer[start - HEADER_LENGTH : inner_end + TAG_LENGTH]
-        header = _header(_APPLICATION_DATA, LEGACY_VERSION, inner_end - start + TAG_LENGTH)
+        header = _data_header(inner_end - start)
         record[_HEADER] = header
         encrypt_into = self._encrypt_into  # in two steps: only so the interpreter is at its best
         encrypt_into(nonce, record[_CONTENT], header, record[_BODY])
@@ -148,12 +139,13 @@ class SendProtection:
 class ReceiveProtection:
     """Removes the protection of one direction, under one traffic secret (§5.2)."""
 
-    __slots__ = ("_decrypt_into", "_next_nonce", "_nonce", "_suite", "_traffic_secret")
+    __slots__ = ("_decrypt", "_decrypt_into", "_next_nonce", "_nonce", "_suite", "_traffic_secret")
 
     def __init__(self, suite: SuiteParameters, traffic_secret: Secret) -> None:
         keys = traffic_keys(suite, traffic_secret)
         self._suite, self._traffic_secret = suite, traffic_secret
-        self._decrypt_into = AESGCM(keys.key).decrypt_into
+        cipher = AESGCM(keys.key)
+        self._decrypt, self._decrypt_into = cipher.decrypt, cipher.decrypt_into
         self._next_nonce = record_nonces(keys.iv).__next__
         self._nonce = self._next_nonce()  # of the next record: one that fails uses none up
 
@@ -185,14 +177,15 @@ class ReceiveProtection:
     def unprotect_data(
         self, view: memoryview, position: int, end: int, data: list[bytes | memoryview]
     ) -> tuple[int, Content | None] | None:
-        """Decrypt whole records where they lie, for as long as they hold application data.
+        """Decrypt whole records, for as long as they hold application data.
 
         Every byte that is proxied comes through this loop, a small record at a time: hence the
-        locals and the named slices, and no call that can be done without.
+        locals, and no call that can be done without. Large records are decrypted where they lie;
+        of small ones a copy costs less than the views that it takes to do without.
 
         Args:
             view: where the records are, from `position` to `end`.
-            data: what they hold is appended to it, as views.
+            data: what they hold is appended to it, as views or as bytes.
 
         Returns:
             None at the end. Otherwise where it stopped, at a record that is not whole or not
@@ -201,20 +194,24 @@ class ReceiveProtection:
         Raises:
             FatalAlert: as `unprotect`.
         """
-        decrypt_into, next_nonce = self._decrypt_into, self._next_nonce
+        decrypt, next_nonce = self._decrypt, self._next_nonce
         while True:
             start = position + HEADER_LENGTH
             if start > end:
                 return position, None
-            outer_type, length = _read_header(view, position)
+            (header,) = _read_header(view, position)
+            length = header[3] << 8 | header[4]  # the version is ignored (§5.1)
             after = start + length
-            if outer_type != _APPLICATION_DATA or after > end:
+            if header[0] != _APPLICATION_DATA or after > end:
                 return position, None
             if not TAG_LENGTH < length <= MAX_CIPHERTEXT:
                 raise _impossible_length(length)
-            content = view[start : after - TAG_LENGTH]
             try:
-                decrypt_into(self._nonce, view[start:after], view[position:start], content)
+                if length < _COPIED_BELOW:
+                    content: bytes | memoryview = decrypt(self._nonce, view[start:after], header)
+                else:
+                    content = view[start : after - TAG_LENGTH]
+                    self._decrypt_into(self._nonce, view[start:after], header, content)
             except InvalidTag:
                 reason = "record fails to decrypt"
                 raise FatalAlert(AlertDescription.BAD_RECORD_MAC, reason) from None
@@ -222,8 +219,8 @@ class ReceiveProtection:
             last = length - TAG_LENGTH - 1
             if last > MAX_FRAGMENT:  # padding counts too (§5.4, RFC 8449 §4)
                 raise FatalAlert(AlertDescription.RECORD_OVERFLOW, f"record holds {last} bytes")
-            if not content[last]:  # padded (§5.4): the type is the last byte that is not zero
-                last = len(content.tobytes().rstrip(b"\0")) - 1
+            if not content[last]:
+                last = type_position(content)
             if content[last] != _APPLICATION_DATA or not last:
                 return after, _other_content(content, last)
             data.append(content[:last])
@@ -232,12 +229,12 @@ class ReceiveProtection:
             position = after
 
 
-def _other_content(content: memoryview, last: int) -> Content:
+def _other_content(content: bytes | memoryview, last: int) -> Content:
     """What a record holds that is not plain data; `last` is where its type stands, if anywhere."""
     content_type = content[last]
     if not content_type:
         raise unexpected_message("record is all padding")
-    return content_type, content[:last]
+    return content_type, memoryview(content)[:last]
 
 
 def _impossible_length(length: int) -> FatalAlert:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from pqproxy.tls.alerts import AlertDescription, FatalAlert
 from pqproxy.tls.codepoints import CipherSuite, ContentType
 from pqproxy.tls.key_schedule import SUITES
+from pqproxy.tls.padding import padding_length
 from pqproxy.tls.record import (
     HEADROOM,
     MAX_RECORD,
@@ -13,7 +14,6 @@ from pqproxy.tls.record import (
     ReceiveProtection,
     RecordReader,
     SendProtection,
-    padding_length,
     plaintext_record,
 )
 from pqproxy.tls.secrets import Secret

@@ -358,6 +358,8 @@ def test_data_before_the_handshake_is_complete_is_our_own_bug(before):
         connection.send_data(b"secret")
     with pytest.raises(RuntimeError, match="before the handshake"):
         connection.protect(memoryview(bytearray(600)), 5, 6, [])
+    with pytest.raises(RuntimeError, match="before the handshake"):
+        connection.protect_small(b"secret")
 
 
 def test_data_may_be_held_and_walked_later():

@@ -211,16 +211,53 @@ def test_a_key_is_updated_at_its_limit_by_either_way_of_sending(monkeypatch):
     monkeypatch.setattr(record, "REKEY_AFTER", 2)
     made, peer = output(), Peer()
     sent = b""
-    for number in range(5):
-        if number % 2:
-            made.send_data(bytes([number]))
+    for number in range(7):
+        content = bytes([number])
+        if number % 3 == 1:
+            made.send_data(content)
             sent += made.take()
         else:
-            sent += protect(made, bytes([number]))
+            sent += protect(made, content) if number % 3 else made.protect_small(content)
 
     update = (HANDSHAKE, KEY_UPDATE)
-    data = [(DATA, bytes([number])) for number in range(5)]
-    assert peer.read(sent) == [*data[:2], update, *data[2:4], update, data[4]]
+    data = [(DATA, bytes([number])) for number in range(7)]
+    assert peer.read(sent) == [*data[:2], update, *data[2:4], update, *data[4:6], update, data[6]]
+
+
+@pytest.mark.parametrize("padding", [0, 256])
+@pytest.mark.parametrize("length", [0, 1, 254, 255, 256, 1023, 1024, 16_384])
+def test_a_copy_is_protected_as_the_original_would_be(padding, length):
+    content = bytes(length)
+    for made in (output(padding), output(padding)):  # the second time nothing but data is due
+        in_place, copied = protect(made, content), made.protect_small(content)
+
+        assert len(in_place) == len(copied)
+        assert in_place[:5] == copied[:5]
+        assert Peer().read(in_place + copied) == [(DATA, content)] * 2
+
+
+def test_a_copy_stays_within_the_limit_of_the_peer():
+    made = output(padding=256)
+    made.limit(64)
+
+    assert Peer().read(made.protect_small(b"x" * 60)) == [(DATA, b"x" * 60)]
+    assert len(made.protect_small(b"x")) == 5 + 64 + 1 + 16
+
+
+def test_what_is_due_before_data_is_due_before_a_copy():
+    made, peer = output(), Peer()
+    first = made.protect_small(b"a")
+    made.owe_key_update()
+
+    update = (HANDSHAKE, KEY_UPDATE)
+    assert peer.read(first + made.protect_small(b"b")) == [(DATA, b"a"), update, (DATA, b"b")]
+
+
+def test_copies_go_nowhere_once_our_direction_has_ended():
+    made = output()
+    made.close_to_data()
+
+    assert made.protect_small(b"x") == b""
 
 
 def test_an_output_without_anything_to_say_is_empty():

@@ -11,8 +11,8 @@ from pqproxy.tls.record import (
     ReceiveProtection,
     RecordReader,
     SendProtection,
-    padding_length,
     plaintext_record,
+    small_records,
 )
 from pqproxy.tls.secrets import Secret
 from tests.support.hostile import seal
@@ -171,31 +171,25 @@ def test_encryption_happens_where_the_plaintext_lies():
     assert not any(buffer[15 + len(protected) :])
 
 
-# Padding
+@pytest.mark.parametrize("length", [100, 2046, 2047, 2048, 4000])
+@pytest.mark.parametrize("padding", [0, 1, 700])
+def test_records_on_either_side_of_being_copied_come_back(length, padding):
+    """Small ones are decrypted into a copy, others where they lie."""
+    sending, receiving = protections()
+    content = b"\x17\0" * length
+
+    for kind in (DATA, HANDSHAKE):
+        protected = seal(sending, kind, content[:length], padding)
+        assert opened(receiving, protected) == (kind, content[:length])
 
 
-def test_short_fragments_are_padded_to_the_multiple():
-    for length in range(1024):
-        assert (length + 1 + padding_length(length, 256, MAX_FRAGMENT)) % 256 == 0
-
-
-def test_padding_reveals_only_the_multiple():
-    """Tokens of a stream differ by a few bytes, which would tell what they are."""
-    assert {length + padding_length(length, 256, MAX_FRAGMENT) for length in range(1, 200)} == {255}
-
-
-@pytest.mark.parametrize("length", [1024, 5000, MAX_FRAGMENT])
-def test_long_fragments_are_not_padded(length):
-    assert padding_length(length, 256, MAX_FRAGMENT) == 0
-
-
-def test_no_padding_where_none_is_wanted():
-    assert padding_length(3, 0, MAX_FRAGMENT) == 0
-
-
-@pytest.mark.parametrize("length", [1, 62, 63])
-def test_padding_stays_within_the_limit_of_the_peer(length):
-    assert length + padding_length(length, 256, 63) == 63
+@pytest.mark.parametrize("multiple", [0, 256, 300])
+def test_what_is_known_of_small_records_is_what_protect_makes(multiple):
+    for length, (behind, header) in enumerate(small_records(multiple)):
+        inner = length + len(behind)
+        assert header == bytes.fromhex("170303") + (inner + 16).to_bytes(2, "big")
+        assert behind == b"\x17".ljust(len(behind), b"\0")
+        assert inner % multiple == 0 if multiple else behind == b"\x17"
 
 
 # Reading
