@@ -14,6 +14,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
 BULK_PATH = b"GET /bytes/"
 UPLOAD = b"POST "
 CHUNK = memoryview(bytes(1 << 20))
+TURN = 1 << 18  # bytes of a large answer at a time: small requests do not wait for all of it
 SMALL = 1 << 16  # up to here an answer is one send
 _window = memoryview(bytearray(1 << 20))  # into which uploads are read, to be dropped
 
@@ -36,13 +37,19 @@ class Connection:
         try:
             if mask & select.EPOLLIN and not self._receive():
                 return False
-            if self.left:
-                self._send_bulk()
         except BlockingIOError:
             pass
         except OSError:
             return False
         return True
+
+    def send_on(self) -> bool:
+        """Send some more of a large answer. False: for now, that was it."""
+        try:
+            self.left -= self.socket.send(CHUNK[: min(self.left, TURN)])
+        except OSError:  # full, or gone, which the poller tells
+            return False
+        return self.left > 0
 
     def _receive(self) -> bool:
         if not self.due:
@@ -77,28 +84,30 @@ class Connection:
         if not self.due:
             self.socket.send(answer(128))
 
-    def _send_bulk(self) -> None:
-        while self.left:
-            self.left -= self.socket.send(CHUNK[: self.left])
-
 
 def serve(listener: socket.socket) -> None:
     """Answer until the process is ended."""
     poller = select.epoll()
     poller.register(listener.fileno(), select.EPOLLIN)
     connections: dict[int, Connection] = {}
+    sending: set[Connection] = set()  # large answers whose sockets have room
     while True:
-        for descriptor, mask in poller.poll():
+        for descriptor, mask in poller.poll(0 if sending else None):
             if descriptor == listener.fileno():
                 client, _ = listener.accept()
                 client.setblocking(False)
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 connections[client.fileno()] = Connection(client)
-                # Edge-triggered for both: a bulk answer then needs no change of interest.
+                # Edge-triggered for both: a large answer then needs no change of interest.
                 interest = select.EPOLLIN | select.EPOLLOUT | select.EPOLLET
                 poller.register(client.fileno(), interest)
             elif not connections[descriptor].on_ready(mask):
-                connections.pop(descriptor).socket.close()
+                gone = connections.pop(descriptor)
+                sending.discard(gone)
+                gone.socket.close()
+            elif connections[descriptor].left:
+                sending.add(connections[descriptor])
+        sending = {connection for connection in sending if connection.send_on()}
 
 
 if __name__ == "__main__":

@@ -17,7 +17,9 @@ CONTENDERS: dict[str, Peer] = {
         Nginx(),
         HAProxy(),
         Floor(),
-        Sidecars("pqproxy-unpadded", listener="padding: none\n"),
+        Sidecars("pqproxy-unpadded", listener="padding: none"),
+        # One TLS connection for each client connection, as with peers that know no tunnels.
+        Sidecars("pqproxy-never", listener="tunnel: {mode: never}"),
         Sidecars("pqproxy-2", workers=2),
         Envoy("envoy-2", workers=2),
         Nginx("nginx-2", workers=2),

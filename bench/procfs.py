@@ -58,13 +58,25 @@ def cpu_seconds(roots: Iterable[int]) -> float:
     return sum(stat.cpu_seconds for root in roots for stat in descendants(root, stats))
 
 
+def thread_seconds(root: int) -> dict[int, float]:
+    """CPU time of each thread of a process and its descendants, by thread id."""
+    paths = (
+        path for each in process_tree(root) for path in PROC.glob(f"{each.pid}/task/[0-9]*/stat")
+    )
+    return {stat.pid: stat.cpu_seconds for stat in _read(paths)}
+
+
 def pss(pid: int) -> int:
     """Memory of one process in bytes, its share of shared pages included."""
     return parse_pss((PROC / str(pid) / "smaps_rollup").read_text())
 
 
 def _all_stats() -> Iterable[Stat]:
-    for path in PROC.glob("[0-9]*/stat"):
+    return _read(PROC.glob("[0-9]*/stat"))
+
+
+def _read(paths: Iterable[Path]) -> Iterable[Stat]:
+    for path in paths:
         try:
             yield parse_stat(path.read_text())
         except (FileNotFoundError, ProcessLookupError):  # it ended while we looked

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from bench.figures import Metric, Sample
-from bench.results import Bar, Judgement, Measured, Results
+from bench.results import OURS, Bar, Judgement, Measured, Results
 
 PREAMBLE = """\
 # Benchmarks
@@ -47,9 +47,10 @@ def _facts(results: Results) -> str:
 
 
 def _bar_row(row: Measured, bar: Bar) -> list[str]:
-    cells = [row.scenario, row.title, demand(bar, row.unit)]
+    subject = "" if bar.subject == OURS else f"{bar.subject}: "
+    cells = [row.scenario, row.title, subject + demand(bar, row.unit)]
     if (judgement := row.judge(bar)) is None:
-        return [*cells, "not measured", "", ""]
+        return [*cells, bar.unfit or "not measured", "", ""]
     form = _form(bar)
     value = f"**{form(judgement.value)}**"
     if bar.against is not None:

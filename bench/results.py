@@ -21,6 +21,7 @@ class Bar:
     subject: str = OURS
     at_least: bool = False  # else at most
     difference: bool = False  # what it exceeds the other by, rather than the ratio
+    unfit: str = ""  # why this machine cannot tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +69,12 @@ class Measured:
         return min(found, key=found.__getitem__) if found else None
 
     def judge(self, bar: Bar) -> Judgement | None:
-        """Hold the figures to a bar; None when one of the two was not measured.
+        """Hold the figures to a bar; None when that cannot be told here.
 
         The median of what each round says, not what the medians say: a machine's speed drifts,
         and a round shares it.
         """
-        ours = self.values(bar.subject, bar.metric)
+        ours = [] if bar.unfit else self.values(bar.subject, bar.metric)
         if bar.against is None:
             return Judgement(bar, median(ours), ours, None) if ours else None
         other = self.best(bar.metric) if bar.against == BEST else bar.against

@@ -10,6 +10,7 @@ from bench.procfs import cpu_seconds
 from bench.results import Bar
 
 USUAL = ("pqproxy", "envoy", "nginx", "haproxy", "floor")
+WITHOUT_TUNNELS = "pqproxy-never"
 
 
 @dataclass(frozen=True, slots=True)

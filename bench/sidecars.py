@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import dataclass
-from textwrap import indent
 
 from bench.certificates import CLIENT_URI, SERVER_URI
 from bench.pair import GROUP, Plan
@@ -88,7 +87,7 @@ class Sidecars:
                 server_uri=SERVER_URI,
                 client_uri=CLIENT_URI,
                 group=GROUP,
-                listener=indent(self.listener, "    "),
+                listener="".join(f"    {line}\n" for line in self.listener.splitlines()),
             )
         )
         return [sys.executable, "-m", "pqproxy", "--config", str(path)]

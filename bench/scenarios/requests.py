@@ -6,12 +6,13 @@ from bench.figures import Metric, Sample
 from bench.gate import Load
 from bench.pair import Pair
 from bench.results import Bar
-from bench.scenario import Effort, Row, Scenario, counted
+from bench.scenario import USUAL, WITHOUT_TUNNELS, Effort, Row, Scenario, counted
 
 SIZES = {128: "128 B", 16384: "16 KB"}
+WITHOUT = Bar(Metric.CPU, 1.1, against="envoy", subject=WITHOUT_TUNNELS)
 BARS = {
-    (128, 1): (Bar(Metric.CPU, 0.75), Bar(Metric.P50, 1.3)),
-    (128, 32): (Bar(Metric.CPU, 0.75),),
+    (128, 1): (Bar(Metric.CPU, 0.75), Bar(Metric.P50, 1.3), WITHOUT),
+    (128, 32): (Bar(Metric.CPU, 0.75), WITHOUT),
     (128, 256): (Bar(Metric.CPU, 0.65),),
 }
 
@@ -28,12 +29,14 @@ def keep_alive(connections: int, size: int) -> Callable[[Pair, Effort], Sample]:
 
 def _row(connections: int, size: int) -> Row:
     plural = "s" if connections > 1 else ""
+    bars = BARS.get((size, connections), ())
     return Row(
         f"requests-{connections}" if size == 128 else f"requests-{connections}-16k",
         f"{SIZES[size]}, {connections} connection{plural}",
         "request",
         keep_alive(connections, size),
-        BARS.get((size, connections), ()),
+        bars,
+        (*USUAL, WITHOUT_TUNNELS) if WITHOUT in bars else USUAL,
     )
 
 

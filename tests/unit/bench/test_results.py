@@ -38,6 +38,12 @@ def test_what_was_not_measured_is_not_judged(absent):
     assert measured(**costs).judge(Bar(Metric.P99, 1)) is None
 
 
+def test_a_machine_that_cannot_tell_does_not_judge():
+    row = measured(pqproxy=[1], envoy=[1])
+
+    assert row.judge(Bar(Metric.CPU, 1, unfit="needs 3 cores")) is None
+
+
 def test_a_bar_against_nobody_is_held_to_the_figure_itself():
     judgement = measured(pqproxy=[1, 3, 2]).judge(Bar(Metric.CPU, 2, against=None))
 

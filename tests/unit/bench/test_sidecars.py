@@ -37,3 +37,14 @@ def test_the_ingress_listens_with_and_without_client_certificates(plan):
 
 def test_one_worker_is_measured(plan):
     assert settings_of(Sidecars().ingress(plan)).workers == 1
+
+
+def test_a_variant_says_the_same_to_both_listeners_of_the_link(plan):
+    variant = Sidecars("pqproxy-never", listener="tunnel: {mode: never}")
+
+    (egress,) = settings_of(variant.egress(plan)).egress
+    mutual, anonymous = settings_of(variant.ingress(plan)).ingress
+
+    assert egress.tunnel.mode == mutual.tunnel == "never"
+    assert anonymous.tunnel == "auto"
+    assert variant.version().endswith(", tunnel: {mode: never}")
