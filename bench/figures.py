@@ -50,13 +50,4 @@ def at(distribution: Sequence[float], fraction: float) -> float:
 def quantiles(values: Sequence[float]) -> list[float]:
     """The values at FRACTIONS, by nearest rank; there is at least one."""
     ranked = sorted(values)
-    return [_at(ranked, fraction) for fraction in FRACTIONS]
-
-
-def quantile(values: Sequence[float], fraction: float) -> float:
-    """One of them."""
-    return _at(sorted(values), fraction)
-
-
-def _at(ranked: Sequence[float], fraction: float) -> float:
-    return ranked[max(0, math.ceil(fraction * len(ranked)) - 1)]
+    return [ranked[max(0, math.ceil(fraction * len(ranked)) - 1)] for fraction in FRACTIONS]

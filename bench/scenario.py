@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.figures import FRACTIONS, Metric, Sample
+from bench.figures import Metric, Sample, at
 from bench.gate import Done, Load
 from bench.pair import Pair
 from bench.procfs import cpu_seconds
@@ -74,6 +74,6 @@ def sample(done: Done, egress_cpu: float = 0.0, ingress_cpu: float = 0.0) -> Sam
         Metric.RATE: done.units / done.seconds,
     }
     if latency := done.distributions.get("latency"):
-        figures[Metric.P50] = latency[FRACTIONS.index(0.5)]
-        figures[Metric.P99] = latency[FRACTIONS.index(0.99)]
+        figures[Metric.P50] = at(latency, 0.5)
+        figures[Metric.P99] = at(latency, 0.99)
     return Sample(figures, done.distributions)
