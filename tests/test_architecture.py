@@ -31,6 +31,7 @@ LAYERS = {
         "proxy",
         "supervisor",
         "tls",
+        "tunnel",
     },
     "demo": {"config", "identity", "crypto"},
     "cli": {

@@ -6,12 +6,13 @@ A server that refuses a client's certificate says so only after the client has f
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime
 
 from pqproxy.checking.findings import Finding, failure, good, warning
 from pqproxy.checking.subject import Subject
 from pqproxy.config.groups import CLASSICAL
-from pqproxy.config.values import Address, Egress
+from pqproxy.config.values import Address, Egress, TunnelMode
 from pqproxy.identity.errors import IdentityError, Refused
 from pqproxy.identity.patterns import IdentityPatterns
 from pqproxy.identity.peer import PeerIdentity, Purpose
@@ -28,11 +29,20 @@ from pqproxy.probing.handshake import (
 from pqproxy.probing.wire import Unreachable
 from pqproxy.proxy.demands import Demands
 from pqproxy.proxy.descriptor import UPSTREAM
+from pqproxy.proxy.discovery import Found, judge_completed, judge_failed
 from pqproxy.proxy.egress import server_name
-from pqproxy.proxy.engine_settings import algorithms, alpn, credentials, groups, key_shares
+from pqproxy.proxy.engine_settings import (
+    algorithms,
+    alpn,
+    credentials,
+    egress_alpn,
+    groups,
+    key_shares,
+)
 from pqproxy.proxy.peer_alerts import fix_for_alert
-from pqproxy.tls import AlertDescription, Negotiated, Verdict
+from pqproxy.tls import AlertDescription, Failed, Negotiated, Verdict
 from pqproxy.tls.alerts import alert_name
+from pqproxy.tunnel import TUNNEL_PROTOCOL
 
 _NAME = "peer"
 _PATIENCE = 10.0  # seconds, for one endpoint
@@ -72,9 +82,7 @@ async def _check_peer(subject: Subject, egress: Egress, address: Address) -> Fin
         return failure(_NAME, f"{title}: was not tried: {error}", error.fix)
     judge = _Judge(trust, IdentityPatterns.parse(egress.expect), subject.now)
     try:
-        handshake = await shake_hands(
-            address, _approach(subject, egress, address, judge), _PATIENCE
-        )
+        handshake = await _shake_hands(address, _approach(subject, egress, address, judge), egress)
     except Unreachable as error:
         return failure(_NAME, f"{egress.name} to {error}", error.hint)
     if judge.refusal is not None:
@@ -84,6 +92,23 @@ async def _check_peer(subject: Subject, egress: Egress, address: Address) -> Fin
     return _served(title, egress, handshake, handshake.negotiated, judge.peer)
 
 
+async def _shake_hands(address: Address, approach: Approach, egress: Egress) -> Handshake:
+    """Twice where the server cannot go on with the offer of tunnels. Raises Unreachable."""
+    handshake = await shake_hands(address, approach, _PATIENCE)
+    if egress.tunnel.mode is TunnelMode.AUTO and _found(handshake) is Found.NEITHER:
+        without = replace(approach, alpn_protocols=alpn(egress.alpn))
+        handshake = await shake_hands(address, without, _PATIENCE)
+    return handshake
+
+
+def _found(handshake: Handshake) -> Found | None:
+    if handshake.negotiated is not None:
+        return judge_completed(handshake.negotiated)
+    if handshake.alert is None:
+        return None
+    return judge_failed(Failed(handshake.alert, handshake.reason, by_peer=True))
+
+
 def _approach(subject: Subject, egress: Egress, address: Address, judge: "_Judge") -> Approach:
     """What the egress itself would offer."""
     offered_groups, offered = groups(egress.groups, egress.policy), algorithms(egress)
@@ -91,7 +116,7 @@ def _approach(subject: Subject, egress: Egress, address: Address, judge: "_Judge
         server_name=server_name(address),
         groups=offered_groups,
         key_shares=key_shares(offered_groups),
-        alpn_protocols=alpn(egress.alpn),
+        alpn_protocols=egress_alpn(egress),
         cipher_suites=offered.cipher_suites,
         schemes=offered.schemes,
         signature_schemes=offered.signature_schemes,
@@ -131,15 +156,28 @@ def _served(
     milliseconds = (handshake.handshake_seconds or 0) * 1000
     message = (
         f"{title}: {peer.name if peer else 'somebody'}, {group},"
-        f" {negotiated.peer_signature_name}, {milliseconds:.0f} ms;"
+        f" {negotiated.peer_signature_name}, {milliseconds:.0f} ms{_tunnels(egress, negotiated)};"
         f" {_SAID.get(handshake.afterwards, 'it serves us')}"
     )
+    if egress.tunnel.mode is TunnelMode.REQUIRE and not _is_tunnel(negotiated):
+        hint = "put pqproxy before the server, or say tunnel: {mode: auto}"
+        return failure(_NAME, f"{message}; it takes no tunnels, and tunnel.mode is require", hint)
     if group in CLASSICAL:
         hint = "not post-quantum: put a sidecar before the server, or renew its TLS stack"
         return warning(_NAME, message, hint)
     if egress.alpn and negotiated.alpn_protocol is None:
         return warning(_NAME, f"{message}; it chose none of alpn", "the server may speak another")
     return good(_NAME, message)
+
+
+def _is_tunnel(negotiated: Negotiated) -> bool:
+    return negotiated.alpn_protocol == TUNNEL_PROTOCOL
+
+
+def _tunnels(egress: Egress, negotiated: Negotiated) -> str:
+    if egress.tunnel.mode is not TunnelMode.AUTO:
+        return ""
+    return ", through tunnels" if _is_tunnel(negotiated) else ", without tunnels"
 
 
 def _unserved(title: str, egress: Egress, handshake: Handshake) -> Finding:

@@ -49,7 +49,10 @@ _SAID_BY_SERVER: dict[int, str] = {
     AlertDescription.UNRECOGNIZED_NAME: (
         "the server has no certificate for the name we asked for: connect to the name it has"
     ),
-    AlertDescription.NO_APPLICATION_PROTOCOL: "list in alpn what the server speaks",
+    AlertDescription.NO_APPLICATION_PROTOCOL: (
+        "list in alpn what the server speaks; if it is pqproxy, one side requires tunnels and the"
+        " other has none: compare tunnel.mode"
+    ),
     AlertDescription.INTERNAL_ERROR: (
         "the other side gave up (its upstream is down, a timeout, a drain); its log says which"
     ),

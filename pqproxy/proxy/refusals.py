@@ -29,6 +29,11 @@ _REASONS: dict[int, tuple[ReasonCode, str]] = {
         "the peer's private key, or one half of it, is not that of its certificate: issue both"
         " anew; or somebody changes what it sends",
     ),
+    AlertDescription.NO_APPLICATION_PROTOCOL: (
+        ReasonCode.PROTOCOL_ERROR,
+        "let both sides have a protocol in common: compare alpn, and tunnel.mode, as tunnels are"
+        " spoken between two pqproxy",
+    ),
     # Of the leaf, whose key is looked at before anybody judges the chain.
     AlertDescription.UNSUPPORTED_CERTIFICATE: (
         ReasonCode.WEAK_AUTHENTICATION,

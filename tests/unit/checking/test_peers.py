@@ -8,6 +8,7 @@ from pqproxy.checking.findings import Level
 from pqproxy.checking.peers import check_peers
 from pqproxy.tls import (
     AlertDescription,
+    AlpnDemand,
     CipherSuite,
     ClientAuthentication,
     NamedGroup,
@@ -18,6 +19,8 @@ from tests.support.loopback import Endpoint
 from tests.support.plain_server import serving
 from tests.support.sockets import Server
 from tests.unit.checking.subjects import CLIENT, SERVER
+
+TUNNEL = b"pqproxy/1"
 
 
 def found(subject):
@@ -138,6 +141,59 @@ def test_a_server_without_a_word_of_alpn_is_a_warning(place):
 
     assert finding.level is Level.WARNING
     assert "chose none of alpn" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"alpn_protocols": (TUNNEL,)}, ", through tunnels; "),
+        ({}, ", without tunnels; "),
+        ({"alpn_protocols": (b"h2",)}, ", without tunnels; "),  # at the second try
+    ],
+    ids=["sidecar", "ignores it", "refuses it"],
+)
+def test_whether_a_peer_takes_tunnels_is_said(place, config, said):
+    finding = peer(place, server_of(place, **config))
+
+    assert finding.level is Level.GOOD
+    assert said in finding.message
+
+
+def test_who_must_show_a_certificate_for_tunnels_only_is_served_without(place):
+    """An egress without identities does the same."""
+    asking = {
+        "alpn_protocols": (TUNNEL,),
+        "alpn_demand": AlpnDemand.NONE,
+        "client_authentication": ClientAuthentication.REQUEST,
+        "certificate_protocols": (TUNNEL,),
+    }
+
+    finding = peer(place, server_of(place, **asking), identities=[])
+
+    assert finding.level is Level.GOOD
+    assert ", without tunnels; " in finding.message
+
+
+def test_a_server_without_tunnels_is_of_no_use_where_they_are_required(place):
+    require = {"tunnel": {"mode": "require"}}
+
+    finding = peer(place, server_of(place), **require)
+
+    assert finding.level is Level.FAILURE
+    assert "it takes no tunnels" in finding.message
+    good = peer(place, server_of(place, alpn_protocols=(TUNNEL,)), **require)
+    assert good.level is Level.GOOD
+    refusing = peer(place, server_of(place, alpn_protocols=(b"h2",)), **require)
+    assert "it refuses us (no_application_protocol)" in refusing.message
+
+
+def test_who_wants_no_tunnels_does_not_ask_for_them(place):
+    strict = server_of(place, alpn_protocols=(TUNNEL,), alpn_demand=AlpnDemand.ALWAYS)
+
+    finding = peer(place, strict, tunnel={"mode": "never"})
+
+    assert "it refuses us (no_application_protocol)" in finding.message
+    assert "compare tunnel.mode" in finding.hint
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from pqproxy.tls import AlertDescription, Failed
         (AlertDescription.PROTOCOL_VERSION, ReasonCode.TLS_VERSION),
         (AlertDescription.CERTIFICATE_REQUIRED, ReasonCode.NO_CLIENT_CERTIFICATE),
         (AlertDescription.UNSUPPORTED_CERTIFICATE, ReasonCode.WEAK_AUTHENTICATION),
+        (AlertDescription.NO_APPLICATION_PROTOCOL, ReasonCode.PROTOCOL_ERROR),
         (AlertDescription.DECODE_ERROR, ReasonCode.PROTOCOL_ERROR),
         (AlertDescription.DECRYPT_ERROR, ReasonCode.PROTOCOL_ERROR),
     ],
@@ -28,6 +29,15 @@ def test_each_alert_of_ours_has_a_reason_code_and_a_fix(alert, reason):
 
     assert (ended.end, ended.reason, ended.detail) == (EndReason.REFUSED, reason, "detail")
     assert ended.fix
+
+
+@pytest.mark.parametrize("side", [CLIENT, UPSTREAM])
+def test_who_has_no_protocol_in_common_is_told_which_keys_to_compare(side):
+    """Tunnels that one side requires and the other has not are a matter of configuration."""
+    ended = why_it_failed(Failed(AlertDescription.NO_APPLICATION_PROTOCOL, "none"), None, side)
+
+    assert "alpn" in ended.fix
+    assert "tunnel.mode" in ended.fix
 
 
 def test_text_instead_of_tls_is_called_plaintext_and_garbage_is_not():
