@@ -1,4 +1,4 @@
-"""The process of the data path: `python -m pqproxy.proxy.worker CHANNEL HANDOVER`.
+"""The process of the data path: `python -m pqproxy.proxy CHANNEL HANDOVER`.
 
 Both are descriptors of socket pairs with the supervisor at the other end. Over the channel it says
 in its first frame everything there is to know, and what changes later; over the handover come the
@@ -13,12 +13,12 @@ import json
 import logging
 import signal
 import socket
-import sys
 import time
 import warnings
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from pqproxy import collector
 from pqproxy.config.values import Log
 from pqproxy.crypto import CryptoError
 from pqproxy.hardening import harden
@@ -166,9 +166,8 @@ class WorkerProcess(asyncio.Protocol):
         # Everything is loaded, no thread is started, and nobody has been heard yet.
         confine_worker(self.settings)
         self._roster.commit()
-        # What lives from here to the end is never garbage: collections need not look at it.
         gc.collect()
-        gc.freeze()
+        collector.settle()
         self._say(event="ready")
 
     def fail(self, error: Exception) -> None:
@@ -271,7 +270,3 @@ def main(arguments: list[str]) -> int:
 
 def _configure_log(settings: Log, tty: bool) -> None:
     log.configure(settings.format, settings.connections, tty)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

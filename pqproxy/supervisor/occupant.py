@@ -52,7 +52,7 @@ def pqproxy_processes() -> Iterator[Occupant]:
 
 
 def _is_ours(word: bytes) -> bool:
-    """`python …/bin/pqproxy`, `python -m pqproxy`, and `python -m pqproxy.proxy.worker`."""
+    """`python …/bin/pqproxy`, `python -m pqproxy`, and `python -m pqproxy.proxy`."""
     return word == b"pqproxy" or word.endswith(b"/pqproxy") or word.startswith(b"pqproxy.")
 
 

@@ -18,6 +18,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable
 
+from pqproxy import collector
 from pqproxy.config.environment import policy_warnings
 from pqproxy.config.values import Egress, Ingress
 from pqproxy.hardening import harden
@@ -165,6 +166,7 @@ async def _announce(crew: Crew, bound: Bound, reloader: Reloader, notifier: Noti
     reloader.reminders.tell()
     for file in mounted_alone(settings.files):
         logger.warning("%s: %s", frozen_warning(file), FROZEN_HINT)
+    collector.settle()
     logger.info("pqproxy is ready")
     notifier.ready(f"serving {', '.join(settings.roles)}")
 

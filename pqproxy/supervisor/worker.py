@@ -35,7 +35,7 @@ from pqproxy.telemetry.reported import read_seconds
 
 logger = logging.getLogger(__name__)
 
-WORKER_MODULE = "pqproxy.proxy.worker"
+WORKER_MODULE = "pqproxy.proxy"
 Answer = asyncio.Future[str | None]  # to a request of a change: None, or why it cannot be
 
 _AS_LONG_AS_IT_TAKES = 10 * 365 * 86400.0  # seconds

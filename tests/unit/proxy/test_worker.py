@@ -35,7 +35,7 @@ class Process:
         with theirs, their_handover:
             channels = [theirs.fileno(), their_handover.fileno()]
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "pqproxy.proxy.worker", *map(str, channels)],
+                [sys.executable, "-m", "pqproxy.proxy", *map(str, channels)],
                 pass_fds=[*channels, *descriptors],
                 stderr=subprocess.PIPE,
             )
@@ -266,7 +266,7 @@ def test_when_the_supervisor_is_gone_before_it_spoke_it_goes_quietly():
     with theirs, handover[0], handover[1]:
         channels = [theirs.fileno(), handover[1].fileno()]
         process = subprocess.Popen(
-            [sys.executable, "-m", "pqproxy.proxy.worker", *map(str, channels)],
+            [sys.executable, "-m", "pqproxy.proxy", *map(str, channels)],
             pass_fds=channels,
             stderr=subprocess.PIPE,
         )

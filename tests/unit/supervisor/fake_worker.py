@@ -1,4 +1,4 @@
-"""Stands in for `pqproxy.proxy.worker`: speaks the channel, holds connections, obeys clients.
+"""Stands in for `pqproxy.proxy`: speaks the channel, holds connections, obeys clients.
 
 A client orders by sending `die`, `hang`, `rubbish` or `endless`; to `who` it gets the pid, to
 `told` the listeners of the last `withdraw`. Anything else is echoed. `FAKE_WORKER=broken` fails at
