@@ -23,6 +23,8 @@ demo: $(DEMO)
 	@$(BIN)/pqproxy demo
 	@command -v pqproxy >/dev/null || echo "  pqproxy is $(BIN)/pqproxy here; . $(BIN)/activate makes it plain pqproxy"
 
+# Hundreds of processes are started: where Python may keep nothing, each compiles all of it anew.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(TEST)
 	$(BIN)/pytest -n $(TESTERS)
 

@@ -1,5 +1,7 @@
 """Skips tests whose peer is missing and ends the run with a table of peers."""
 
+import signal
+
 import pytest
 
 from tests.support.peers import PeerTable, reason_to_skip
@@ -11,6 +13,9 @@ PEER_OF_FIXTURE = {"model": "llama.cpp"}
 def pytest_configure(config):
     config.addinivalue_line("markers", "peer(name): needs a peer of tests.support.peers")
     config.pluginmanager.register(PeerTable(), "peer-table")
+    # What a script starts in the background ignores Ctrl-C, and so would all that tests start.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
