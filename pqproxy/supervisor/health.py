@@ -76,6 +76,8 @@ def why_unready(crew: Crew, clock: Callable[[], float] = time.monotonic) -> str 
 
 
 def _dial_fails(listener: ListenerCounters, now: float) -> bool:
+    if listener.role == "egress" and listener.tunnels:
+        return False  # one of several endpoints may be down; another one takes streams
     failed = listener.last_dial_failed
     if failed is None or now - failed > FAILED_DIAL:
         return False

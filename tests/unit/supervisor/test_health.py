@@ -63,6 +63,18 @@ def test_a_failed_dial_does_not_keep_us_unready_for_ever():
     assert why_unready(crew, lambda: 100.1 + FAILED_DIAL) is None
 
 
+@pytest.mark.parametrize(("role", "ready"), [("egress", True), ("ingress", False)])
+def test_an_egress_with_a_tunnel_is_ready_whichever_other_endpoint_is_down(role, ready):
+    """A tunnel that an ingress has says nothing of its model server."""
+    crew = crew_after_dials((100.0, ConnectResult.REFUSED))
+    llm = crew.counters.listeners["llm"]
+    llm.role = role
+
+    llm.tunnel_opened()
+
+    assert (why_unready(crew, lambda: 101.0) is None) is ready
+
+
 def test_liveness_knows_nothing_of_the_upstream():
     crew = crew_after_dials((100.0, ConnectResult.REFUSED))
     crew.draining = True
