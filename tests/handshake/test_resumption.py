@@ -123,6 +123,28 @@ def test_an_anonymous_ticket_is_no_good_where_a_certificate_is_required():
     assert server.negotiated.peer_chain
 
 
+@pytest.mark.parametrize("groups", [(HYBRID,), (OTHER, HYBRID)], ids=["at once", "after a retry"])
+def test_an_anonymous_ticket_is_no_good_for_a_protocol_that_wants_a_certificate(groups):
+    """With a ticket that was given for less, nobody would ever ask who comes."""
+    asking = {
+        "client_authentication": tls.ClientAuthentication.REQUEST,
+        "alpn_protocols": (b"x",),
+        "alpn_demand": tls.AlpnDemand.NONE,
+        "certificate_protocols": (b"x",),
+    }
+    scene = Resumption()
+    ticket = scene.first_visit()[0]
+    offered = {"groups": (HYBRID, OTHER)}
+
+    plain = scene.visit(ticket, scene.server(groups=groups, **asking), **offered)
+    offered["alpn_protocols"] = (b"x",)
+    strict = scene.visit(ticket, scene.server(groups=groups, **asking), **offered)
+
+    assert_resumed(*plain)
+    assert_resumed(*strict, resumed=False)
+    assert strict[1].negotiated.peer_chain
+
+
 @pytest.mark.parametrize("asked", [{"groups": (OTHER,)}, {"groups": (OTHER, X25519)}])
 def test_a_resumption_is_asked_again_for_the_group_that_policy_wants(asked):
     scene = Resumption()

@@ -3,6 +3,7 @@
 import pytest
 from OpenSSL import SSL
 
+from pqproxy.tls import AlpnDemand, ClientAuthentication
 from tests.interop.matrix import (
     HYBRID,
     SERVER_NAME,
@@ -14,6 +15,8 @@ from tests.interop.matrix import (
 from tests.support import pki
 from tests.support.loopback import Endpoint, pump
 from tests.support.openssl_peer import OpenSslEndpoint
+
+OURS = b"pqproxy/1"
 
 pytestmark = [pytest.mark.interop, pytest.mark.peer("openssl")]
 
@@ -133,3 +136,47 @@ def test_no_common_protocol_is_told_by_its_alert():
 
     assert server.failure.alert_name == "no_application_protocol"
     assert "no application protocol" in client.error
+
+
+@pytest.mark.parametrize("offered", [(b"h2",), None], ids=["h2", "nothing"])
+@pytest.mark.parametrize(
+    ("demand", "refused"), [(AlpnDemand.NONE, False), (AlpnDemand.ALWAYS, True)]
+)
+def test_a_sidecar_takes_a_standard_client_unless_it_wants_tunnels_only(offered, demand, refused):
+    server = Endpoint.server(server_leaf(), alpn_protocols=(OURS,), alpn_demand=demand)
+    client = OpenSslEndpoint.client(trust=pki.root(), **({"alpn": offered} if offered else {}))
+
+    pump(client, server)
+
+    if refused:
+        assert server.failure.alert_name == "no_application_protocol"
+        assert "no application protocol" in client.error
+    else:
+        assert client.error is None
+        assert client.connection.get_alpn_proto_negotiated() == b""
+
+
+def test_where_certificates_are_asked_for_a_tunnel_is_not_to_be_had_without():
+    asking = {
+        "alpn_protocols": (OURS,),
+        "alpn_demand": AlpnDemand.NONE,
+        "client_authentication": ClientAuthentication.REQUEST,
+        "certificate_protocols": (OURS,),
+    }
+    for offered, refusal in ((OURS, "certificate_required"), (b"h2", None)):
+        server = Endpoint.server(server_leaf(), **asking)
+        client = OpenSslEndpoint.client(trust=pki.root(), alpn=(offered,))
+        pump(client, server)
+
+        assert (server.failure.alert_name if server.failure else None) == refusal
+
+
+def test_who_wants_tunnels_only_refuses_a_server_that_knows_none():
+    """An OpenSSL server without protocols of its own ignores the list, as many do."""
+    server = OpenSslEndpoint.server(leaf=server_leaf())
+    client = Endpoint.client(alpn_protocols=(OURS,), alpn_required=True)
+
+    pump(client, server)
+
+    assert client.failure.alert_name == "no_application_protocol"
+    assert "no application protocol" in server.error
