@@ -1,4 +1,7 @@
-"""Connects to an address: names are resolved at each dial, every address is tried in turn."""
+"""Connects to an address: names are resolved at each dial, every address is tried in turn.
+
+Who wants to know all that a name stands for resolves it, and dials each endpoint by itself.
+"""
 
 import asyncio
 import errno
@@ -24,9 +27,22 @@ class DialFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Endpoint:
+class Endpoint:
+    """One of the addresses that `name` stands for: a name has many, any other just itself."""
+
+    name: Address
     family: socket.AddressFamily
     address: str | tuple[str, int] | tuple[str, int, int, int]
+
+    def __str__(self) -> str:
+        if self.is_lasting:
+            return str(self.name)
+        return f"{self.name} ({self.address[0]})"
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether it is what was asked for: nobody resolved anything."""
+        return isinstance(self.name, UnixAddress) or self.name.host == self.address[0]
 
 
 async def dial(address: Address, patience: float | None, poller: Poller) -> socket.socket:
@@ -36,53 +52,70 @@ async def dial(address: Address, patience: float | None, poller: Poller) -> sock
     """
     loop = poller.loop
     deadline = None if patience is None else loop.time() + patience
-    endpoints = await _resolve(address, deadline, loop)
+    endpoints = await resolve(address, patience, poller)
     failure: DialFailed | None = None
     for position, endpoint in enumerate(endpoints):
         # An address that swallows everything must not use up the time of the others.
         left = None if deadline is None else max(deadline - loop.time(), 0)
         share = None if left is None else left / (len(endpoints) - position)
         try:
-            return await _connect(endpoint, share, poller)
-        except TimeoutError:
-            failure = DialFailed(ConnectResult.TIMEOUT, f"{address}: no answer")
-        except ConnectionRefusedError:
-            failure = DialFailed(ConnectResult.REFUSED, f"{address}: connection refused")
-        except OSError as error:
-            failure = DialFailed(ConnectResult.UNREACHABLE, f"{address}: {error.strerror}")
-    if failure is None:
-        failure = DialFailed(ConnectResult.UNRESOLVED, f"{address}: the name has no address")
+            return await _reach(endpoint, share, poller, str(address))
+        except DialFailed as error:
+            failure = error
+    assert failure is not None  # noqa: S101 - a name without an address is not resolved
     raise failure
 
 
-async def _resolve(
-    address: Address, deadline: float | None, loop: asyncio.AbstractEventLoop
-) -> list[_Endpoint]:
+async def dial_endpoint(
+    endpoint: Endpoint, patience: float | None, poller: Poller
+) -> socket.socket:
+    """Connect to this one and no other, within `patience` seconds. As `dial` otherwise."""
+    return await _reach(endpoint, patience, poller, str(endpoint))
+
+
+async def _reach(
+    endpoint: Endpoint, patience: float | None, poller: Poller, label: str
+) -> socket.socket:
+    try:
+        return await _connect(endpoint, patience, poller)
+    except TimeoutError:
+        raise DialFailed(ConnectResult.TIMEOUT, f"{label}: no answer") from None
+    except ConnectionRefusedError:
+        raise DialFailed(ConnectResult.REFUSED, f"{label}: connection refused") from None
+    except OSError as error:
+        raise DialFailed(ConnectResult.UNREACHABLE, f"{label}: {error.strerror}") from None
+
+
+async def resolve(address: Address, patience: float | None, poller: Poller) -> list[Endpoint]:
+    """Everything that an address stands for, at least one endpoint. Raises DialFailed."""
     if isinstance(address, UnixAddress):
-        return [_Endpoint(socket.AF_UNIX, address.path)]
+        return [Endpoint(address, socket.AF_UNIX, address.path)]
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             socket.inet_pton(family, address.host)
         except OSError:
             continue
-        return [_Endpoint(family, (address.host, address.port))]  # no thread for a literal
+        return [Endpoint(address, family, (address.host, address.port))]  # no thread for a literal
     try:
-        async with asyncio.timeout_at(deadline):
-            found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        async with asyncio.timeout(patience):
+            found = await poller.loop.getaddrinfo(
+                address.host, address.port, type=socket.SOCK_STREAM
+            )
     except TimeoutError:
         raise DialFailed(ConnectResult.TIMEOUT, f"{address}: the name takes too long") from None
     except OSError as error:
         raise DialFailed(ConnectResult.UNRESOLVED, f"{address}: {error.strerror}") from None
-    return list(
-        dict.fromkeys(
-            _Endpoint(family, sockaddr)  # type: ignore[arg-type] # an Internet family has host and port
-            for family, _, _, _, sockaddr in found
-            if family in (socket.AF_INET, socket.AF_INET6)
-        )
+    endpoints = dict.fromkeys(
+        Endpoint(address, family, sockaddr)  # type: ignore[arg-type] # an Internet family has host and port
+        for family, _, _, _, sockaddr in found
+        if family in (socket.AF_INET, socket.AF_INET6)
     )
+    if not endpoints:
+        raise DialFailed(ConnectResult.UNRESOLVED, f"{address}: the name has no address")
+    return list(endpoints)
 
 
-async def _connect(endpoint: _Endpoint, patience: float | None, poller: Poller) -> socket.socket:
+async def _connect(endpoint: Endpoint, patience: float | None, poller: Poller) -> socket.socket:
     sock = socket.socket(endpoint.family, socket.SOCK_STREAM)
     try:
         configure(sock)
@@ -101,14 +134,14 @@ async def _connect(endpoint: _Endpoint, patience: float | None, poller: Poller) 
     return sock
 
 
-async def _outcome(sock: socket.socket, endpoint: _Endpoint, status: int, poller: Poller) -> int:
+async def _outcome(sock: socket.socket, endpoint: Endpoint, status: int, poller: Poller) -> int:
     """Wait for 0 or an errno."""
     if status == errno.EAGAIN:
         status = await _retry(sock, endpoint)
     return await _Connecting(sock, poller).outcome() if status in _IN_PROGRESS else status
 
 
-async def _retry(sock: socket.socket, endpoint: _Endpoint) -> int:
+async def _retry(sock: socket.socket, endpoint: Endpoint) -> int:
     """Connect to a unix socket whose queue is full: the kernel has no event for that."""
     while True:
         await asyncio.sleep(_UNIX_RETRY)

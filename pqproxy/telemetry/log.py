@@ -1,4 +1,4 @@
-"""Log lines: one a connection, one a refused peer, two a tunnel, on stderr.
+"""Log lines: one a connection, one a refused peer, two a tunnel or an endpoint, on stderr.
 
 Text for a person on a terminal, one JSON object a line for a machine. What a peer chose (names,
 what it offered) is bounded and escaped here, so that it can forge no line and no field. A log
@@ -167,9 +167,39 @@ class RefusalLine(Line):
     upstream: str | None = None  # where it is the server that was refused
 
 
+@dataclass(frozen=True, slots=True)
+class EjectedLine(Line):
+    """An endpoint, or a name, that an egress does without from now on, and why."""
+
+    event: ClassVar[str] = "endpoint_ejected"
+
+    listener: str
+    upstream: str
+    reason: ReasonCode
+    detail: str
+    fix: str
+    left: int = 0  # how many others serve
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnedLine(Line):
+    """It answers again."""
+
+    event: ClassVar[str] = "endpoint_returned"
+
+    listener: str
+    upstream: str
+
+    @property
+    def level(self) -> int:
+        """Nothing is to be done any more."""
+        return logging.INFO
+
+
 def write(line: Line) -> None:
-    """Log a line of a connection or a tunnel."""
-    to = logger if isinstance(line, RefusalLine) else _connections
+    """Log a line of a connection, a tunnel or an endpoint."""
+    always = isinstance(line, RefusalLine | EjectedLine | ReturnedLine)
+    to = logger if always else _connections
     to.log(line.level, line)
 
 

@@ -8,6 +8,7 @@ Times are seconds of the fleet's clock. It must not know what an address or a tu
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
 FIRST_WAIT = 0.2  # seconds, about, after a first failure; it doubles with each one more
@@ -29,6 +30,10 @@ class Tunnel(Protocol):
     """What decides which tunnel a new stream takes."""
 
     @property
+    def takes_streams(self) -> bool:
+        """Whether it takes one more now."""
+
+    @property
     def unsent(self) -> int:
         """Bytes that wait to leave."""
 
@@ -38,6 +43,17 @@ class Tunnel(Protocol):
 
 
 T = TypeVar("T", bound=Tunnel)
+
+
+class Parting(Enum):
+    """Why a tunnel is to take no more streams."""
+
+    REPLACED = "replaced"  # its successor is up
+    SPARE = "spare"  # there are enough, or its address is gone
+    ENDED = "ended"  # a certificate of its handshake ended
+
+
+Partings = list[tuple[T, Parting]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,32 +190,37 @@ class Endpoint(Generic[T]):
 
     def next_age(self) -> float:
         """When a tunnel is to be replaced, or ends."""
-        ages = (one.ends_at if one.due else one.replace_at for one in self.tunnels.values())
+        ages = (
+            one.ends_at if one.due else min(one.replace_at, one.ends_at)
+            for one in self.tunnels.values()
+        )
         return min(ages, default=math.inf)
 
-    def take_ended(self, now: float) -> list[T]:
+    def take_ended(self, now: float) -> Partings[T]:
         """Remove and return what is allowed no longer."""
-        return self._take([one for one, life in self.tunnels.items() if life.ends_at <= now])
+        ended = [one for one, life in self.tunnels.items() if life.ends_at <= now]
+        return self._take(ended, Parting.ENDED)
 
-    def take_spare(self, alone: bool) -> list[T]:
+    def take_spare(self, alone: bool) -> Partings[T]:
         """Remove and return what is not needed any more: never what nothing has replaced yet."""
         # One of each instance before a second one of any; among equals the oldest.
         repeats = self._repeats()
         best = sorted(repeats, key=repeats.__getitem__)
-        spare = best[self._wanted(alone) :]
+        spare = self._take(best[self._wanted(alone) :], Parting.SPARE)
         replaced = self.plain_until is not None or not self._lacks(alone)
-        if replaced and self.why is None and not self.dialling:
-            spare += [one for one, life in self.tunnels.items() if life.due]
-        return self._take(spare)
+        if not replaced or self.why is not None or self.dialling:
+            return spare
+        due = [one for one, life in self.tunnels.items() if life.due]
+        return [*spare, *self._take(due, Parting.REPLACED)]
 
-    def take_all(self) -> list[T]:
+    def take_all(self) -> Partings[T]:
         """Remove and return everything."""
-        return self._take(list(self.tunnels))
+        return self._take(list(self.tunnels), Parting.SPARE)
 
-    def _take(self, tunnels: list[T]) -> list[T]:
+    def _take(self, tunnels: list[T], why: Parting) -> Partings[T]:
         for tunnel in tunnels:
             del self.tunnels[tunnel]
-        return tunnels
+        return [(tunnel, why) for tunnel in tunnels]
 
     def _wanted(self, alone: bool) -> int:
         return max(self._plan.count, min(self._instances(), self._plan.spread) if alone else 0)

@@ -11,7 +11,7 @@ endpoints, so it takes whatever tells them apart for an address. No two of its c
 """
 
 import math
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -19,6 +19,8 @@ from pqproxy.tunnel.endpoint import (
     LONGEST_WAIT,
     LONGEST_WAIT_AFTER_REFUSAL,
     Endpoint,
+    Parting,
+    Partings,
     Plan,
     Random,
     T,
@@ -39,7 +41,7 @@ class Orders(Generic[N, A, T]):
 
     resolve: list[N]
     dial: list[A]
-    retire: list[T]
+    retire: Partings[T]
     wake: float  # infinity: when something has happened
 
 
@@ -167,7 +169,7 @@ class Fleet(Generic[N, A, T]):
     def orders(self, now: float) -> Orders[N, A, T]:
         """What is to be done at this time. Each order is given once."""
         retire = [*self._ended(now), *self._spare(), *self._left_behind()]
-        for tunnel in retire:
+        for tunnel, _ in retire:
             self._forget(tunnel)
         self._drop_strangers(now)
         resolve, dial = [], []
@@ -181,6 +183,13 @@ class Fleet(Generic[N, A, T]):
                 dial.append(address)
         return Orders(resolve, dial, retire, min(self._moments(), default=math.inf))
 
+    def disband(self) -> Partings[T]:
+        """Everything is to be retired: nothing is asked of it any more."""
+        retire = [each for one in self._endpoints.values() for each in one.take_all()]
+        for tunnel, _ in retire:
+            self._forget(tunnel)
+        return retire
+
     def _moments(self) -> Iterator[float]:
         for entry in self._names.values():
             if not entry.resolving:
@@ -189,17 +198,17 @@ class Fleet(Generic[N, A, T]):
             yield endpoint.next_age()
             yield endpoint.next_dial(self._alone(address))
 
-    def _ended(self, now: float) -> Iterator[T]:
+    def _ended(self, now: float) -> Iterator[tuple[T, Parting]]:
         for endpoint in self._endpoints.values():
             yield from endpoint.take_ended(now)
             endpoint.look_at_ages(now)
 
-    def _spare(self) -> Iterator[T]:
+    def _spare(self) -> Iterator[tuple[T, Parting]]:
         for address, endpoint in self._endpoints.items():
             if not endpoint.gone:
                 yield from endpoint.take_spare(self._alone(address))
 
-    def _left_behind(self) -> Iterator[T]:
+    def _left_behind(self) -> Iterator[tuple[T, Parting]]:
         """Tunnels to addresses that no name has any more, as soon as another one is up."""
         if any(one.serves and not one.gone for one in self._endpoints.values()):
             for endpoint in self._endpoints.values():
@@ -225,6 +234,8 @@ class Fleet(Generic[N, A, T]):
         least = (math.inf, 0, 0)
         for address, endpoint in self._endpoints.items():
             for tunnel in endpoint.tunnels:
+                if not tunnel.takes_streams:
+                    continue
                 load = (tunnel.unsent, tunnel.streams, self._turns.get(tunnel, 0))
                 if load < least:
                     best, least = Choice(address, tunnel), load
@@ -247,9 +258,9 @@ class Fleet(Generic[N, A, T]):
 
     @property
     def hopeful(self) -> bool:
-        """Whether waiting makes sense where nothing can be chosen: not everything is down."""
+        """Whether waiting makes sense where nothing can be chosen: somebody has yet to answer."""
         return any(not name.known for name in self._names.values()) or any(
-            one.why is None and not one.gone for one in self._endpoints.values()
+            one.why is None and not one.gone and not one.serves for one in self._endpoints.values()
         )
 
     def troubles(self) -> Iterator[str]:
@@ -262,6 +273,6 @@ class Fleet(Generic[N, A, T]):
                 yield endpoint.why
 
     @property
-    def addresses(self) -> list[A]:
-        """Every endpoint that it remembers anything of."""
-        return list(self._endpoints)
+    def endpoints(self) -> Mapping[A, Endpoint[T]]:
+        """Every one that it remembers anything of."""
+        return self._endpoints

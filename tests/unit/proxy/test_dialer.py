@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from pqproxy.config.values import TcpAddress, UnixAddress
-from pqproxy.proxy.dialer import DialFailed, dial
+from pqproxy.proxy.dialer import DialFailed, Endpoint, dial, dial_endpoint, resolve
 from pqproxy.telemetry.labels import ConnectResult
 
 
@@ -164,3 +164,39 @@ def test_a_cancelled_dial_leaves_nothing(world):
     with Silent() as port:
         world.run(cancelled(port))
     assert not world.engine.poller._handlers
+
+
+def test_a_name_is_resolved_to_all_its_addresses_and_one_of_them_is_dialled(world):
+    """So that each can be told of, and kept away from, by itself."""
+    llm = TcpAddress("llm.test", 1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        world.engine.poller.loop = Names(world.loop, answers(closed := closed_port(), port, port))
+        first, second = world.run(resolve(llm, 5.0, world.engine.poller))
+        world.engine.poller.loop = world.loop
+        assert first == Endpoint(llm, socket.AF_INET, ("127.0.0.1", closed))
+        assert str(second) == "llm.test:1 (127.0.0.1)"
+        assert not second.is_lasting
+        with world.run(dial_endpoint(second, 5.0, world.engine.poller)) as sock:
+            assert sock.getpeername()[1] == port
+        with pytest.raises(DialFailed, match=r"^llm.test:1 \(127.0.0.1\): connection refused$"):
+            world.run(dial_endpoint(first, 5.0, world.engine.poller))
+
+
+@pytest.mark.parametrize(
+    "address", [TcpAddress("::1", 8443), TcpAddress("127.0.0.1", 8443), UnixAddress("/run/a.sock")]
+)
+def test_what_is_no_name_stands_for_itself_for_good(world, address):
+    (endpoint,) = world.run(resolve(address, None, world.engine.poller))
+
+    assert str(endpoint) == str(address)
+    assert endpoint.is_lasting
+
+
+def test_a_name_without_an_address_is_unresolved(world):
+    world.engine.poller.loop = Names(world.loop, answers())
+    with pytest.raises(DialFailed, match="the name has no address") as failure:
+        world.run(resolve(TcpAddress("llm.test", 1), 5.0, world.engine.poller))
+    world.engine.poller.loop = world.loop
+
+    assert failure.value.result is ConnectResult.UNRESOLVED

@@ -46,6 +46,13 @@ TUNNEL_CLOSED = log.TunnelClosedLine(
     duration=3600.5,
     streams=1200,
 )
+EJECTED = log.EjectedLine(
+    listener="to-llm",
+    upstream="192.0.2.9:8443",
+    reason=ReasonCode.UPSTREAM_DOWN,
+    detail="192.0.2.9:8443: connection refused",
+    fix="see whether a server runs and listens there",
+)
 
 
 @pytest.fixture
@@ -141,6 +148,21 @@ def test_a_tunnel_that_nobody_meant_to_end_is_a_warning(end):
     level = replace(TUNNEL_CLOSED, end_reason=end).level
 
     assert level == (logging.INFO if end in intended else logging.WARNING)
+
+
+def test_an_endpoint_that_is_out_is_told_of_and_so_is_its_return(stderr):
+    """Also where lines of connections are not wanted: the second says that the first is mended."""
+    log.configure("json", connections=False)
+
+    log.write(EJECTED)
+    log.write(log.ReturnedLine("to-llm", "192.0.2.9:8443"))
+
+    out, back = map(json.loads, stderr().splitlines())
+    assert (out["event"], out["level"]) == ("endpoint_ejected", "warning")
+    assert (out["reason"], out["left"]) == ("upstream_down", 0)
+    assert out["fix"] == EJECTED.fix
+    assert (back["event"], back["level"]) == ("endpoint_returned", "info")
+    assert back["upstream"] == out["upstream"]
 
 
 def test_a_refusal_names_offer_reason_and_fix(stderr):

@@ -13,6 +13,7 @@ from pqproxy.tunnel.endpoint import (
     SOONEST_REPLACEMENT,
     STABLE,
     Endpoint,
+    Parting,
     Plan,
     back_off,
 )
@@ -75,7 +76,7 @@ def test_after_twice_as_many_tries_the_search_ends():
     for number in range(8):
         assert one.next_dial(alone=True) == -math.inf
         dialled(one, number, 1)
-        assert one.take_spare(alone=True) == ([number] if number else [])
+        assert one.take_spare(alone=True) == ([(number, Parting.SPARE)] if number else [])
 
     assert one.next_dial(alone=True) == math.inf
 
@@ -87,7 +88,7 @@ def test_a_second_tunnel_to_an_instance_gives_way_to_one_to_another():
     assert not one.take_spare(alone=True)
     dialled(one, "other", 2)
 
-    assert one.take_spare(alone=True) == ["again"]
+    assert one.take_spare(alone=True) == [("again", Parting.SPARE)]
 
 
 def test_tunnels_to_further_instances_are_spare_once_the_name_has_another_address():
@@ -96,7 +97,7 @@ def test_tunnels_to_further_instances_are_spare_once_the_name_has_another_addres
         dialled(one, instance, instance)
     assert not one.take_spare(alone=True)
 
-    assert one.take_spare(alone=False) == [2, 3]
+    assert one.take_spare(alone=False) == [(2, Parting.SPARE), (3, Parting.SPARE)]
 
 
 def test_a_tunnel_of_age_stays_until_its_successor_is_up():
@@ -111,7 +112,7 @@ def test_a_tunnel_of_age_stays_until_its_successor_is_up():
     one.dialling = False
     one.up("new", 1, math.inf, 101.0)
 
-    assert one.take_spare(alone=False) == ["old"]
+    assert one.take_spare(alone=False) == [("old", Parting.REPLACED)]
     assert one.next_age() == 201.0
 
 
@@ -126,7 +127,7 @@ def test_a_replacement_looks_for_instances_again():
     assert not one.take_spare(alone=True)
     dialled(one, "newer", 1, now=100.0)
 
-    assert one.take_spare(alone=True) == [0]
+    assert one.take_spare(alone=True) == [(0, Parting.REPLACED)]
     assert one.next_dial(alone=True) == math.inf
 
 
@@ -140,9 +141,16 @@ def test_a_tunnel_is_replaced_before_a_certificate_ends(left, replaced_after):
 
 def test_one_whose_certificate_is_about_to_end_is_not_replaced_again_and_again():
     one = endpoint()
-    dialled(one, "tunnel", ends_at=0.01)
+    dialled(one, "tunnel", ends_at=SOONEST_REPLACEMENT + 0.01)
 
     assert one.next_age() == SOONEST_REPLACEMENT
+
+
+def test_one_whose_certificate_ends_sooner_than_that_ends_with_it():
+    one = endpoint()
+    dialled(one, "tunnel", ends_at=0.01)
+
+    assert one.next_age() == 0.01
 
 
 def test_what_is_allowed_no_longer_is_taken_whether_or_not_there_is_another():
@@ -150,7 +158,7 @@ def test_what_is_allowed_no_longer_is_taken_whether_or_not_there_is_another():
     dialled(one, "tunnel", ends_at=10.0)
     assert not one.take_ended(9.9)
 
-    assert one.take_ended(10.0) == ["tunnel"]
+    assert one.take_ended(10.0) == [("tunnel", Parting.ENDED)]
 
 
 def test_a_tunnel_that_proved_itself_is_dialled_anew_at_once_when_it_is_lost():
@@ -217,7 +225,7 @@ def test_an_ejected_endpoint_is_dialled_until_it_answers_even_where_it_lacks_not
     dialled(one, "second", now=2.0)
 
     assert one.why is None
-    assert one.take_spare(alone=False) == ["second"]
+    assert one.take_spare(alone=False) == [("second", Parting.SPARE)]
 
 
 def test_a_server_without_tunnels_serves_and_is_asked_again_when_that_may_have_changed():
@@ -242,4 +250,4 @@ def test_a_server_that_lost_its_tunnels_lets_the_old_ones_go_when_they_are_of_ag
     one.look_at_ages(100.0)
     one.plain(700.0)
 
-    assert one.take_spare(alone=True) == ["tunnel"]
+    assert one.take_spare(alone=True) == [("tunnel", Parting.REPLACED)]

@@ -24,6 +24,7 @@ class Tunnel:
     unsent: int = 0
     streams: int = 0
     ends_at: float = math.inf
+    takes_streams: bool = True
 
 
 class Mesh:
@@ -44,7 +45,7 @@ class Mesh:
         """Do what is ordered until nothing is."""
         while True:
             orders = self.fleet.orders(self.now)
-            for tunnel in orders.retire:
+            for tunnel, _ in orders.retire:
                 self.up.remove(tunnel)
                 self.retired.append(tunnel)
             for name in orders.resolve:
@@ -101,7 +102,7 @@ def test_endpoints_come_and_go_behind_one_name():
         mesh.pass_time(RESOLVE_EVERY * 1.2)
         assert mesh.addresses().keys() == set(addresses)
 
-    assert set(mesh.fleet.addresses) == {"c"}
+    assert set(mesh.fleet.endpoints) == {"c"}
 
 
 def test_streams_are_spread_evenly_whether_they_are_short_or_stay():
@@ -125,6 +126,19 @@ def test_a_stream_takes_the_tunnel_with_the_fewest_unsent_bytes_then_the_fewest_
         tunnel.unsent, tunnel.streams = unsent, streams
 
     assert mesh.fleet.choose().tunnel is mesh.up[2]
+
+
+def test_a_tunnel_that_takes_no_more_now_is_passed_over():
+    mesh = Mesh("llm")
+    mesh.names["llm"] = ["a", "b"]
+    mesh.carry_out()
+    mesh.up[0].takes_streams = False
+    assert {mesh.fleet.choose().tunnel for _ in range(4)} == {mesh.up[1]}
+    mesh.up[1].takes_streams = False
+
+    assert mesh.fleet.choose() is None
+    assert not mesh.fleet.hopeful
+    assert not list(mesh.fleet.troubles())
 
 
 def test_instances_behind_one_virtual_address_get_their_shares():
@@ -328,7 +342,7 @@ class Enemy(RuleBasedStateMachine):
         """Carry out what can be at once; answers are other rules."""
         usable = [one for one in self.up if one.ends_at > self.now]
         orders = self.fleet.orders(self.now)
-        for tunnel in orders.retire:
+        for tunnel, _ in orders.retire:
             self.up.remove(tunnel)
         if usable:
             assert self.fleet.choose() is not None, "the last tunnel was retired"
@@ -432,7 +446,7 @@ class Enemy(RuleBasedStateMachine):
         while self.dialling:
             self._succeed(instance=1)
         served = {address for name in NAMES for address in self.current[name]}
-        plain = {one for one in served if self.fleet._endpoints[one].plain_until is not None}
+        plain = {one for one in served if self.fleet.endpoints[one].plain_until is not None}
         up = Counter(tunnel.address for tunnel in self.up)
         assert all(up[address] >= self.count for address in served - plain)
         if served:
@@ -441,7 +455,7 @@ class Enemy(RuleBasedStateMachine):
     @invariant()
     def tables_stay_small(self):
         if hasattr(self, "fleet"):
-            assert len(self.fleet.addresses) <= len(ADDRESSES)
+            assert len(self.fleet.endpoints) <= len(ADDRESSES)
             assert len(self.fleet._home) == len(self.up)
             assert len(self.fleet._turns) <= len(self.up) + len(ADDRESSES)
 
