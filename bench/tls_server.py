@@ -47,7 +47,9 @@ def _meet(client: socket.socket, tls: SSL.Context) -> None:
         connection.set_accept_state()
         connection.do_handshake()
         connection.send(RESUMED if is_resumed(connection) else FULL)
-        connection.recv(1)
+        with suppress(SSL.ZeroReturnError):  # its close_notify, which deserves an answer
+            connection.recv(1)
+        connection.shutdown()
 
 
 def is_resumed(connection: SSL.Connection) -> bool:
