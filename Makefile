@@ -3,7 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Half of what the tests do is to wait for processes: one more runner than cores, and at most four.
+# Half of what the tests do is to wait for processes: one more runner than cores, and at most four. The slow tests stand side by
+# side: a runner that is done takes over half of what another one has left.
 TESTERS := $(shell cores=$$(nproc 2>/dev/null || echo 1); echo $$((cores < 4 ? cores + 1 : 4)))
 CONSTRAINTS := requirements/constraints.txt
 # The pip of the machine fills the environment: it needs neither ensurepip nor a pip of its own.
@@ -26,7 +27,7 @@ demo: $(DEMO)
 # Hundreds of processes are started: where Python may keep nothing, each compiles all of it anew.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(TEST)
-	$(BIN)/pytest -n $(TESTERS)
+	$(BIN)/pytest -n $(TESTERS) --dist worksteal
 
 lint: $(LINT)
 	$(BIN)/ruff check .
