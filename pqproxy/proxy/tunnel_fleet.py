@@ -20,14 +20,16 @@ from pqproxy.proxy.poller import Poller
 from pqproxy.proxy.visit import Ended
 from pqproxy.telemetry import endpoints, log
 from pqproxy.telemetry.reasons import EndReason, ReasonCode, TunnelEnd
-from pqproxy.tunnel.endpoint import Parting, Plan
+from pqproxy.tunnel.endpoint import Parting, Plan, Trouble
 from pqproxy.tunnel.fleet import MOST_ADDRESSES, Choice, Fleet
 
 _MOST_NAMED = 4  # endpoints, in the log line of a client
-_RESOLVE_FIX = "see whether the name is right and is answered for; it is asked for again by itself"
+_RESOLVE_FIX = (
+    "see whether the name is right and is answered for; it is asked for again by itself, and the"
+    " addresses that it had are kept"
+)
 _CONNECT_FIX = (
-    "see whether a server runs and listens there, and what is between; it is dialled again by"
-    " itself, and streams go to the others"
+    "see whether a server runs and listens there, and what is between; it is dialled again"
 )
 _LOST_FIX = "see the log of the sidecar there, and that it is of a version that fits"
 _DOWN_FIX = "see the line of each endpoint for what would help; all are dialled again by themselves"
@@ -140,13 +142,15 @@ class TunnelFleet(Generic[L]):
 
     def gone(self, link: L, endpoint: Endpoint, end: TunnelEnd, detail: str) -> None:
         """It is closed."""
-        broken = end in _BROKEN
-        why = f"{endpoint}: the tunnel ended at once: {detail or end}"
-        if broken:
-            why = f"{endpoint}: {detail or end}"
-        if self._fleet.lost(link, why, self._loop.time(), broken):
-            reason = ReasonCode.PROTOCOL_ERROR if broken else ReasonCode.UPSTREAM_DOWN
-            self._tell_ejected(endpoint, reason, why, _LOST_FIX)
+        why = Trouble(
+            f"{endpoint}: the tunnel ended at once: {detail or end}",
+            ReasonCode.UPSTREAM_DOWN,
+            _LOST_FIX,
+        )
+        if end in _BROKEN:
+            why = Trouble(f"{endpoint}: {detail or end}", ReasonCode.PROTOCOL_ERROR, _LOST_FIX)
+        if self._fleet.lost(link, why, self._loop.time(), end in _BROKEN):
+            self._tell_ejected(endpoint, why)
         self._changed()
 
     def plain_opened(self, endpoint: Endpoint) -> None:
@@ -177,8 +181,8 @@ class TunnelFleet(Generic[L]):
                         raise self._nobody_there()
                     await self._news()
         except TimeoutError:
-            detail = f"no tunnel was up after {patience:g} s"
-            raise _down("; ".join([detail, *self._named()]), _DOWN_FIX) from None
+            named = "; ".join([f"no tunnel was up after {patience:g} s", *self._named()])
+            raise _down(Trouble(named, ReasonCode.UPSTREAM_DOWN, _DOWN_FIX)) from None
         return choice
 
     async def _news(self) -> None:
@@ -190,14 +194,19 @@ class TunnelFleet(Generic[L]):
             self._waiting.discard(news)
 
     def _nobody_there(self) -> Ended:
-        named = self._named()
-        if named:
-            return _down("; ".join(named), _DOWN_FIX)
-        detail = "every tunnel has as many streams as the other side takes"
-        return Ended(EndReason.UPSTREAM_DOWN, detail, ReasonCode.OVERLOAD, _FULL_FIX)
+        troubles = list(self._fleet.troubles())
+        if not troubles:
+            detail = "every tunnel has as many streams as the other side takes"
+            return _down(Trouble(detail, ReasonCode.OVERLOAD, _FULL_FIX))
+        # Where all suffer from the same, that is what has to be mended.
+        common = {(trouble.reason, trouble.fix) for trouble in troubles}
+        reason, fix = common.pop()
+        if common:
+            reason, fix = ReasonCode.UPSTREAM_DOWN, _DOWN_FIX
+        return _down(Trouble("; ".join(self._named()), reason, fix))
 
     def _named(self) -> list[str]:
-        troubles = list(self._fleet.troubles())
+        troubles = [trouble.detail for trouble in self._fleet.troubles()]
         named, more = troubles[:_MOST_NAMED], len(troubles) - _MOST_NAMED
         return [*named, f"and {more} more"] if more > 0 else named
 
@@ -205,7 +214,9 @@ class TunnelFleet(Generic[L]):
         """How each is found, for the status."""
         return {
             str(endpoint): endpoints.Endpoint(
-                len(found.tunnels), found.plain_until is not None, found.why or ""
+                len(found.tunnels),
+                found.plain_until is not None,
+                "" if found.why is None else found.why.detail,
             )
             for endpoint, found in self._fleet.endpoints.items()
             if not found.gone or found.tunnels
@@ -246,9 +257,9 @@ class TunnelFleet(Generic[L]):
         try:
             found = await resolve(name, self._timeouts.connect, self._poller)
         except DialFailed as failure:
-            if self._fleet.unresolved(name, str(failure), self._loop.time()):
-                detail = f"{failure}; the addresses that it had are kept"
-                self._tell_ejected(name, ReasonCode.UPSTREAM_DOWN, detail, _RESOLVE_FIX)
+            why = Trouble(str(failure), ReasonCode.UPSTREAM_DOWN, _RESOLVE_FIX)
+            if self._fleet.unresolved(name, why, self._loop.time()):
+                self._tell_ejected(name, why)
         else:
             if len(found) > MOST_ADDRESSES and name not in self._too_many:
                 self._too_many.add(name)
@@ -288,21 +299,24 @@ class TunnelFleet(Generic[L]):
         return returned
 
     def _failed(
-        self, endpoint: Endpoint, ended: Ended, note: Callable[[Endpoint, str, float, bool], bool]
+        self,
+        endpoint: Endpoint,
+        ended: Ended,
+        note: Callable[[Endpoint, Trouble, float, bool], bool],
     ) -> None:
-        why, refused = ended.detail, ended.end is not EndReason.UPSTREAM_DOWN
-        if str(endpoint) not in why:
-            why = f"{endpoint}: {why}"
+        detail, refused = ended.detail, ended.end is not EndReason.UPSTREAM_DOWN
+        if str(endpoint) not in detail:
+            detail = f"{endpoint}: {detail}"
+        reason = ended.reason or ReasonCode.UPSTREAM_DOWN
+        why = Trouble(detail, reason, ended.fix or _CONNECT_FIX)
         if note(endpoint, why, self._loop.time(), refused):
-            reason = ended.reason or ReasonCode.UPSTREAM_DOWN
-            self._tell_ejected(endpoint, reason, why, ended.fix or _CONNECT_FIX)
+            self._tell_ejected(endpoint, why)
         self._changed()
 
-    def _tell_ejected(
-        self, what: Endpoint | Address, reason: ReasonCode, why: str, fix: str
-    ) -> None:
+    def _tell_ejected(self, what: Endpoint | Address, why: Trouble) -> None:
         left = sum(endpoint.serves for endpoint in self._fleet.endpoints.values())
-        log.write(log.EjectedLine(self._listener, str(what), reason, why, fix, left))
+        reason = ReasonCode(why.reason)
+        log.write(log.EjectedLine(self._listener, str(what), reason, why.detail, why.fix, left))
 
 
 def _chance() -> float:
@@ -319,5 +333,5 @@ def _both(connect: float | None, handshake: float | None) -> float | None:
     return None if connect is None or handshake is None else connect + handshake
 
 
-def _down(detail: str, fix: str) -> Ended:
-    return Ended(EndReason.UPSTREAM_DOWN, detail, ReasonCode.UPSTREAM_DOWN, fix)
+def _down(why: Trouble) -> Ended:
+    return Ended(EndReason.UPSTREAM_DOWN, why.detail, ReasonCode(why.reason), why.fix)

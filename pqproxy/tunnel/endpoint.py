@@ -57,6 +57,15 @@ Partings = list[tuple[T, Parting]]
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why an endpoint is ejected, or a name has no addresses."""
+
+    detail: str  # what happened, with the name of what it happened to
+    reason: str  # what that is called
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What an egress wants of each endpoint."""
 
@@ -105,7 +114,7 @@ class Endpoint(Generic[T]):
         self.dialling = False
         self.gone = False  # its name does not have this address any more
         self.not_before = -math.inf  # no dial before this
-        self.why: str | None = None  # it is ejected, and this is what happened
+        self.why: Trouble | None = None  # it is ejected, and this is what happened
         self.plain_until: float | None = None  # it speaks TLS, but no tunnels; asked again then
         self.others = 0  # connections there that are no tunnel's
         self._failures = 0  # in a row
@@ -128,12 +137,12 @@ class Endpoint(Generic[T]):
         self.why, self.plain_until = None, until
         self._succeeded()
 
-    def failed(self, now: float, why: str, longest: float) -> None:
+    def failed(self, now: float, why: Trouble, longest: float) -> None:
         """A dial, or a connection without a tunnel, came to nothing: the address is ejected."""
         self.why = why
         self._wait(now, longest)
 
-    def lost(self, tunnel: T, now: float, why: str, broken: bool) -> None:
+    def lost(self, tunnel: T, now: float, why: Trouble, broken: bool) -> None:
         """A tunnel is gone. One that broke the rules or lived for a moment only speaks for all."""
         life = self.tunnels.pop(tunnel)
         self._tries = 0

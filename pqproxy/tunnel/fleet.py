@@ -24,6 +24,7 @@ from pqproxy.tunnel.endpoint import (
     Plan,
     Random,
     T,
+    Trouble,
     back_off,
 )
 
@@ -60,7 +61,7 @@ class _Name(Generic[A]):
     failures: int = 0
     resolving: bool = False
     known: bool = False  # some resolution ended, well or not
-    why: str | None = None  # the last one failed
+    why: Trouble | None = None  # the last one failed
 
 
 class Fleet(Generic[N, A, T]):
@@ -98,7 +99,7 @@ class Fleet(Generic[N, A, T]):
         failed_before, entry.why = entry.why is not None, None
         return failed_before
 
-    def unresolved(self, name: N, why: str, now: float) -> bool:
+    def unresolved(self, name: N, why: Trouble, now: float) -> bool:
         """Keep the last addresses. True: it had not failed before."""
         entry = self._names[name]
         entry.failures += 1
@@ -124,7 +125,7 @@ class Fleet(Generic[N, A, T]):
         endpoint.plain(now + REMEMBER_PLAIN)
         return was_out
 
-    def failed(self, address: A, why: str, now: float, refused: bool = False) -> bool:
+    def failed(self, address: A, why: Trouble, now: float, refused: bool = False) -> bool:
         """A dial came to nothing. True: the endpoint is ejected by that, and was not before.
 
         `refused`: somebody answered, and one of the two refused the other.
@@ -132,11 +133,11 @@ class Fleet(Generic[N, A, T]):
         self._endpoints[address].dialling = False
         return self._eject(address, why, now, refused)
 
-    def plain_failed(self, address: A, why: str, now: float, refused: bool = False) -> bool:
+    def plain_failed(self, address: A, why: Trouble, now: float, refused: bool = False) -> bool:
         """A connection without a tunnel came to nothing. True: as for `failed`."""
         return self._eject(address, why, now, refused)
 
-    def _eject(self, address: A, why: str, now: float, refused: bool) -> bool:
+    def _eject(self, address: A, why: Trouble, now: float, refused: bool) -> bool:
         endpoint = self._endpoints[address]
         first = endpoint.why is None and not endpoint.gone
         endpoint.failed(now, why, LONGEST_WAIT_AFTER_REFUSAL if refused else LONGEST_WAIT)
@@ -150,7 +151,7 @@ class Fleet(Generic[N, A, T]):
         if address is not None:
             self._endpoints[address].going_away(tunnel, now)
 
-    def lost(self, tunnel: T, why: str, now: float, broken: bool = False) -> bool:
+    def lost(self, tunnel: T, why: Trouble, now: float, broken: bool = False) -> bool:
         """It is closed; `broken`: for breaking the rules. True: its endpoint is ejected by that."""
         address = self._forget(tunnel)
         if address is None:
@@ -263,7 +264,7 @@ class Fleet(Generic[N, A, T]):
             one.why is None and not one.gone and not one.serves for one in self._endpoints.values()
         )
 
-    def troubles(self) -> Iterator[str]:
+    def troubles(self) -> Iterator[Trouble]:
         """What is wrong with each name that cannot be resolved and each ejected endpoint."""
         for name in self._names.values():
             if name.why is not None:

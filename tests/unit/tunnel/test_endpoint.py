@@ -15,8 +15,12 @@ from pqproxy.tunnel.endpoint import (
     Endpoint,
     Parting,
     Plan,
+    Trouble,
     back_off,
 )
+
+REFUSED = Trouble("connection refused", "upstream_down", "start it")
+RESET = Trouble("it was reset", "upstream_down", "see its log")
 
 
 def middle():
@@ -164,7 +168,7 @@ def test_what_is_allowed_no_longer_is_taken_whether_or_not_there_is_another():
 def test_a_tunnel_that_proved_itself_is_dialled_anew_at_once_when_it_is_lost():
     one = endpoint()
     dialled(one, "tunnel")
-    one.lost("tunnel", STABLE, "it was reset", broken=False)
+    one.lost("tunnel", STABLE, RESET, broken=False)
 
     assert one.why is None
     assert one.next_dial(alone=False) == -math.inf
@@ -173,16 +177,16 @@ def test_a_tunnel_that_proved_itself_is_dialled_anew_at_once_when_it_is_lost():
 def test_one_that_was_lost_at_once_ejects_its_endpoint():
     one = endpoint()
     dialled(one, "tunnel")
-    one.lost("tunnel", 0.1, "it was reset", broken=False)
+    one.lost("tunnel", 0.1, RESET, broken=False)
 
-    assert one.why == "it was reset"
+    assert one.why is RESET
     assert one.next_dial(alone=False) == pytest.approx(0.1 + FIRST_WAIT * 0.75)
 
 
 def test_one_that_broke_the_rules_ejects_its_endpoint_whatever_its_age():
     one = endpoint()
     dialled(one, "tunnel")
-    one.lost("tunnel", 1e6, "DATA for a stream that is not open", broken=True)
+    one.lost("tunnel", 1e6, RESET, broken=True)
 
     assert one.why is not None
     assert one.next_dial(alone=False) > 1e6
@@ -205,13 +209,13 @@ def test_failures_in_a_row_wait_longer_and_a_stable_tunnel_ends_the_row():
     one = endpoint()
     waits = []
     for _ in range(30):
-        one.failed(0.0, "refused", LONGEST_WAIT_AFTER_REFUSAL)
+        one.failed(0.0, REFUSED, LONGEST_WAIT_AFTER_REFUSAL)
         waits.append(one.not_before)
     assert waits == sorted(waits)
     assert waits[-1] == pytest.approx(LONGEST_WAIT_AFTER_REFUSAL * 0.75)
     dialled(one, "tunnel", now=50.0)
-    one.lost("tunnel", 50.0 + STABLE, "it was reset", broken=False)
-    one.failed(100.0, "refused", LONGEST_WAIT)
+    one.lost("tunnel", 50.0 + STABLE, RESET, broken=False)
+    one.failed(100.0, REFUSED, LONGEST_WAIT)
 
     assert one.not_before == pytest.approx(100.0 + FIRST_WAIT * 0.75)
 
@@ -220,7 +224,7 @@ def test_an_ejected_endpoint_is_dialled_until_it_answers_even_where_it_lacks_not
     """Or it would be called ejected for ever."""
     one = endpoint()
     dialled(one, "tunnel")
-    one.failed(1.0, "overloaded", LONGEST_WAIT)
+    one.failed(1.0, REFUSED, LONGEST_WAIT)
     assert one.next_dial(alone=False) == one.not_before
     dialled(one, "second", now=2.0)
 
@@ -235,7 +239,7 @@ def test_a_server_without_tunnels_serves_and_is_asked_again_when_that_may_have_c
     one.plain(600.0)
     assert one.serves
     assert one.next_dial(alone=True) == 600.0
-    one.failed(10.0, "refused", LONGEST_WAIT)
+    one.failed(10.0, REFUSED, LONGEST_WAIT)
     assert not one.serves
     assert one.next_dial(alone=True) == one.not_before < 600.0
     dialled(one, "tunnel", now=20.0)

@@ -11,8 +11,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from pqproxy.tunnel.endpoint import FIRST_WAIT, LONGEST_WAIT, STABLE, Plan
+from pqproxy.tunnel.endpoint import FIRST_WAIT, LONGEST_WAIT, STABLE, Plan, Trouble
 from pqproxy.tunnel.fleet import MOST_ADDRESSES, REMEMBER_PLAIN, RESOLVE_EVERY, Choice, Fleet
+
+
+def trouble(detail):
+    return Trouble(detail, "upstream_down", "start it")
 
 
 @dataclass(eq=False)
@@ -59,13 +63,13 @@ class Mesh:
     def resolve(self, name):
         addresses = self.names[name]
         if addresses is None:
-            self.fleet.unresolved(name, f"{name}: nobody knows", self.now)
+            self.fleet.unresolved(name, trouble(f"{name}: nobody knows"), self.now)
         else:
             self.fleet.resolved(name, addresses, self.now)
 
     def answer(self, address):
         if address in self.down:
-            self.fleet.failed(address, f"{address}: connection refused", self.now)
+            self.fleet.failed(address, trouble(f"{address}: connection refused"), self.now)
         elif address in self.plain:
             self.fleet.plain(address, self.now)
         else:
@@ -172,14 +176,14 @@ def test_a_name_that_cannot_be_resolved_keeps_its_addresses():
     mesh.pass_time(1000.0)
 
     assert mesh.addresses() == {"a": 1, "b": 1}
-    assert list(mesh.fleet.troubles()) == ["llm: nobody knows"]
+    assert list(mesh.fleet.troubles()) == [trouble("llm: nobody knows")]
     assert not mesh.retired
 
 
 def test_what_a_failure_and_a_return_of_a_name_answer_is_said_once():
     """Each is one line of a log."""
     mesh = Mesh("llm")
-    answers = [mesh.fleet.unresolved("llm", "nobody knows", mesh.now) for _ in range(3)]
+    answers = [mesh.fleet.unresolved("llm", trouble("nobody knows"), mesh.now) for _ in range(3)]
     answers += [mesh.fleet.resolved("llm", ["a"], mesh.now) for _ in range(2)]
 
     assert answers == [True, False, False, True, False]
@@ -188,7 +192,7 @@ def test_what_a_failure_and_a_return_of_a_name_answer_is_said_once():
 def test_what_an_ejection_and_a_return_answer_is_said_once():
     mesh = Mesh("llm")
     mesh.fleet.resolved("llm", ["a"], mesh.now)
-    said = [mesh.fleet.failed("a", "refused", mesh.now) for _ in range(3)]
+    said = [mesh.fleet.failed("a", trouble("refused"), mesh.now) for _ in range(3)]
     assert said == [True, False, False]
     said = [mesh.fleet.up("a", Tunnel("a"), 1, math.inf, mesh.now) for _ in range(2)]
     assert said == [True, False]
@@ -203,7 +207,7 @@ def test_when_all_are_down_nothing_is_chosen_nothing_hoped_for_and_all_are_named
 
     assert mesh.fleet.choose() is None
     assert not mesh.fleet.hopeful
-    assert list(mesh.fleet.troubles()) == [
+    assert [one.detail for one in mesh.fleet.troubles()] == [
         "other: nobody knows",
         "a: connection refused",
         "b: connection refused",
@@ -227,7 +231,7 @@ def test_a_tunnel_that_is_lost_or_goes_away_is_waited_for_and_not_reset_for():
     mesh = Mesh("llm")
     mesh.names["llm"] = ["a"]
     mesh.pass_time(STABLE)
-    mesh.fleet.lost(mesh.up.pop(), "it was reset", mesh.now)
+    mesh.fleet.lost(mesh.up.pop(), trouble("it was reset"), mesh.now)
     assert mesh.fleet.choose() is None
     assert mesh.fleet.hopeful
     mesh.carry_out()
@@ -246,7 +250,7 @@ def test_of_a_tunnel_that_was_retired_nothing_is_heard_any_more():
     spare = mesh.retired[0]
     mesh.fleet.going_away(spare, mesh.now)
 
-    assert not mesh.fleet.lost(spare, "it was reset", mesh.now, broken=True)
+    assert not mesh.fleet.lost(spare, trouble("it was reset"), mesh.now, broken=True)
     assert not list(mesh.fleet.troubles())
 
 
@@ -285,7 +289,7 @@ def test_a_server_without_tunnels_that_fails_is_ejected_until_it_answers():
     mesh.names["llm"] = ["a"]
     mesh.plain = {"a"}
     mesh.carry_out()
-    assert mesh.fleet.plain_failed("a", "a: connection refused", mesh.now)
+    assert mesh.fleet.plain_failed("a", trouble("a: connection refused"), mesh.now)
     assert mesh.fleet.choose() is None
     assert not mesh.fleet.hopeful
     mesh.pass_time(LONGEST_WAIT)
@@ -373,7 +377,7 @@ class Enemy(RuleBasedStateMachine):
     @rule()
     def a_name_is_not_resolved(self):
         if self.resolving:
-            self.fleet.unresolved(self.resolving.pop(0), "nobody knows", self.now)
+            self.fleet.unresolved(self.resolving.pop(0), trouble("nobody knows"), self.now)
             self.ask()
 
     @rule(instance=st.integers(0, 5), lasts=st.sampled_from([math.inf, 0.5, 20.0]))
@@ -394,7 +398,7 @@ class Enemy(RuleBasedStateMachine):
     def a_dial_fails(self, refused):
         if self.dialling:
             address = self.dialling.pop(0)
-            self.fleet.failed(address, "refused", self.now, refused)
+            self.fleet.failed(address, trouble("refused"), self.now, refused)
             self._note_failure(address)
 
     @rule()
@@ -415,7 +419,7 @@ class Enemy(RuleBasedStateMachine):
     def a_tunnel_is_lost(self, data, broken):
         if self.up:
             tunnel = self.up.pop(data.draw(st.integers(0, len(self.up) - 1)))
-            first = self.fleet.lost(tunnel, "reset", self.now, broken)
+            first = self.fleet.lost(tunnel, trouble("reset"), self.now, broken)
             if first or (broken and tunnel.address in self.failed_at):
                 self._note_failure(tunnel.address)
             else:
