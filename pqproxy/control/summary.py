@@ -148,7 +148,7 @@ def _endpoint(endpoint: Row) -> str:
     """What is worth telling of one; nothing where it is as it should be."""
     address = endpoint.get("address", "?")
     if why := endpoint.get("why"):
-        return f"{address} is out: {why}"
+        return f"{address} is out: {str(why).removeprefix(f'{address}: ')}"
     if endpoint.get("plain"):
         return f"{address} speaks no tunnels: a TLS connection for each connection"
     return "" if endpoint.get("tunnels") else f"{address} has no tunnel yet"

@@ -122,7 +122,12 @@ def test_an_endpoint_is_named_where_it_is_not_as_it_should_be():
     """Whoever looks why all is slow wants these alone."""
     rows = [
         {"address": "10.0.0.1:8443", "tunnels": 2, "plain": False, "why": None},
-        {"address": "10.0.0.2:8443", "tunnels": 0, "plain": False, "why": "connection refused"},
+        {
+            "address": "10.0.0.2:8443",
+            "tunnels": 0,
+            "plain": False,
+            "why": "10.0.0.2:8443: connection refused",
+        },
         {"address": "10.0.0.3:8443", "tunnels": 0, "plain": True, "why": None},
         {"address": "10.0.0.4:8443", "tunnels": 0, "plain": False, "why": None},
     ]
