@@ -1,6 +1,32 @@
-"""Many streams over one TLS connection: what two sidecars speak with each other, sans-IO.
+"""Many streams over one TLS connection, sans-IO: frames, windows, order of leaving, ends.
 
-It imports nothing of ours, and knows no socket, event loop, clock or log.
+Imports nothing of ours. `Tunnel` is one side; `proxy/tunnel_link.py` gives it a connection.
 """
 
-TUNNEL_PROTOCOL = b"pqproxy/1"  # as ALPN names it; another version has another name
+from pqproxy.tunnel.errors import ErrorCode, TunnelError
+from pqproxy.tunnel.frames import GoAway, Open, Reset, Settings
+from pqproxy.tunnel.stream import Stream
+from pqproxy.tunnel.tunnel import DATA, Came, Event, Role, Tunnel
+from pqproxy.tunnel.windows import BUDGET, INITIAL_WINDOW, Budget
+
+# In ALPN; the version of the framing is part of it.
+TUNNEL_PROTOCOL = b"pqproxy/1"
+
+__all__ = [
+    "BUDGET",
+    "DATA",
+    "INITIAL_WINDOW",
+    "TUNNEL_PROTOCOL",
+    "Budget",
+    "Came",
+    "ErrorCode",
+    "Event",
+    "GoAway",
+    "Open",
+    "Reset",
+    "Role",
+    "Settings",
+    "Stream",
+    "Tunnel",
+    "TunnelError",
+]

@@ -1,0 +1,80 @@
+"""How much a peer may send before it must wait: a window a stream, one budget for all of them.
+
+What was granted may have to be kept, so all grants of a worker together have one bound. A new
+stream begins with little, as TCP does, and a window that proves too small for the way that its
+bytes have to go doubles, from what is left of the budget.
+"""
+
+from __future__ import annotations
+
+INITIAL_WINDOW = 16 * 1024
+MAX_STREAM_WINDOW = 16 * 1024 * 1024
+BUDGET = 256 * 1024 * 1024
+# A window that is used up within so many round trips kept its sender waiting.
+_ROUND_TRIPS = 2.0
+# Of that, half a window at a time is granted back.
+_GRANT_AFTER = 2
+
+
+class Budget:
+    """What all streams of a worker may have been granted together, in bytes."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, size: int = BUDGET) -> None:
+        self.left = size
+
+    def take(self, size: int) -> bool:
+        """Take this much, or nothing: False."""
+        if size > self.left:
+            return False
+        self.left -= size
+        return True
+
+    def give_back(self, size: int) -> None:
+        """The stream that had it is gone."""
+        self.left += size
+
+
+class ReceiveWindow:
+    """What one stream's peer may send.
+
+    Attributes:
+        left: bytes that the peer may send now.
+        size: of the whole window: what it may send, what is on its way or waits here.
+        consumed: bytes that have left for good since the last grant.
+    """
+
+    __slots__ = ("_budget", "_granted_at", "consumed", "left", "size")
+
+    def __init__(self, budget: Budget, size: int, now: float) -> None:
+        self._budget, self._granted_at = budget, now
+        self.size = self.left = size
+        self.consumed = 0
+
+    def is_due(self) -> bool:
+        """Whether so much was consumed that a grant is worth a frame."""
+        return self.consumed * _GRANT_AFTER >= self.size
+
+    def grant(self, round_trip: float | None, now: float) -> int:
+        """Grant what was consumed, and more if the window is too small; returns how much.
+
+        Args:
+            round_trip: of the tunnel, in seconds; None: not known, and the window stays as it is.
+            now: in seconds.
+        """
+        granted, self.consumed = self.consumed, 0
+        if round_trip is not None:
+            in_a_hurry = (now - self._granted_at) * _GRANT_AFTER <= _ROUND_TRIPS * round_trip
+            growth = min(self.size, MAX_STREAM_WINDOW - self.size)
+            if in_a_hurry and growth > 0 and self._budget.take(growth):
+                self.size += growth
+                granted += growth
+        self._granted_at = now
+        self.left += granted
+        return granted
+
+    def release(self) -> None:
+        """The stream is gone: give everything back. May be called more than once."""
+        self._budget.give_back(self.size)
+        self.size = self.left = 0

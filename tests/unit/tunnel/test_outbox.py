@@ -1,0 +1,98 @@
+"""Frames leave in their order, in as few records as it fits, none across two."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pqproxy.tunnel import Budget, Stream, TunnelError
+from pqproxy.tunnel.frames import HEADER, FrameType
+from pqproxy.tunnel.outbox import MAX_WAITING_REFUSALS, Outbox
+from pqproxy.tunnel.windows import ReceiveWindow
+
+
+def stream(number=1, window=1 << 30):
+    return Stream(number, window, ReceiveWindow(Budget(), 0, 0.0))
+
+
+def frames_of(record):
+    """(type, stream, payload) of each frame; they fill the record."""
+    data, position, found = b"".join(record), 0, []
+    while position < len(data):
+        word, number = HEADER.unpack_from(data, position)
+        end = position + 8 + (word >> 8)
+        assert end <= len(data), "a frame spans records"
+        found.append((word & 0xFF, number, data[position + 8 : end]))
+        position = end
+    return found
+
+
+def test_small_frames_of_many_streams_leave_in_one_record():
+    outbox = Outbox(16_384)
+    for number in (1, 3, 5):
+        outbox.put_data(stream(number), b"token %d" % number)
+    outbox.put(FrameType.END, 3)
+    (record,) = outbox.take(16)
+
+    assert frames_of(record) == [
+        (2, 1, b"token 1"),
+        (2, 3, b"token 3"),
+        (2, 5, b"token 5"),
+        (3, 3, b""),
+    ]
+    assert outbox.take(16) == []
+    assert outbox.length == 0
+
+
+def test_data_is_taken_off_the_window():
+    one = stream(window=100)
+    Outbox(16_384).put_data(one, b"x" * 60)
+
+    assert one.send_window == 40
+
+
+@given(
+    st.lists(st.integers(0, 1016), min_size=1, max_size=40),
+    st.integers(1, 5),
+)
+def test_no_frame_is_cut_lost_or_overtaken(lengths, at_most):
+    outbox, sent, taken = Outbox(1024), [], []
+    one = stream()
+    for number, length in enumerate(lengths):
+        data = bytes([number]) * length
+        outbox.put_data(one, data)
+        sent.append((2, 1, data))
+    while records := outbox.take(at_most):
+        assert len(records) <= at_most
+        for record in records:
+            assert sum(map(len, record)) <= 1024
+            taken += frames_of(record)
+
+    assert taken == sent
+    assert outbox.length == 0
+
+
+def test_only_the_last_ping_and_the_last_pong_wait():
+    outbox = Outbox(16_384)
+    for number in range(1000):
+        outbox.pong = number.to_bytes(8, "big")
+        outbox.ping = b"p" * 8
+    (record,) = outbox.take(16)
+
+    assert frames_of(record) == [(6, 0, b"p" * 8), (7, 0, (999).to_bytes(8, "big"))]
+
+
+def test_refusals_that_nobody_reads_have_an_end():
+    outbox = Outbox(16_384)
+    for number in range(MAX_WAITING_REFUSALS):
+        outbox.put_refusal(2 * number + 1, b"\0\7")
+    with pytest.raises(TunnelError, match="refused"):
+        outbox.put_refusal(1, b"\0\7")
+
+
+def test_refusals_that_were_taken_do_not_count():
+    outbox = Outbox(16_384)
+    for number in range(3 * MAX_WAITING_REFUSALS):
+        outbox.put_refusal(2 * number + 1, b"\0\7")
+        if number % 1000 == 0:
+            while outbox.take(16):
+                pass

@@ -1,0 +1,16 @@
+"""What a stream counts."""
+
+from .pair import Pair
+
+
+def test_what_was_sent_is_known_whatever_was_granted_meanwhile():
+    pair = Pair(window=1000).up()
+    ours, theirs = pair.open()
+    pair.egress.outbox.put_data(ours, b"x" * 900)
+    pair.settle()
+    pair.now += 60  # it is in no hurry: the window stays as it is
+    pair.ingress.consumed(theirs, 900)
+    pair.settle()
+
+    assert (ours.sent, ours.send_window, ours.granted) == (900, 1000, 1900)
+    assert theirs.sent == 0

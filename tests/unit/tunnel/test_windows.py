@@ -1,0 +1,77 @@
+"""Windows begin small, grow for who is in a hurry, and never beyond the budget of all."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pqproxy.tunnel.windows import MAX_STREAM_WINDOW, Budget, ReceiveWindow
+
+
+def window(size=1000, budget=1_000_000):
+    given_budget = Budget(budget)
+    assert given_budget.take(size)
+    return ReceiveWindow(given_budget, size, now=0.0), given_budget
+
+
+def test_a_grant_is_due_when_half_a_window_was_consumed():
+    receive, _ = window()
+    receive.consumed = 499
+    assert not receive.is_due()
+    receive.consumed = 500
+    assert receive.is_due()
+
+
+def test_who_is_slow_is_granted_what_was_consumed():
+    receive, _ = window()
+    receive.left, receive.consumed = 500, 500
+
+    assert receive.grant(round_trip=0.01, now=1.0) == 500
+    assert (receive.left, receive.size, receive.consumed) == (1000, 1000, 0)
+
+
+def test_a_window_used_up_within_two_round_trips_doubles():
+    receive, budget = window()
+    receive.left, receive.consumed = 500, 500
+
+    assert receive.grant(round_trip=0.01, now=0.01) == 1500
+    assert (receive.left, receive.size) == (2000, 2000)
+    assert budget.left == 1_000_000 - 2000
+
+
+def test_without_a_measured_round_trip_nothing_grows():
+    receive, _ = window()
+    receive.left, receive.consumed = 500, 500
+
+    assert receive.grant(round_trip=None, now=0.0) == 500
+
+
+def test_what_the_budget_lacks_is_not_granted():
+    receive, _ = window(budget=1999)
+    receive.left, receive.consumed = 500, 500
+
+    assert receive.grant(round_trip=1.0, now=0.1) == 500
+    assert receive.size == 1000
+
+
+def test_growth_ends_at_the_largest_window():
+    receive, _ = window(size=MAX_STREAM_WINDOW - 10, budget=1 << 30)
+    receive.consumed = MAX_STREAM_WINDOW // 2
+    receive.grant(round_trip=1.0, now=0.0)
+
+    assert receive.size == MAX_STREAM_WINDOW
+
+
+@given(st.lists(st.tuples(st.integers(0, 4000), st.floats(0, 2), st.booleans()), max_size=40))
+def test_what_is_granted_is_always_within_the_budget_and_comes_back(steps):
+    receive, budget = window(budget=50_000)
+    now = 0.0
+    for length, seconds, measured in steps:
+        used = min(length, receive.left)
+        receive.left -= used
+        receive.consumed += used
+        now += seconds
+        receive.grant(0.5 if measured else None, now)
+        assert 0 <= receive.left <= receive.size <= 50_000
+        assert budget.left + receive.size == 50_000
+    receive.release()
+    receive.release()
+    assert budget.left == 50_000
