@@ -56,6 +56,14 @@ class Admission:
         self._shaking[place] = self._clock()
         return place
 
+    def join(self, source: str) -> "Place | None":
+        """A place for a connection without a handshake of its own: one that comes by a tunnel."""
+        limits = self.limits
+        if self.connections * self._workers >= limits.connections:
+            return None
+        self.connections += 1
+        return Place(self, source, shaking=False)
+
     def full(self, source: str) -> str | None:
         """The limit that keeps a source out, as the configuration calls it, with its value."""
         limits = self.limits
@@ -86,9 +94,9 @@ class Place:
 
     __slots__ = ("_admission", "_left", "_shaking", "_source", "_tell", "given_up")
 
-    def __init__(self, admission: Admission, source: str) -> None:
+    def __init__(self, admission: Admission, source: str, *, shaking: bool = True) -> None:
         self._admission, self._source = admission, source
-        self._shaking, self._left = True, False
+        self._shaking, self._left = shaking, False
         self.given_up = False  # to somebody else, in mid-handshake
         self._tell: Callable[[], None] | None = None
 

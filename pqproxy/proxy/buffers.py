@@ -10,8 +10,8 @@ read brings one slot only: a slow reader then costs its connection 16 KB, and no
 Nothing here knows sockets or TLS beyond the room that a record needs around its payload.
 """
 
-# Room before the payload of a slot: a frame header (8) that comes with tunnels, in front of it
-# the record header (5). Behind it: the content type (1) and the tag (16). Padding of small records
+# Room before the payload of a slot: the header of a tunnel's frame (8), in front of it the record
+# header (5). Behind it: the content type (1) and the tag (16). Padding of small records
 # uses the unfilled rest of the slot.
 HEADROOM = 13
 TAILROOM = 17
@@ -21,6 +21,7 @@ STRIDE = HEADROOM + PAYLOAD + TAILROOM
 # A megabyte a read: a quarter of it costs a quarter more CPU for each byte of a bulk transfer.
 SLOTS = 64
 BULK = SLOTS * PAYLOAD
+SCRATCH_SLOTS = 16
 
 # Free space in front of what TLS reads, for the incomplete record of the read before.
 RECORD_ROOM = 16_896
@@ -37,16 +38,30 @@ Buffer = memoryview | bytes
 class Kept:
     """Bytes that wait for a socket: views into a lent buffer, or a copy."""
 
-    __slots__ = ("_copied", "_lender", "_pool", "views")
+    __slots__ = ("_copied", "_lender", "_pool", "_tail", "views")
 
     def __init__(
         self, pool: "BufferPool", views: list[Buffer], lender: "Batch | None", copied: int
     ) -> None:
-        self._pool, self.views, self._lender, self._copied = pool, views, lender, copied
+        self._pool, self._lender, self._copied = pool, lender, copied
+        self.views: list[Buffer | bytearray] = [*views]
+        self._tail: bytearray | None = None  # the last of the views, if nothing of it was sent
 
-    def append(self, data: bytes) -> None:
-        """Queue bytes behind the rest, as a copy that counts against the budget."""
-        self.views.append(data)
+    @property
+    def size(self) -> int:
+        """How many bytes wait."""
+        return sum(map(len, self.views))
+
+    def append(self, data: Buffer) -> None:
+        """Queue a copy of bytes behind the rest; it counts against the budget.
+
+        Small pieces share one view: a peer that sends byte by byte must not fill our memory with
+        what surrounds each, nor the list that `sendmsg` takes.
+        """
+        if self._tail is None:
+            self._tail = bytearray()
+            self.views.append(self._tail)
+        self._tail += data
         self._copied += len(data)
         self._pool.count(len(data))
 
@@ -63,6 +78,8 @@ class Kept:
         if not views:
             self.release()
             return True
+        if len(views) == 1:  # it may be the tail, which is not to change under a view of it
+            self._tail = None
         if sent:
             views[0] = memoryview(views[0])[sent:]
         return False
@@ -90,6 +107,10 @@ class Batch:
     def views(self) -> list[Buffer]:
         """The payload, in order."""
         raise NotImplementedError  # each shape of batch has its own
+
+    def pieces(self) -> list[Buffer]:
+        """The same, cut as the peer cut it."""
+        return self.views()
 
     def keep(self, unsent: list[Buffer]) -> Kept:
         """Hold `unsent`, views into this batch and perhaps others, beyond the call."""
@@ -139,18 +160,17 @@ class RecordBatch(Batch):
         self.fragments: list[Buffer] = []
 
     def fill(self, fragments: list[Buffer]) -> None:
-        """Say which pieces of the buffer are payload; many small ones are joined into one."""
-        if len(fragments) == 1:
-            self.length = len(fragments[0])
-        else:
-            self.length = sum(map(len, fragments))
-            if len(fragments) > _MAX_VIEWS:
-                fragments = [b"".join(fragments)]
+        """Say which pieces of the buffer are payload."""
         self.fragments = fragments
+        self.length = len(fragments[0]) if len(fragments) == 1 else sum(map(len, fragments))
+
+    def pieces(self) -> list[Buffer]:
+        """One a record."""
+        return self.fragments
 
     def views(self) -> list[Buffer]:
-        """The fragments."""
-        return self.fragments
+        """The fragments; many small ones are joined into one."""
+        return _sendable(self.fragments)
 
 
 class LooseBatch(Batch):
@@ -163,11 +183,17 @@ class LooseBatch(Batch):
         self._views = views
         self.length = sum(map(len, views))
 
+    def pieces(self) -> list[Buffer]:
+        """As they came."""
+        return self._views
+
     def views(self) -> list[Buffer]:
         """The bytes; many small pieces are joined into one."""
-        if len(self._views) > _MAX_VIEWS:
-            return [b"".join(self._views)]
-        return self._views
+        return _sendable(self._views)
+
+
+def _sendable(pieces: list[Buffer]) -> list[Buffer]:
+    return [b"".join(pieces)] if len(pieces) > _MAX_VIEWS else pieces
 
 
 class BufferPool:
@@ -179,6 +205,7 @@ class BufferPool:
         "_free_records",
         "_free_slots",
         "_lent",
+        "_scratch",
         "copied",
         "pressed",
         "records",
@@ -195,6 +222,14 @@ class BufferPool:
         self.pressed = False  # the budget is used up: read one slot at a time
         self.slots = SlotBatch(self)
         self.records = RecordBatch(self)
+        self._scratch: memoryview | None = None
+
+    @property
+    def scratch(self) -> memoryview:
+        """`SCRATCH_SLOTS` slots for what is put together here, free again after each call."""
+        if self._scratch is None:  # only tunnels need it
+            self._scratch = memoryview(bytearray(SCRATCH_SLOTS * STRIDE))
+        return self._scratch
 
     def keep(self, batch: Batch, unsent: list[Buffer]) -> Kept:
         """Lend `batch` out as it is, or copy `unsent` where that is cheaper or the cap is met."""

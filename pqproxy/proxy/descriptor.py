@@ -6,8 +6,9 @@ what goes wrong in them is reported from the next turn of the poller.
 """
 
 import contextlib
+import secrets
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pqproxy.proxy.buffers import Batch, Buffer, BufferPool, Kept, LooseBatch
 from pqproxy.proxy.duplex import Sink
@@ -16,6 +17,7 @@ from pqproxy.proxy.poller import ERROR, HANGUP, IN, OUT, READABLE, Poller
 from pqproxy.proxy.signer import Signer
 from pqproxy.proxy.socket_options import reset_on_close
 from pqproxy.telemetry.reasons import EndReason
+from pqproxy.tunnel import Budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,9 @@ class Engine:
     pool: BufferPool
     signer: Signer
     lingerers: Lingerers
+    budget: Budget = field(default_factory=Budget)  # of the windows of all tunnels
+    # Tells this worker from others behind one address.
+    instance: int = field(default_factory=lambda: secrets.randbits(31) + 1)
 
 
 class _Nobody:
@@ -61,7 +66,7 @@ class _Nobody:
         """Left to `closed`."""
 
 
-_NOBODY = _Nobody()
+NOBODY = _Nobody()
 
 
 class Descriptor:
@@ -92,7 +97,7 @@ class Descriptor:
         self._sock, self._fd = sock, sock.fileno()
         self._poller, self._pool, self.side = engine.poller, engine.pool, side
         self._lingerers = engine.lingerers
-        self._sink: Sink = _NOBODY
+        self._sink: Sink = NOBODY
         self.closed = False
         self._paused = True
         self._readable = False  # an edge was reported and the queue is not known to be empty
@@ -135,6 +140,11 @@ class Descriptor:
         if not self.closed:
             self._last_words(reason)
             self._drop(reset=True)
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the kernel did not take yet."""
+        return 0 if self._unsent is None else self._unsent.size
 
     # What the poller calls.
 
@@ -200,7 +210,7 @@ class Descriptor:
         """Send now what the kernel takes, keep the rest. False: nothing more until writable."""
         if self._unsent is not None:
             for view in views:
-                self._unsent.append(bytes(view))
+                self._unsent.append(view)
             return False
         view = views[0]
         try:

@@ -1,6 +1,6 @@
 """What every joined thing looks like: two directions of bytes with back-pressure.
 
-A plaintext socket, a TLS connection and (later) a tunnel stream are each a `Duplex`;
+A plaintext socket, a TLS connection and a stream of a tunnel are each a `Duplex`;
 `splice(a, b)` joins any two. ARCHITECTURE.md lists the seven rules that hold for all of them:
 
 1. A Duplex is born paused. After `pause()` returns, no `on_data` comes.
@@ -40,10 +40,17 @@ class Sink(Protocol):
         """Both directions ended cleanly, everything has left and the Duplex holds nothing."""
 
 
-class Duplex(Protocol):
-    """One side of a connection."""
+class Abortable(Protocol):
+    """What can be cut off."""
 
     closed: bool
+
+    def abort(self, reason: EndReason) -> None:
+        """Reset both directions: RST, with a fatal alert first on TLS."""
+
+
+class Duplex(Abortable, Protocol):
+    """One side of a connection."""
 
     def attach(self, sink: Sink) -> None:
         """Say who receives what this side reads. Called once, before the first `resume`."""
@@ -53,9 +60,6 @@ class Duplex(Protocol):
 
     def end(self) -> None:
         """Half-close, after everything written before."""
-
-    def abort(self, reason: EndReason) -> None:
-        """Reset both directions: RST, with a fatal alert first on TLS."""
 
     def pause(self) -> None:
         """Stop reading."""

@@ -6,30 +6,37 @@ within the handshake, so that the peer gets an alert), only then a dial, then th
 
 import functools
 import socket
+import time
 from collections.abc import Sequence
 
 from pqproxy.config import values
+from pqproxy.identity.errors import Refused
 from pqproxy.identity.own import Identity
 from pqproxy.identity.patterns import IdentityPatterns
 from pqproxy.identity.peer import Purpose
 from pqproxy.identity.profile import accepted_keys, check_own, narrowed
 from pqproxy.identity.trust import Trust
 from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
-from pqproxy.proxy.engine_settings import algorithms, alpn, credentials, groups
+from pqproxy.proxy.engine_settings import algorithms, credentials, groups, ingress_alpn
+from pqproxy.proxy.listener import Listener
 from pqproxy.proxy.peer_judge import PeerJudge
 from pqproxy.proxy.resumption import binding_of
 from pqproxy.proxy.service import Service, Worker
 from pqproxy.proxy.socket_duplex import SocketDuplex
 from pqproxy.proxy.tls_duplex import TlsDuplex
+from pqproxy.proxy.tunnel_host import TunnelHost
+from pqproxy.proxy.tunnel_stream import TunnelStream
 from pqproxy.proxy.visit import Visit
 from pqproxy.telemetry.counters import ListenerCounters
-from pqproxy.telemetry.reasons import EndReason
+from pqproxy.telemetry.labels import Decision
+from pqproxy.telemetry.reasons import EndReason, TunnelEnd
 from pqproxy.tls import (
     ClientAuthentication,
     ServerConfig,
     ServerConnection,
     Tickets,
 )
+from pqproxy.tunnel import TUNNEL_PROTOCOL, ErrorCode, Open, Reset
 
 
 class Ingress(Service):
@@ -52,7 +59,7 @@ class Ingress(Service):
         allow = IdentityPatterns.parse(settings.allow) if settings.allow else None
         keys = accepted_keys(settings.profile, demand)
         self._judge = PeerJudge(Purpose.CLIENT, believed, allow, worker.now, keys)
-        offered = algorithms(settings)
+        offered, offered_protocols = algorithms(settings), ingress_alpn(settings)
         self._config = ServerConfig(
             credentials=credentials(identities),
             provider=worker.provider,
@@ -62,7 +69,9 @@ class Ingress(Service):
             signature_schemes=offered.signature_schemes,
             chain_signature_schemes=offered.chain_signature_schemes,
             client_authentication=ClientAuthentication[settings.client_auth.name],
-            alpn_protocols=alpn(settings.alpn),
+            alpn_protocols=offered_protocols.protocols,
+            alpn_demand=offered_protocols.demand,
+            certificate_protocols=(TUNNEL_PROTOCOL,),
             padding=settings.padding or 0,
             tickets=Tickets(
                 worker.ticket_keys,
@@ -71,6 +80,36 @@ class Ingress(Service):
                 self._judge.permits,
             ),
         )
+        self._tunnels = TunnelHost(
+            worker.engine, counters, settings.limits.connections, self._welcome_stream
+        )
+
+    def succeed(self, before: Service) -> None:
+        """Take the place of the service of this name; its tunnels go, some of them at once."""
+        super().succeed(before)
+        for visit in before.visits:
+            if visit.link is not None and not self._would_let_in(visit):
+                visit.link.close(TunnelEnd.UNAUTHORISED, "the policy has changed")
+
+    def _would_let_in(self, tunnel: Visit) -> bool:
+        """Whether the peer of a tunnel that is open could come in today."""
+        negotiated = tunnel.negotiated
+        if negotiated is None or negotiated.group not in self._config.groups:
+            return False
+        if tunnel.identity is None:
+            return self._config.client_authentication is not ClientAuthentication.REQUIRE
+        proof = negotiated.authentication
+        return proof is None or self._judge.permits(proof)
+
+    def stop_listening(self) -> None:
+        """Accept who is in the queue already, then no more; nor streams through tunnels."""
+        super().stop_listening()
+        self._tunnels.retire(TunnelEnd.RETIRED)
+
+    def release(self, *, for_good: bool) -> list[Listener]:
+        """Give up what it listens on; who has a tunnel is told to dial anew."""
+        self._tunnels.retire(TunnelEnd.RETIRED)
+        return super().release(for_good=for_good)
 
     async def _serve(self, sock: socket.socket, visit: Visit) -> EndReason:
         connection = ServerConnection(self._config, key_log=self._worker.key_log)
@@ -79,11 +118,54 @@ class Ingress(Service):
         tls = TlsDuplex(sock, self._worker.engine, CLIENT, connection, judge)
         visit.client = tls
         await self._shake_hands(tls, visit)
+        if visit.negotiated is not None and visit.negotiated.alpn_protocol == TUNNEL_PROTOCOL:
+            await self._tunnels.carry(tls, visit)
+            return EndReason.FINISHED
         self._stay_for(tls, visit)
-        dialled = await self._dial(self._forward, visit)
-        self._reached(visit)
-        plain = SocketDuplex(dialled, self._worker.engine, UPSTREAM)
-        visit.upstream_side = plain
+        plain = await self._reach(visit)
         if tls.wants_small_records:
             plain.read_slot_by_slot()
         return await self._join(tls, plain, visit)
+
+    async def _reach(self, visit: Visit) -> SocketDuplex:
+        """Connect to the model server. Raises Ended."""
+        dialled = await self._dial(self._forward, visit)
+        self._reached(visit)
+        plain = visit.upstream_side = SocketDuplex(dialled, self._worker.engine, UPSTREAM)
+        return plain
+
+    # Streams of tunnels.
+
+    def _welcome_stream(self, stream: TunnelStream, said: Open, tunnel: Visit) -> None:
+        """A stream was opened: a connection like any other, but for its handshake."""
+        try:
+            self._authorise(tunnel)
+        except Refused as refusal:
+            stream.refuse(Reset(ErrorCode.UNAUTHORISED, "unauthorised"))
+            if tunnel.link is not None:  # and so for all that follow
+                tunnel.refusal = refusal
+                tunnel.link.retire(TunnelEnd.UNAUTHORISED)
+            self.counters.decision(Decision.REFUSED, refusal.reason)
+            return
+        place = self.admission.join(tunnel.place.source)
+        if place is None:
+            self._turn_away(tunnel.peer, self.admission.full(tunnel.place.source))
+            stream.refuse(Reset(ErrorCode.OVERLOAD, "overload"))
+            return
+        visit = Visit(self._name, tunnel.peer, place, time.monotonic(), through=said.client)
+        visit.carried_by(tunnel, stream)
+        visit.client = stream
+        self.counters.opened("stream")
+        self._begin(visit, functools.partial(self._serve_stream, stream, visit))
+
+    def _authorise(self, tunnel: Visit) -> None:
+        """Judge the peer of a tunnel by what is known today. Raises Refused."""
+        if tunnel.identity is not None:
+            self._judge.recheck(tunnel.identity)
+            self._judge.check_time(tunnel.identity)
+
+    async def _serve_stream(self, stream: TunnelStream, visit: Visit) -> EndReason:
+        self._stay_for(stream, visit)
+        plain = await self._reach(visit)
+        plain.read_for(stream.room)
+        return await self._join(stream, plain, visit)

@@ -12,6 +12,7 @@ from pqproxy.identity.revocation import Revocations, Revoked
 from pqproxy.identity.trust import Trust
 from pqproxy.proxy.resumption import remembered_identity
 from pqproxy.proxy.visit import Visit
+from pqproxy.proxy.withdrawal import expired
 from pqproxy.telemetry.reasons import ReasonCode
 from pqproxy.tls import AlertDescription, Authentication, ChainReceived, Verdict
 
@@ -66,6 +67,11 @@ class PeerJudge:
             self.trust.revocations.check(identity)
         for revocations in self.later:
             revocations.check(identity)
+
+    def check_time(self, identity: PeerIdentity) -> None:
+        """Raise Refused for a peer whose certificate has ended since it came."""
+        if identity.not_after <= self.now().timestamp():
+            raise expired(identity)
 
     def follow(self, revocations: Mapping[str, Revocations]) -> None:
         """Go by what these trust sets say today, by their names; the rest stays as it was.

@@ -5,8 +5,9 @@ paused descriptor still reports a peer that has gone (which a reader removed fro
 never does). Data is served inside `select`, before the event loop hears of anything: a wake-up
 costs one system call, and nothing of asyncio's (ADR 0013).
 
-One turn: readiness of data first, then what asked for another turn, then handshakes, of which a
-turn does at most two milliseconds, so that a storm of them does not stall streams.
+One turn: readiness of data first, then what asked for another turn, then what gathered meanwhile
+leaves through tunnels, then handshakes, of which a turn does at most two milliseconds, so that a
+storm of them does not stall streams.
 """
 
 import asyncio
@@ -46,6 +47,13 @@ class Pollable(Protocol):
         """A call above raised: end the connection."""
 
 
+class Flushable(Pollable, Protocol):
+    """Gathers small pieces, which leave together."""
+
+    def on_flush(self) -> None:
+        """The turn asked for by `flush`."""
+
+
 class Poller(selectors.EpollSelector):
     """Watches the connected sockets of one worker, and what its event loop watches.
 
@@ -62,6 +70,7 @@ class Poller(selectors.EpollSelector):
         self._epoll = select.epoll.fromfd(os.dup(self.fileno()))
         self._handlers: dict[int, Pollable] = {}
         self._again: list[Pollable] = []
+        self._flushes: list[Flushable] = []
         self._handshakes: deque[Pollable] = deque()
 
     def close(self) -> None:
@@ -97,6 +106,10 @@ class Poller(selectors.EpollSelector):
         """Call `on_turn` after the events of this turn, or of the next when there is none."""
         self._again.append(handler)
 
+    def flush(self, handler: Flushable) -> None:
+        """Call `on_flush` at the end of this turn, or of the next: no piece waits for a timer."""
+        self._flushes.append(handler)
+
     def handshake(self, handler: Pollable) -> None:
         """Call `on_turn` when data is done and the time for handshakes allows."""
         self._handshakes.append(handler)
@@ -109,7 +122,7 @@ class Poller(selectors.EpollSelector):
         self.hand_over = False
         end = None if timeout is None else time.monotonic() + timeout
         while True:
-            if self._again or self._handshakes:
+            if self._again or self._flushes or self._handshakes:
                 wait = 0.0
             elif end is None:
                 wait = -1.0
@@ -138,6 +151,10 @@ class Poller(selectors.EpollSelector):
             waiting, self._again = self._again, []
             for handler in waiting:
                 self._call(handler)
+        if self._flushes:
+            gathered, self._flushes = self._flushes, []
+            for link in gathered:
+                self._flush(link)
         if self._handshakes:
             self._shake_hands()
         return ready
@@ -158,6 +175,12 @@ class Poller(selectors.EpollSelector):
     def _call(self, handler: Pollable) -> None:
         try:
             handler.on_turn()
+        except Exception:
+            self._crashed(handler)
+
+    def _flush(self, handler: Flushable) -> None:
+        try:
+            handler.on_flush()
         except Exception:
             self._crashed(handler)
 

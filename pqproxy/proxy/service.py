@@ -9,7 +9,7 @@ import itertools
 import logging
 import socket
 import time
-from collections.abc import Callable, KeysView, Mapping
+from collections.abc import Awaitable, Callable, KeysView, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -39,11 +39,13 @@ from pqproxy.telemetry.labels import ConnectResult, Decision, HandshakeResult
 from pqproxy.telemetry.reasons import EndReason, ReasonCode
 from pqproxy.tls import KeyLog, Negotiated, TicketKeys
 
-_TRANSPORT = "tls"
 _OVERLOAD_LINE_EVERY = 10.0  # seconds: refusing must stay cheaper than asking
 _OVERLOAD_FIX = "raise that limit of the listener, if these connections are meant"
 
 _log = logging.getLogger(__name__)
+
+# Takes one connection to its end. Raises Ended when it ends before it is joined.
+Steps = Callable[[], Awaitable[EndReason]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,11 @@ class Service:
         return self._visits.keys()
 
     @property
+    def visits(self) -> list[Visit]:
+        """The open ones."""
+        return list(self._visits.values())
+
+    @property
     def oldest(self) -> float | None:
         """When the oldest open connection came (time.monotonic())."""
         visit = next(iter(self._visits.values()), None)
@@ -198,7 +205,11 @@ class Service:
     def _welcome(self, sock: socket.socket, peer: str, place: Place) -> None:
         visit = Visit(self._name, peer, place, time.monotonic())
         self.counters.opened()
-        task = self._loop.create_task(self._live(sock, visit))
+        self._begin(visit, functools.partial(self._serve, sock, visit), sock)
+
+    def _begin(self, visit: Visit, serve: Steps, sock: socket.socket | None = None) -> None:
+        """Give a connection its task; a socket that nothing owns at its end is closed then."""
+        task = self._loop.create_task(self._live(visit, serve, sock))
         self._visits[task] = visit
         task.add_done_callback(self._visits.pop)
 
@@ -214,10 +225,10 @@ class Service:
         self._overload_line_at, self._turned_away = now, 0
         log.write(log.RefusalLine(self._name, peer, ReasonCode.OVERLOAD, detail, _OVERLOAD_FIX))
 
-    async def _live(self, sock: socket.socket, visit: Visit) -> None:
+    async def _live(self, visit: Visit, serve: Steps, sock: socket.socket | None = None) -> None:
         ended: Ended | None = None
         try:
-            end = await self._serve(sock, visit)
+            end = await serve()
         except Ended as early:
             ended, end = early, early.end
         except asyncio.CancelledError:  # by who said so in `left`, or by `cut`
@@ -225,7 +236,7 @@ class Service:
         except Exception:
             _log.exception("a connection failed inside the proxy")
             end = EndReason.INTERNAL_ERROR
-        if visit.client is None:
+        if visit.client is None and sock is not None:
             sock.close()
         for duplex in (visit.client, visit.upstream_side):
             if duplex is not None and not duplex.closed:
@@ -233,8 +244,9 @@ class Service:
         visit.place.leave()
         if ended is not None and end is EndReason.REFUSED:
             self.counters.decision(Decision.REFUSED, ended.reason)
-        self.counters.closed(_TRANSPORT, end)
-        log.write(visit.line(end, ended, time.monotonic()))
+        self.counters.closed(visit.transport, end)
+        if visit.link is None:  # a tunnel has told of itself
+            log.write(visit.line(end, ended, time.monotonic()))
 
     async def _shake_hands(self, tls: TlsDuplex, visit: Visit) -> None:
         """Wait for the handshake; count it and write it down however it ends. Raises Ended."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+from collections.abc import Callable
 
 from pqproxy.proxy.buffers import BULK, PAYLOAD, Batch
 from pqproxy.proxy.descriptor import Descriptor, Engine, Side
@@ -13,7 +14,7 @@ from pqproxy.proxy.specialized import own_copies
 class SocketDuplex(Descriptor):
     """Reads into the worker's slots and sends what it is given at once."""
 
-    __slots__ = ("_bulk", "_bulk_from")
+    __slots__ = ("_ask_for_room", "_bulk", "_bulk_from")
 
     def __init__(self, sock: socket.socket, engine: Engine, side: Side) -> None:
         super().__init__(sock, engine, side)
@@ -21,6 +22,7 @@ class SocketDuplex(Descriptor):
         reset_on_close(sock)
         self._bulk = False  # the last read filled its room: the next one offers all slots
         self._bulk_from = PAYLOAD
+        self._ask_for_room: Callable[[], int] | None = None
 
     def read_slot_by_slot(self) -> None:
         """Never fill the whole buffer: what is read goes to a peer that wants tiny records.
@@ -28,6 +30,13 @@ class SocketDuplex(Descriptor):
         A megabyte in records of 63 bytes (RFC 8449) would hold up everybody for 0.1 s.
         """
         self._bulk_from = BULK + 1
+
+    def read_for(self, room: Callable[[], int]) -> None:
+        """Read no more than `room()` bytes at a time, or than one slot: what the other side takes.
+
+        It is asked only before a read that would fill several slots.
+        """
+        self._ask_for_room = room
 
     def write(self, batch: Batch) -> bool:
         """Send. False: accepted, but send no more until `on_writable`."""
@@ -40,7 +49,11 @@ class SocketDuplex(Descriptor):
         batch, room = self._pool.slots, PAYLOAD
         try:
             if self._bulk and not self._pool.pressed:
-                received, room = self._sock.recvmsg_into(batch.payloads)[0], BULK
+                slots, room = batch.payloads, BULK
+                if self._ask_for_room is not None:
+                    slots = slots[: max(self._ask_for_room() // PAYLOAD, 1)]
+                    room = len(slots) * PAYLOAD
+                received = self._sock.recvmsg_into(slots)[0]
             else:
                 received = self._sock.recv_into(batch.first)
         except BlockingIOError:

@@ -7,6 +7,10 @@ KEEPALIVE_IDLE = 30
 KEEPALIVE_INTERVAL = 10
 KEEPALIVE_COUNT = 3
 
+# Bytes that may wait in a socket behind those on their way: a token that is sent next stands behind
+# these, and no more.
+UNSENT_LOW_WATER = 128 * 1024
+
 _RESET = struct.pack("ii", 1, 0)
 _FINISH = struct.pack("ii", 0, 0)
 
@@ -31,3 +35,9 @@ def reset_on_close(sock: socket.socket) -> None:
 def finish_on_close(sock: socket.socket) -> None:
     """Let the next close send FIN behind what is unsent, as usual."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _FINISH)
+
+
+def limit_unsent(sock: socket.socket) -> None:
+    """Call a TCP socket writable only while less than the low-water mark is unsent."""
+    if sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_LOW_WATER)

@@ -24,6 +24,7 @@ from pqproxy.proxy.buffers import (
 from pqproxy.proxy.descriptor import Descriptor, Engine, Side
 from pqproxy.proxy.peer_alerts import alert_for_end, end_for_alert
 from pqproxy.proxy.signer import Signature, attempt
+from pqproxy.proxy.socket_options import limit_unsent
 from pqproxy.proxy.specialized import own_copies
 from pqproxy.telemetry.reasons import EndReason
 from pqproxy.tls import (
@@ -45,6 +46,7 @@ from pqproxy.tls import (
 )
 
 Judge = Callable[[ChainReceived], Verdict]
+Protect = Callable[[memoryview, int, int, list[Buffer]], None]
 
 # While many bytes wait for slow readers a read brings no more than about one record.
 _PRESSED_READ = 16_384
@@ -137,6 +139,41 @@ class TlsDuplex(Descriptor):
             return True
         self._owes_writable = True
         return False
+
+    @property
+    def name(self) -> str:
+        """The same on both sides, as soon as there was a hello: for logs."""
+        return self._conn.client_random[:6].hex()
+
+    @property
+    def max_fragment(self) -> int:
+        """How many bytes one record may carry to the peer."""
+        return self._conn.max_fragment
+
+    @property
+    def protect(self) -> Protect:
+        """The engine's: for who cuts records himself, and sends them with `send_records`."""
+        return self._conn.protect
+
+    def send_records(self, records: list[Buffer], batch: Batch) -> bool:
+        """Send what `protect` made, as `write` does; `batch` is what the records lie in."""
+        if self._send(records, batch):
+            return True
+        self._owes_writable = True
+        return False
+
+    def keep_queue_short(self) -> None:
+        """Let little wait in the kernel: what is sent next is not to stand behind a megabyte."""
+        limit_unsent(self._sock)
+
+    def dismiss(self) -> None:
+        """End it with close_notify, whatever the peer still sends; the sink hears nothing more.
+
+        What was said before stands a chance to be read, unlike before a reset.
+        """
+        if not self.closed:
+            self._say_end()
+            self._drop(reset=True, lingers=True)
 
     def resume(self) -> None:
         """Read on, from the next turn: first what the engine holds."""

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pqproxy.identity.errors import Refused
 from pqproxy.identity.peer import PeerIdentity
 from pqproxy.proxy.admission import Place
-from pqproxy.proxy.duplex import Duplex
+from pqproxy.proxy.duplex import Abortable
 from pqproxy.proxy.peer_alerts import fix_for_alert
 from pqproxy.proxy.splice import Splice
 from pqproxy.proxy.tls_duplex import TlsDuplex
+from pqproxy.proxy.tunnel_link import TunnelLink
+from pqproxy.proxy.tunnel_stream import TunnelStream
 from pqproxy.telemetry.log import ConnectionLine, RefusalLine
 from pqproxy.telemetry.reasons import EndReason, ReasonCode
 from pqproxy.tls import Negotiated, Offer
@@ -41,16 +43,31 @@ class Visit:
     tls: TlsDuplex | None = None
     upstream: str | None = None
     dialled: float = 0.0  # when the last dial began
-    client: Duplex | None = None
-    upstream_side: Duplex | None = None
+    client: Abortable | None = None
+    upstream_side: Abortable | None = None
+    stream: TunnelStream | None = None  # of a tunnel that carries it, whichever side that is
+    through: str | None = None  # of such a stream: its client, as the other sidecar tells it
+    link: TunnelLink | None = None  # it is a tunnel itself
     left: EndReason | None = None  # the client went before it was joined
     splice: Splice | None = None
+
+    @property
+    def transport(self) -> str:
+        """As metrics and log call it."""
+        return "tls" if self.stream is None else "stream"
+
+    def carried_by(self, tunnel: "Visit", stream: TunnelStream) -> None:
+        """It goes through a tunnel: what was proved there holds here."""
+        self.stream = stream
+        self.negotiated, self.identity = tunnel.negotiated, tunnel.identity
+        self.own_signature, self.peer_signature = tunnel.own_signature, tunnel.peer_signature
+        self.would_refuse = tunnel.would_refuse
 
     def line(self, end: EndReason, ended: Ended | None, now: float) -> ConnectionLine | RefusalLine:
         """The log line of this connection."""
         if ended is not None and end is EndReason.REFUSED and ended.reason is not None:
             return self._refusal(ended, ended.reason)
-        negotiated, splice = self.negotiated, self.splice
+        negotiated, splice, stream = self.negotiated, self.splice, self.stream
         first = None if splice is None else splice.from_b.first_byte
         detail, fix = self._what_happened(ended)
         return ConnectionLine(
@@ -61,6 +78,10 @@ class Visit:
             received=0 if splice is None else splice.from_a.bytes,
             sent=0 if splice is None else splice.from_b.bytes,
             first_byte=None if first is None else first - self.started,
+            transport=self.transport,
+            tunnel=None if stream is None else stream.tunnel,
+            stream=None if stream is None else stream.id,
+            client=self.through,
             identity=None if self.identity is None else self.identity.name,
             server_name=None if negotiated is None else negotiated.server_name,
             group=None if negotiated is None else negotiated.group_name,
@@ -87,6 +108,8 @@ class Visit:
             return ended.detail, ended.fix
         if self.refusal is not None:
             return self.refusal.detail, self.refusal.fix
+        if self.stream is not None and self.stream.said is not None:
+            return self.stream.said, None
         if self.tls is None or self.tls.failed is None:
             return None, None
         failed = self.tls.failed  # an alert, or nonsense, after the handshake

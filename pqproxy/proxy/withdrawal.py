@@ -97,13 +97,14 @@ class Expiry:
 
         def judge(peer: PeerIdentity) -> None:
             if peer.not_after <= now:
-                raise _expired(peer)
+                raise expired(peer)
             self.watch(peer.not_after)
 
         self._withdrawal.sweep(judge)
 
 
-def _expired(peer: PeerIdentity) -> Refused:
+def expired(peer: PeerIdentity) -> Refused:
+    """Why a peer goes whose certificate has ended since it came."""
     ended = datetime.fromtimestamp(peer.not_after, UTC)
     return Refused(
         ReasonCode.EXPIRED,

@@ -1,0 +1,89 @@
+"""The tunnels that came in through one listener: links, and the streams that come out of them.
+
+A tunnel is a connection like any other until its handshake is done; then it lives for as long as
+its peer wants, and every stream in it is judged by what is known of that peer at that time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from pqproxy.proxy.descriptor import Engine
+from pqproxy.proxy.tls_duplex import TlsDuplex
+from pqproxy.proxy.tunnel_link import TunnelLink
+from pqproxy.proxy.tunnel_record import TunnelRecord
+from pqproxy.proxy.tunnel_stream import TunnelStream
+from pqproxy.proxy.visit import Ended, Visit
+from pqproxy.telemetry.counters import ListenerCounters
+from pqproxy.telemetry.reasons import EndReason, ReasonCode, TunnelEnd
+from pqproxy.tunnel import INITIAL_WINDOW, Open, Role, Settings, Tunnel, TunnelError
+
+# Takes a stream, what was said of it, and the visit of the tunnel that it came through.
+StreamWelcome = Callable[[TunnelStream, Open, Visit], None]
+
+
+class TunnelHost:
+    """All tunnels of one service."""
+
+    def __init__(
+        self, engine: Engine, counters: ListenerCounters, max_streams: int, welcome: StreamWelcome
+    ) -> None:
+        self._engine, self._counters, self._welcome = engine, counters, welcome
+        self._settings = Settings(engine.instance, INITIAL_WINDOW, max_streams)
+        self._links: set[TunnelLink] = set()
+        self._retiring: TunnelEnd | None = None
+
+    async def carry(self, tls: TlsDuplex, visit: Visit) -> None:
+        """Serve the tunnel until it ends. Raises Ended for one that cannot be.
+
+        Args:
+            tls: its handshake is done, and its peer may come in.
+            visit: of the tunnel itself.
+        """
+        link = visit.client = visit.link = self._link(tls, visit)
+        record = TunnelRecord(visit, link, self._counters)
+        gone: asyncio.Future[None] = self._engine.poller.loop.create_future()
+
+        def on_gone(end: TunnelEnd, detail: str) -> None:
+            self._links.discard(link)
+            record.ended(end, detail)
+            if not gone.done():
+                gone.set_result(None)
+
+        link.on_gone = on_gone
+        self._links.add(link)
+        if self._retiring is not None:
+            link.retire(self._retiring)
+        await gone
+
+    def _link(self, tls: TlsDuplex, visit: Visit) -> TunnelLink:
+        if tls.closed:
+            raise Ended(EndReason.CLIENT_LEFT, "the client left before the tunnel was up")
+        try:
+            tunnel = Tunnel(
+                Role.INGRESS,
+                self._settings,
+                self._engine.budget,
+                tls.max_fragment,
+                time.monotonic(),
+            )
+        except TunnelError as error:
+            raise Ended(EndReason.PROTOCOL_ERROR, error.rule, ReasonCode.PROTOCOL_ERROR) from None
+
+        def welcome(stream: TunnelStream, said: Open) -> None:
+            self._welcome(stream, said, visit)
+
+        return TunnelLink(tls, tunnel, self._engine, welcome)
+
+    def retire(self, end: TunnelEnd) -> None:
+        """Have no new streams, through none of them; they end when their last stream has."""
+        self._retiring = end
+        for link in tuple(self._links):
+            link.retire(end)
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that all of them hold."""
+        return sum(link.unsent for link in self._links)

@@ -1,0 +1,329 @@
+"""One stream of a tunnel as a Duplex: joined by a `Splice` like any socket.
+
+Small data is copied into the tunnel's outbox and leaves with that of all others at the end of the
+turn; large data is encrypted where it was read. What comes while nobody takes it waits here, within
+the window that was granted for it. What does not fit the peer's window waits, too, and the other
+side is paused until it has left.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pqproxy.proxy.buffers import PAYLOAD, Batch, Buffer, BufferPool, LooseBatch, SlotBatch
+from pqproxy.proxy.descriptor import NOBODY, Side
+from pqproxy.proxy.duplex import Sink
+from pqproxy.proxy.poller import Poller
+from pqproxy.proxy.tunnel_codes import describe, end_for_reset, reset_for_end
+from pqproxy.telemetry.reasons import EndReason
+from pqproxy.tunnel import Reset, Stream, Tunnel
+
+# What is read at once for a tunnel that nobody else waits for: more would put too much in front of
+# the next token.
+MAX_WRITE = 16 * PAYLOAD
+
+
+class Carrier(Protocol):
+    """What a stream sees of its `TunnelLink`."""
+
+    tunnel: Tunnel
+    poller: Poller
+    pool: BufferPool
+    side: Side
+    name: str
+    takes_slots: bool  # a slot with its frame header fits one record
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it takes more now."""
+
+    @property
+    def is_contended(self) -> bool:
+        """Whether other streams wait for it."""
+
+    def ask_for_flush(self) -> None:
+        """Send what is in the outbox at the end of this turn."""
+
+    def wait(self, stream: TunnelStream) -> None:
+        """Call `go_on` of the stream when it is its turn to send."""
+
+    def send_slots(self, stream: Stream, batch: SlotBatch) -> int:
+        """Send of a batch what the window allows, now; returns how many bytes that was."""
+
+
+class TunnelStream:
+    """A Duplex over one stream.
+
+    Attributes:
+        closed: see `Duplex`.
+        side: what its ends are called.
+        said: what the other side said when it reset the stream.
+    """
+
+    __slots__ = (
+        "_end_waits",
+        "_held",
+        "_link",
+        "_out_ended",
+        "_outbox",
+        "_owes_writable",
+        "_paused",
+        "_queued",
+        "_sink",
+        "_stream",
+        "_taking",
+        "_unsent",
+        "closed",
+        "said",
+        "side",
+    )
+
+    def __init__(self, stream: Stream, link: Carrier) -> None:
+        self._stream, self._link, self.side = stream, link, link.side
+        self._outbox = link.tunnel.outbox
+        self._sink: Sink = NOBODY
+        self.closed = False
+        self.said: str | None = None
+        self._paused = True
+        self._queued = False  # a turn was asked for
+        self._end_waits = False  # the peer's, behind what is held
+        self._out_ended = False
+        self._owes_writable = False
+        self._taking = 0  # bytes that the sink has, and has not got rid of
+        self._held: bytearray | None = None  # came while nobody took it
+        self._unsent: bytearray | None = None  # does not fit the peer's window
+        stream.owner = self
+
+    @property
+    def id(self) -> int:
+        """Its number in its tunnel."""
+        return self._stream.id
+
+    @property
+    def tunnel(self) -> str:
+        """The name of its tunnel."""
+        return self._link.name
+
+    def attach(self, sink: Sink) -> None:
+        """Say who receives what comes; while it is paused, another may take over."""
+        self._sink = sink
+
+    def room(self) -> int:
+        """How many bytes should be read for it at most."""
+        return min(PAYLOAD if self._link.is_contended else MAX_WRITE, self._stream.send_window)
+
+    # Sending.
+
+    def write(self, batch: Batch) -> bool:
+        """Send. False: accepted, but send no more until `on_writable`."""
+        if self.closed:
+            return False
+        stream, link, length = self._stream, self._link, batch.length
+        # A request, a token: everybody's leave together.
+        if (
+            length <= PAYLOAD
+            and type(batch) is SlotBatch
+            and length < stream.send_window
+            and self._unsent is None
+            and link.takes_slots
+        ):
+            self._outbox.put_data(stream, batch.first[:length].tobytes())
+            link.ask_for_flush()
+            if link.is_free:
+                return True
+            self._owes_writable = True
+            link.wait(self)
+            return False
+        return self._write_more(batch)
+
+    def _write_more(self, batch: Batch) -> bool:
+        link, sent = self._link, 0
+        at_once = self._unsent is None and link.is_free and link.takes_slots
+        if at_once and type(batch) is SlotBatch:
+            sent = link.send_slots(self._stream, batch)
+        for view in batch.views():
+            if sent >= len(view):
+                sent -= len(view)
+            else:
+                self._put(memoryview(view)[sent:])
+                sent = 0
+        if self._may_go_on():
+            return True
+        self._owes_writable = True
+        if self._unsent is None and self._stream.send_window:  # it is the link that is full
+            link.wait(self)
+        return False
+
+    def _put(self, data: memoryview) -> None:
+        """Queue what the window allows, keep the rest."""
+        if self._unsent is None:
+            data = data[self._queue(data) :]
+            if not data:
+                return
+            self._unsent = bytearray()
+        self._unsent += data
+        self._link.pool.count(len(data))
+
+    def _queue(self, data: Buffer) -> int:
+        """Put into the outbox what the window allows; returns how many bytes that was."""
+        stream, outbox = self._stream, self._outbox
+        allowed = min(len(data), stream.send_window)
+        for start in range(0, allowed, outbox.most_data):
+            outbox.put_data(stream, bytes(data[start : min(start + outbox.most_data, allowed)]))
+        if allowed:
+            self._link.ask_for_flush()
+        return allowed
+
+    def _may_go_on(self) -> bool:
+        return self._unsent is None and self._link.is_free and self._stream.send_window > 0
+
+    def go_on(self) -> None:
+        """The window is open again, or it is our turn to send: tell whoever has to write."""
+        if self.closed:
+            return
+        unsent = self._unsent
+        if unsent is not None:
+            sent = self._queue(memoryview(unsent).toreadonly())
+            self._link.pool.count(-sent)
+            self._unsent = unsent[sent:] or None
+            if self._unsent is None and self._out_ended:
+                self._say_end()
+        if not self._owes_writable:
+            return
+        if self._may_go_on():
+            self._owes_writable = False
+            self._sink.on_writable()
+        elif self._unsent is None and self._stream.send_window:
+            self._link.wait(self)
+
+    def end(self) -> None:
+        """Half-close, after everything written before."""
+        if self.closed or self._out_ended:
+            return
+        self._out_ended = True
+        if self._unsent is None:
+            self._say_end()
+
+    def _say_end(self) -> None:
+        self._link.tunnel.end(self._stream)
+        self._link.ask_for_flush()
+        self._close_if_done()
+
+    def abort(self, reason: EndReason) -> None:
+        """End both directions. The sink hears nothing more."""
+        if not self.closed:
+            self.refuse(reset_for_end(reason))
+
+    def refuse(self, why: Reset) -> None:
+        """`abort` in words for the other side."""
+        self._drop()
+        self._link.tunnel.reset(self._stream, why)
+        self._link.ask_for_flush()
+
+    # Receiving.
+
+    def pause(self) -> None:
+        """Take no more; what the peer may send still comes, and waits."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Go on, from the next turn."""
+        self._paused = False
+        if self._taking:
+            taken, self._taking = self._taking, 0
+            self._consumed(taken)
+        if self._held is not None or self._end_waits:
+            self._ask_for_turn()
+
+    def on_data(self, batch: Batch) -> None:
+        """Data came, lent as to every sink."""
+        if self.closed:
+            return
+        if self._paused or self._held is not None:
+            self._hold(batch)
+        else:
+            self._hand_on(batch)
+
+    def _hand_on(self, batch: Batch) -> None:
+        length = batch.length
+        self._sink.on_data(batch)
+        if self._paused:  # the sink keeps what it could not send, and says so when it has
+            self._taking += length
+        else:
+            self._consumed(length)
+
+    def _consumed(self, length: int) -> None:
+        if self._link.tunnel.consumed(self._stream, length):
+            self._link.ask_for_flush()
+
+    def _hold(self, batch: Batch) -> None:
+        if self._held is None:
+            self._held = bytearray()
+        for view in batch.views():
+            self._held += view
+        self._link.pool.count(batch.length)
+
+    def on_end(self) -> None:
+        """The peer half-closed."""
+        self._end_waits = True
+        if not self._paused:
+            self._ask_for_turn()
+
+    def on_reset(self, why: Reset) -> None:
+        """The peer ended both directions."""
+        if not self.closed:
+            self.said = f"the other side said {describe(why.code, why.text)}"
+            self.vanish(end_for_reset(why, self.side))
+
+    def vanish(self, reason: EndReason) -> None:
+        """Both directions are gone: tell the sink."""
+        if not self.closed:
+            self._drop()
+            self._sink.on_abort(reason)
+
+    # What the poller calls.
+
+    def on_events(self, mask: int) -> None:
+        """Never: no descriptor is ours."""
+
+    def on_turn(self) -> None:
+        """A turn that was asked for: what was held, and the end behind it."""
+        self._queued = False
+        if self.closed or self._paused:
+            return
+        held = self._held
+        if held is not None:
+            self._held = None
+            self._link.pool.count(-len(held))
+            self._hand_on(LooseBatch(self._link.pool, [bytes(held)]))
+        if self._end_waits and not self._paused and not self.closed and self._held is None:
+            self._end_waits = False
+            self._sink.on_end()
+            self._close_if_done()
+
+    def crashed(self) -> None:
+        """Something in our own code failed."""
+        if not self.closed:
+            self.abort(EndReason.INTERNAL_ERROR)
+            self._sink.on_abort(EndReason.INTERNAL_ERROR)
+
+    def _ask_for_turn(self) -> None:
+        if not self._queued:
+            self._queued = True
+            self._link.poller.again(self)
+
+    # Ending.
+
+    def _close_if_done(self) -> None:
+        if self._stream.gone and not self.closed and not self._end_waits and self._held is None:
+            self._drop()
+            # Asked for by `end()`, perhaps: so the sink is told in a later turn.
+            self._link.poller.loop.call_soon(self._sink.on_closed)
+
+    def _drop(self) -> None:
+        self.closed = True
+        for kept in (self._held, self._unsent):
+            if kept is not None:
+                self._link.pool.count(-len(kept))
+        self._held = self._unsent = None
+        self._stream.receive.release()

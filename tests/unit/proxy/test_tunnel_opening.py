@@ -1,0 +1,47 @@
+"""A link is up when the ingress has said so, and not a moment before."""
+
+import pytest
+
+from pqproxy.proxy.tunnel_opening import open_tunnel
+from pqproxy.proxy.visit import Ended
+from pqproxy.telemetry.reasons import EndReason, ReasonCode
+from pqproxy.tunnel import Settings
+from pqproxy.tunnel.frames import FrameType, frame
+
+from .conftest import Recorder
+from .tunnels import connections
+
+
+def settings(**said):
+    return frame(FrameType.SETTINGS, 0, Settings(**said).encode())
+
+
+def test_it_is_up_with_the_settings_of_the_ingress(world):
+    client, server = connections(world)
+    server.attach(Recorder())
+    server._conn.send_data(settings(instance=7))
+    server._send_output()
+    link = world.run(open_tunnel(client, world.engine, 5))
+
+    assert link.takes_streams
+    assert link.instance == 7
+
+
+def test_a_server_that_says_nothing_is_given_up(world):
+    client, server = connections(world)
+    server.attach(Recorder())
+    with pytest.raises(Ended) as raised:
+        world.run(open_tunnel(client, world.engine, 0.05))
+
+    assert raised.value.end is EndReason.HANDSHAKE_TIMEOUT
+    assert client.closed
+
+
+def test_a_server_that_leaves_is_down(world):
+    client, server = connections(world)
+    server.abort(EndReason.INTERNAL_ERROR)
+    with pytest.raises(Ended) as raised:
+        world.run(open_tunnel(client, world.engine, 5))
+
+    assert raised.value.reason is ReasonCode.UPSTREAM_DOWN
+    assert client.closed
