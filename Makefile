@@ -40,8 +40,9 @@ fmt: $(LINT)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# BENCH_ARGS='1 4 --quick' and the like; nginx and HAProxy are taken where they are installed.
 bench: $(TEST) $(BENCH)
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(BENCH_ARGS)
 	$(BIN)/python -m bench.cost
 
 reference: $(TEST)

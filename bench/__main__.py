@@ -1,7 +1,8 @@
 """`python -m bench [SCENARIO…]`: run scenarios side by side, print the tables, keep the figures.
 
-A SCENARIO is a number, a name, or the name of one row of it (`--list` shows them); without one, all
-run. Results go to build/bench/ as JSON and Markdown; `--publish` also writes docs/benchmarks.md.
+A SCENARIO is a number, a name, or the name of one row of it (`--list` shows them); without one,
+all run. Results go to build/bench/ as Markdown, JSON and SVG; `--publish` also writes
+docs/benchmarks.md and docs/benchmarks/.
 """
 
 import argparse
@@ -17,7 +18,6 @@ from pathlib import Path
 
 from bench import certificates, machine, report
 from bench.contenders import CONTENDERS, DIRECT
-from bench.gate import LoadFailed
 from bench.processes import DidNotStart, allow_many_descriptors
 from bench.results import PEERS, Measured, Results
 from bench.runner import Runner, say
@@ -26,11 +26,13 @@ from bench.scenarios import SCENARIOS
 
 BUILD = Path("build/bench")
 PUBLISHED = Path("docs/benchmarks.md")
-QUICK = Effort(seconds=0.4, gigabytes=0.2, most_idle=200)
+PUBLISHED_FIGURES = Path("docs/benchmarks")
+QUICK = Effort(seconds=0.3, gigabytes=0.2, most_idle=200)
+ROUNDS, QUICK_ROUNDS = 5, 1
 
 
 def main() -> int:
-    """Run; 0 unless something could not be started."""
+    """Run; 0 unless something could not be started, or failed."""
     options = _options()
     if options.list:
         print("\n".join(_listing()))
@@ -48,11 +50,13 @@ def main() -> int:
         runner = Runner(contenders, directory, made, effort, options.rounds)
         try:
             measured.extend(runner.run(options.scenarios))
-        except (DidNotStart, LoadFailed) as failure:
+        except DidNotStart as failure:
             say(str(failure))
             return 1
+    order = [row.name for scenario in SCENARIOS for row in scenario.rows]
+    measured.sort(key=lambda row: order.index(row.name))
     _keep(_results(options, skipped, measured), publish=options.publish)
-    return 0
+    return 1 if any(row.failed for row in measured) else 0
 
 
 def selected(words: Sequence[str]) -> list[Scenario]:
@@ -103,8 +107,8 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="default: all")
     parser.add_argument("--list", action="store_true", help="show scenarios and their rows")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured")
-    parser.add_argument("--quick", action="store_true", help="short rounds, for a first look")
+    parser.add_argument("--rounds", type=int, help=f"how often each is measured: {ROUNDS}")
+    parser.add_argument("--quick", action="store_true", help="one short round, for a first look")
     parser.add_argument(
         "--peers", type=_peers, default=PEERS, help=f"comma-separated; default: {','.join(PEERS)}"
     )
@@ -114,6 +118,8 @@ def _options() -> argparse.Namespace:
         options.scenarios = selected(options.scenarios)
     except ValueError as error:
         parser.error(f"{error}; --list shows them")
+    if options.rounds is None:
+        options.rounds = QUICK_ROUNDS if options.quick else ROUNDS
     return options
 
 
@@ -140,14 +146,37 @@ def _results(
 
 
 def _keep(results: Results, *, publish: bool) -> None:
-    page = report.markdown(results)
+    """Everything into build/bench, and where it is published as well."""
     BUILD.mkdir(parents=True, exist_ok=True)
-    (BUILD / "results.json").write_text(json.dumps(asdict(results), indent=2) + "\n")
-    (BUILD / "results.md").write_text(page)
+    drawn = _draw(results, BUILD)
+    (BUILD / "results.md").write_text(report.markdown(results, "." if drawn else None))
+    _write_json(results, BUILD)
+    say(f"kept in {BUILD}")
     if publish:
-        PUBLISHED.write_text(page)
-    print(page)
-    say(f"kept in {BUILD}/results.json and results.md")
+        PUBLISHED_FIGURES.mkdir(exist_ok=True)
+        drawn = _draw(results, PUBLISHED_FIGURES)
+        pictures = PUBLISHED_FIGURES.name if drawn else None
+        PUBLISHED.write_text(report.markdown(results, pictures))
+        _write_json(results, PUBLISHED_FIGURES)
+        say(f"published in {PUBLISHED} and {PUBLISHED_FIGURES}")
+    print(report.markdown(results, None))
+
+
+def _write_json(results: Results, directory: Path) -> None:
+    (directory / "results.json").write_text(json.dumps(asdict(results), indent=2) + "\n")
+
+
+def _draw(results: Results, directory: Path) -> bool:
+    """Whether there are pictures: they need a library that figures do not."""
+    try:
+        from bench import plots
+    except ImportError:
+        say("no pictures: pip install 'pqproxy[bench]'")
+        return False
+    for old in directory.glob("*.svg"):
+        old.unlink()
+    plots.draw(results, directory)
+    return True
 
 
 if __name__ == "__main__":

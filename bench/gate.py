@@ -7,6 +7,7 @@ leave. So neither opening nor closing is counted where it is not the thing measu
 
 import json
 import os
+import select
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from bench.processes import LOAD_CORE, module
 
 READY = "ready"
+PATIENCE = 120  # seconds: nothing here takes so long
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Load:
     """The harness's side: a load process, used as a context manager."""
 
     def __init__(self, name: str, arguments: Sequence[object]) -> None:
+        self._name = " ".join(map(str, (name, *arguments)))
         self._process = subprocess.Popen(
             module(name, *arguments),
             stdin=subprocess.PIPE,
@@ -65,8 +68,11 @@ class Load:
         )
 
     def __enter__(self) -> "Load":
-        if self._read() != READY:
-            raise LoadFailed("the load did not get ready")
+        try:
+            self._read()
+        except LoadFailed:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -77,7 +83,10 @@ class Load:
     def run(self) -> Done:
         """Let it work and wait for its report."""
         self.begin()
-        return Done(**json.loads(self._read()))
+        done = Done(**json.loads(self._read()))
+        if not done.units:
+            raise LoadFailed(f"{self._name} has done nothing")
+        return done
 
     def begin(self) -> None:
         """Let it work."""
@@ -89,6 +98,9 @@ class Load:
         self._process.kill()
 
     def _read(self) -> str:
+        if not select.select([self._process.stdout], [], [], PATIENCE)[0]:
+            self.end()
+            raise LoadFailed(f"{self._name} hung for {PATIENCE} s")
         if line := self._process.stdout.readline().strip():
             return line
-        raise LoadFailed(f"{self._process.args} ended with {self._process.wait()}")
+        raise LoadFailed(f"{self._name} ended with {self._process.wait()}")

@@ -30,7 +30,7 @@ def main() -> None:
             serve_load(partial(exchange, clients, size, seconds))
         case "connections":
             connect(int(port)).close()
-            serve_load(partial(visit, int(port), float(arguments[0])))
+            serve_load(partial(visit, int(port), int(arguments[0]), float(arguments[1])))
         case "idle":
             serve_load(partial(hold, int(port), int(arguments[0])))
 
@@ -68,18 +68,32 @@ def exchange(clients: list[socket.socket], size: int, seconds: float) -> Work:
     return Work(len(latencies), {"latency": quantiles(latencies)})
 
 
-def visit(port: int, seconds: float) -> Work:
-    """Connect, ask once, leave, again and again; the units are connections."""
-    clock = time.perf_counter
+def visit(port: int, clients: int, seconds: float) -> Work:
+    """Connect, ask once, leave, again and again, some at a time; the units are connections."""
+    poller, clock = select.epoll(), time.perf_counter
+    length = len(answer(SMALL))
+    under_way: dict[int, tuple[socket.socket, float]] = {}
     latencies: list[float] = []
-    now = clock()
-    deadline = now + seconds
-    while now < deadline:
+    deadline = clock() + seconds
+
+    def come() -> None:
+        began = clock()
         client = connect(port, warm_up=0)
-        _ask(client)
-        client.close()
-        began, now = now, clock()
-        latencies.append(now - began)
+        client.send(REQUEST % SMALL)
+        poller.register(client.fileno(), select.EPOLLIN)
+        under_way[client.fileno()] = client, began
+
+    for _ in range(clients):
+        come()
+    while under_way:
+        for descriptor, _ in poller.poll():
+            client, began = under_way.pop(descriptor)
+            if len(client.recv(length, socket.MSG_WAITALL)) != length:
+                raise ConnectionResetError("the proxies closed the connection")
+            client.close()
+            latencies.append(clock() - began)
+            if clock() < deadline:
+                come()
     return Work(len(latencies), {"latency": quantiles(latencies)})
 
 

@@ -1,5 +1,6 @@
 """Results as Markdown, for a terminal and for docs/benchmarks.md."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from bench.figures import Metric, Sample
@@ -11,18 +12,31 @@ PREAMBLE = """\
 Written by the command below; nothing here is typed by hand. A pair is an egress and an ingress
 with TLS 1.3 between them, both with certificates (ECDSA P-256), one worker each. **CPU** is what
 all processes of the pair used, supervisors included, by the kernel's count, divided by what was
-done; wall-clock figures stand beside it. Every contender is measured in every round, in turn; a
-**ratio** is the median of the ratios of each round, because a machine's speed drifts and a round
-shares it. Compare within one run only.
+done; wall-clock figures stand beside it, and what the load generator itself used. Every contender
+is measured in every round, in turn; figures are medians over the rounds. A **ratio** is the median
+of the ratios of each round, because a machine's speed drifts and a round shares it; it is to the
+peer that needs least. Compare within one run only.
+
+**pqproxy** carries all clients over tunnels; **pqproxy-never** makes a TLS connection for each
+client connection, as the peers do. The peers run as TCP proxies, without access log and without
+session tickets, otherwise as their defaults are; a number at the end of a name counts workers.
+Envoy's key exchange is X25519MLKEM768, as pqproxy's; its TLS library prefers AES-128-GCM where
+pqproxy prefers AES-256-GCM and pads small records. nginx and HAProxy are Debian's, with OpenSSL
+3.0, which knows no post-quantum key exchange: X25519, an unfair advantage of theirs wherever
+handshakes count. The **floor** is a pair of plain relays written in Python, without TLS, one
+connection between them for each client; **direct** is no pair at all. Bytes on the wire are TCP's
+payload, of both directions, with all that one new client connection needs. How the interpreter was
+built matters for small records: one with profile-guided optimisation needs about a fifth less CPU
+for them than one without.
 """
 
 
-def markdown(results: Results) -> str:
-    """The whole page."""
-    return "\n\n".join(_sections(results)) + "\n"
+def markdown(results: Results, pictures_in: str | None = None) -> str:
+    """The whole page, with the pictures of a directory that is named relative to it."""
+    return "\n\n".join(_sections(results, pictures_in)) + "\n"
 
 
-def _sections(results: Results) -> Iterator[str]:
+def _sections(results: Results, pictures_in: str | None) -> Iterator[str]:
     yield PREAMBLE.strip()
     yield f"    {results.command}"
     yield _facts(results)
@@ -31,12 +45,34 @@ def _sections(results: Results) -> Iterator[str]:
         ("", "work", "bar", "measured", "each round", ""),
         (_bar_row(row, bar) for row in results.measured for bar in row.bars),
     )
+    if pictures_in is not None:
+        yield f"![ratios]({pictures_in}/bars.svg)"
     for title in dict.fromkeys(row.scenario for row in results.measured):
         yield f"## {title}"
-        for row in results.measured:
-            if row.scenario == title:
-                yield f"### {row.title}"
-                yield _figures(row)
+        rows = [row for row in results.measured if row.scenario == title]
+        for row in rows:
+            yield f"### {row.title}"
+            yield _figures(row)
+            yield from (f"{name} failed: {reason}" for name, reason in row.failed.items())
+        if pictures_in is not None:
+            yield "\n".join(f"![{name}]({pictures_in}/{name}.svg)" for name in pictures(rows))
+
+
+def pictures(rows: Sequence[Measured]) -> list[str]:
+    """Names of the pictures of one scenario, without the suffix."""
+    kinds = dict.fromkeys(kind for row in rows for kind in distributed(row))
+    return [f"{slug(rows[0].scenario)}-{slug(what)}" for what in ("needs", *kinds)]
+
+
+def slug(title: str) -> str:
+    """A title as part of a file's name."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
+def distributed(row: Measured) -> dict[str, None]:
+    """The kinds of distributions that a row has."""
+    samples = (sample for samples in row.samples.values() for sample in samples)
+    return dict.fromkeys(kind for sample in samples for kind in sample.distributions)
 
 
 def _facts(results: Results) -> str:
@@ -118,7 +154,7 @@ def cost(seconds: float) -> str:
 
 def rate(per_second: float) -> str:
     """Units per second."""
-    return (f"{per_second:,.0f}" if per_second >= 100 else f"{per_second:.2f}") + "/s"
+    return f"{per_second:,.0f}" if per_second >= 100 else f"{per_second:.2f}"
 
 
 def bytes_(count: float) -> str:
@@ -136,7 +172,7 @@ TITLES: Mapping[Metric, str] = {
     Metric.EGRESS_CPU: "egress",
     Metric.INGRESS_CPU: "ingress",
     Metric.CLIENT_CPU: "client",
-    Metric.RATE: "{unit}s",
+    Metric.RATE: "{unit}/s",
     Metric.P50: "p50",
     Metric.P99: "p99",
     Metric.GAP_P50: "gap p50",

@@ -51,6 +51,7 @@ class Measured:
     unit: str  # what one unit is: "request", "GB", "handshake"
     bars: Sequence[Bar]
     samples: Mapping[str, Sequence[Sample]]
+    failed: Mapping[str, str] = field(default_factory=dict)  # contender: why it has no more
 
     def values(self, contender: str, metric: Metric) -> list[float]:
         """A figure, round by round; none where it was not taken."""

@@ -5,13 +5,14 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import report
 from bench.certificates import Certificates
 from bench.contenders import CONTENDERS, DIRECT
 from bench.figures import Sample
+from bench.gate import LoadFailed
 from bench.pair import Pair, direct, running
 from bench.processes import LOAD_CORE, free_port, module, server
 from bench.results import Measured
@@ -31,14 +32,13 @@ class Runner:
     def run(self, scenarios: Sequence[Scenario]) -> Iterator[Measured]:
         """Measure all rows; each comes when its last round is over.
 
-        Raises DidNotStart, LoadFailed.
+        Those that need the same stage follow each other. Raises DidNotStart.
         """
-        for stage, neighbours in itertools.groupby(scenarios, lambda scenario: scenario.stage):
-            group = list(neighbours)
+        for stage in dict.fromkeys(scenario.stage for scenario in scenarios):
+            group = [scenario for scenario in scenarios if scenario.stage == stage]
+            measure = self._alone if stage.alone else self._beside
             with self._backend(stage) as backend:
-                yield from (
-                    self._alone(group, backend) if stage.alone else self._beside(group, backend)
-                )
+                yield from measure(group, backend)
 
     def _beside(self, scenarios: Sequence[Scenario], backend: int) -> Iterator[Measured]:
         """All pairs are up the whole time: the one that has no work costs nothing."""
@@ -49,35 +49,20 @@ class Runner:
             pairs = {name: stack.enter_context(self._pair(name, backend)) for name in wanted}
             for scenario in scenarios:
                 for row in scenario.rows:
-                    yield self._rounds_of(scenario, row, pairs)
+                    taken = _Taken(row, list(self._of(row)))
+                    taken.take(pairs, self.effort, self.rounds)
+                    yield taken.measured(scenario)
 
     def _alone(self, scenarios: Sequence[Scenario], backend: int) -> Iterator[Measured]:
         """One fresh pair at a time, so that no other shares its pages."""
         for scenario in scenarios:
             for row in scenario.rows:
-                samples: dict[str, list[Sample]] = {}
+                taken = _Taken(row, [])
                 for name in self._of(row):
+                    taken.contenders = [name]
                     with self._pair(name, backend) as pair:
-                        samples[name] = self._rounds_of(scenario, row, {name: pair}).samples[name]
-                yield self._measured(scenario, row, samples)
-
-    def _rounds_of(self, scenario: Scenario, row: Row, pairs: Mapping[str, Pair]) -> Measured:
-        present = [name for name in self._of(row) if name in pairs]
-        samples: dict[str, list[Sample]] = {name: [] for name in present}
-        rounds = self.rounds if row.rounds is None else min(self.rounds, row.rounds)
-        for number in range(rounds):
-            # Every other round in reverse, so that none always has the warmer machine.
-            for name in present[:: -1 if number % 2 else 1]:
-                found = row.measure(pairs[name], self.effort)
-                samples[name].append(found)
-                figures = report.progress(found, row.unit)
-                say(f"{row.name}: round {number + 1}/{rounds}: {name}: {figures}")
-        return self._measured(scenario, row, samples)
-
-    def _measured(
-        self, scenario: Scenario, row: Row, samples: Mapping[str, Sequence[Sample]]
-    ) -> Measured:
-        return Measured(scenario.title, row.name, row.title, row.unit, row.bars, samples)
+                        taken.take({name: pair}, self.effort, self.rounds)
+                yield taken.measured(scenario)
 
     def _of(self, row: Row) -> list[str]:
         return [name for name in row.contenders if name in self.contenders]
@@ -96,6 +81,40 @@ class Runner:
         argv = module(name, port, *arguments)
         with server(argv, cores=[LOAD_CORE], ports=[port], log=log):
             yield port
+
+
+@dataclass(slots=True)
+class _Taken:
+    """What has been found of one row."""
+
+    row: Row
+    contenders: list[str]  # who takes part in the next round
+    samples: dict[str, list[Sample]] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def take(self, pairs: Mapping[str, Pair], effort: Effort, rounds: int) -> None:
+        """Some rounds. Whoever fails is out; the others go on."""
+        rounds = rounds if self.row.rounds is None else min(rounds, self.row.rounds)
+        for number in range(rounds):
+            # Every other round in reverse, so that none always has the warmer machine.
+            for name in self.contenders[:: -1 if number % 2 else 1]:
+                try:
+                    found = self.row.measure(pairs[name], effort)
+                except (LoadFailed, OSError) as failure:
+                    self.contenders.remove(name)
+                    self.failed[name] = str(failure)
+                    figures = f"failed: {failure}"
+                else:
+                    self.samples.setdefault(name, []).append(found)
+                    figures = report.progress(found, self.row.unit)
+                say(f"{self.row.name}: round {number + 1}/{rounds}: {name}: {figures}")
+
+    def measured(self, scenario: Scenario) -> Measured:
+        row = self.row
+        samples = {name: self.samples[name] for name in row.contenders if name in self.samples}
+        return Measured(
+            scenario.title, row.name, row.title, row.unit, row.bars, samples, self.failed
+        )
 
 
 _numbers = itertools.count(1)

@@ -17,14 +17,14 @@ WITHOUT_TUNNELS = "pqproxy-never"
 class Effort:
     """How much of everything one round does."""
 
-    seconds: float = 1.5
+    seconds: float = 1.2
     gigabytes: float = 2.0
     most_idle: int = 10_000  # connections
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What must run for a scenario; neighbours that need the same share it."""
+    """What must run for a scenario; those that need the same share it."""
 
     backend: tuple[str, ...] = ("bench.backend",)  # a module, and arguments after its port
     alone: bool = False  # one pair at a time, fresh for each row: memory is not shared

@@ -1,5 +1,7 @@
 """Scenario 2: a client that connects anew for each request."""
 
+from collections.abc import Callable
+
 from bench.figures import Metric, Sample
 from bench.gate import Load
 from bench.pair import Pair
@@ -7,14 +9,28 @@ from bench.results import Bar
 from bench.scenario import Effort, Row, Scenario, counted
 
 
-def visits(pair: Pair, effort: Effort) -> Sample:
-    """One connection after another, 128 B each."""
-    return counted(pair, Load("bench.load", ["connections", pair.entry, effort.seconds]))
+def visits(clients: int) -> Callable[[Pair, Effort], Sample]:
+    """One connection after another, 128 B each, so many at a time."""
+
+    def measure(pair: Pair, effort: Effort) -> Sample:
+        arguments = ["connections", pair.entry, clients, effort.seconds]
+        return counted(pair, Load("bench.load", arguments))
+
+    return measure
 
 
 CONNECTIONS = Scenario(
     2,
     "connections",
     "A new client connection per request",
-    (Row("connections", "128 B, one at a time", "connection", visits, (Bar(Metric.CPU, 0.3),)),),
+    tuple(
+        Row(
+            f"connections-{clients}",
+            f"128 B, {clients} at a time",
+            "connection",
+            visits(clients),
+            (Bar(Metric.CPU, 0.3),),
+        )
+        for clients in (1, 32)
+    ),
 )

@@ -1,7 +1,20 @@
+import dataclasses
+
 import pytest
 
 from bench.figures import Metric, Sample
-from bench.report import FORMS, TITLES, bytes_, cost, demand, markdown, progress, rate, table
+from bench.report import (
+    FORMS,
+    TITLES,
+    bytes_,
+    cost,
+    demand,
+    markdown,
+    pictures,
+    progress,
+    rate,
+    table,
+)
 from bench.results import Bar, Measured, Results
 
 
@@ -50,8 +63,8 @@ def test_a_missed_bar_is_said_to_be_missed():
 def test_figures_are_medians_for_each_contender():
     page = markdown(results([row(pqproxy=[1e-6, 9e-6, 2e-6], envoy=[3e-6])]))
 
-    assert "| pqproxy | 2.0 us | 1,000/s |" in page
-    assert "| envoy | 3.0 us | 1,000/s |" in page
+    assert "| pqproxy | 2.0 us | 1,000 |" in page
+    assert "| envoy | 3.0 us | 1,000 |" in page
 
 
 def test_a_peer_that_was_skipped_is_named_and_no_ratio_is_made_up():
@@ -69,11 +82,33 @@ def test_a_peer_that_was_skipped_is_named_and_no_ratio_is_made_up():
         (Bar(Metric.CPU, 0.75), "CPU/request ≤ 0.75x"),
         (Bar(Metric.WIRE, 0.3, against=None), "wire overhead ≤ 0.30 %"),
         (Bar(Metric.GAP_P99, 1e-3, against="direct", difference=True), "gap p99 ≤ 1.00 ms"),
-        (Bar(Metric.RATE, 1.7, against="one", at_least=True), "requests ≥ 1.70x"),
+        (Bar(Metric.RATE, 1.7, against="one", at_least=True), "request/s ≥ 1.70x"),
     ],
 )
 def test_a_bar_is_said_in_words(bar, words):
     assert demand(bar, "request") == words
+
+
+def test_pictures_are_shown_where_there_are_any():
+    page = markdown(results([row(pqproxy=[1], envoy=[1])]), "benchmarks")
+
+    assert "![ratios](benchmarks/bars.svg)" in page
+    assert "![requests-needs](benchmarks/requests-needs.svg)" in page
+    assert "![" not in markdown(results([row(pqproxy=[1], envoy=[1])]))
+
+
+def test_who_failed_is_named_with_the_reason():
+    failed = dataclasses.replace(row(pqproxy=[1]), failed={"envoy": "the load hung"})
+
+    assert "envoy failed: the load hung" in markdown(results([failed]))
+
+
+def test_pictures_are_named_by_what_is_in_them():
+    streams = dataclasses.replace(
+        row(), scenario="Token streams", samples={"pqproxy": [Sample({}, {"first token": [1]})]}
+    )
+
+    assert pictures([streams]) == ["token-streams-needs", "token-streams-first-token"]
 
 
 def test_every_metric_has_a_title_and_a_form():
@@ -83,7 +118,7 @@ def test_every_metric_has_a_title_and_a_form():
 def test_progress_shows_what_a_sample_has():
     sample = Sample({Metric.CPU: 5e-5, Metric.RATE: 1234, Metric.EGRESS_CPU: 1, Metric.P50: 1})
 
-    assert progress(sample, "request") == "CPU/request 50.0 us, requests 1,234/s, p50 1.00 s"
+    assert progress(sample, "request") == "CPU/request 50.0 us, request/s 1,234, p50 1.00 s"
     assert progress(Sample({Metric.WIRE: 0.2}), "GB") == "wire overhead 0.20 %"
 
 
@@ -94,7 +129,7 @@ def test_costs_are_written_in_a_unit_a_person_reads(seconds, text):
     assert cost(seconds) == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(12345.6, "12,346/s"), (0.678, "0.68/s")])
+@pytest.mark.parametrize(("value", "text"), [(12345.6, "12,346"), (0.678, "0.68")])
 def test_rates_keep_the_digits_that_say_something(value, text):
     assert rate(value) == text
 
