@@ -11,7 +11,8 @@ from pqproxy.tls import FatalAlert, Offer
 from pqproxy.tls.codepoints import TLS_1_3, ContentType, HandshakeType
 from pqproxy.tls.messages import ClientHello, MessageReader
 from pqproxy.tls.negotiation import read_offer
-from pqproxy.tls.record import HEADER_LENGTH, RecordReader
+from pqproxy.tls.record import HEADER_LENGTH
+from pqproxy.tls.record_reader import RecordReader
 
 BROKEN, SILENT = "broken TLS", "nothing"
 _ENOUGH_TO_NAME = 16  # bytes

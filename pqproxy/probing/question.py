@@ -17,7 +17,8 @@ from pqproxy.tls.messages import (
     MessageReader,
     ServerHello,
 )
-from pqproxy.tls.record import HEADER_LENGTH, RecordReader
+from pqproxy.tls.record import HEADER_LENGTH
+from pqproxy.tls.record_reader import RecordReader
 
 _FIRST_BYTES = 256
 

@@ -7,13 +7,17 @@ and the next reader takes another from a small pool. The pool is capped: past th
 is copied out, so that a few slow readers never hold every buffer. Copies have a budget, past it a
 read brings one slot only: a slow reader then costs its connection 16 KB, and nobody else anything.
 
-Nothing here knows sockets or TLS beyond the room that a record needs around its payload.
+Nothing here knows sockets, or TLS beyond the room that a record needs around its payload and where
+records lie in a buffer.
 """
+
+from pqproxy.tls import Landing, Run
 
 # Room before the payload of a slot: the header of a tunnel's frame (8), in front of it the record
 # header (5). Behind it: the content type (1) and the tag (16). Padding of small records
 # uses the unfilled rest of the slot.
 HEADROOM = 13
+RECORD_HEADER = 5
 TAILROOM = 17
 # With its frame header this fills a record of 2^14 bytes exactly.
 PAYLOAD = 16_384 - 8
@@ -120,7 +124,7 @@ class Batch:
 class SlotBatch(Batch):
     """A buffer of record-shaped slots: what lies in it can be encrypted where it landed."""
 
-    __slots__ = ("buffer", "first", "payloads")
+    __slots__ = ("_run", "buffer", "first", "payloads")
 
     def __init__(self, pool: "BufferPool") -> None:
         super().__init__(pool)
@@ -130,6 +134,15 @@ class SlotBatch(Batch):
             for start in range(HEADROOM, SLOTS * STRIDE, STRIDE)
         ]
         self.first = self.payloads[0]
+        self._run: Run | None = None
+
+    @property
+    def run(self) -> Run:
+        """The slots as records, each of one full payload. Made when bulk comes first."""
+        if self._run is None:
+            size = RECORD_HEADER + PAYLOAD + TAILROOM
+            self._run = Run(self.buffer, HEADROOM - RECORD_HEADER, size, STRIDE)
+        return self._run
 
     def views(self) -> list[Buffer]:
         """The filled payloads."""
@@ -138,6 +151,11 @@ class SlotBatch(Batch):
         if rest:
             views.append(self.payloads[full][:rest])
         return views
+
+    @property
+    def full(self) -> int:
+        """How many payloads are full; the next one may be filled in part."""
+        return self.length // PAYLOAD
 
     def spans(self) -> list[tuple[int, int]]:
         """(start in `buffer`, length) of each filled payload."""
@@ -151,12 +169,13 @@ class SlotBatch(Batch):
 class RecordBatch(Batch):
     """A flat buffer in which TLS records were decrypted: the payload lies in pieces."""
 
-    __slots__ = ("buffer", "fragments", "landing")
+    __slots__ = ("buffer", "fragments", "landing", "room")
 
     def __init__(self, pool: "BufferPool") -> None:
         super().__init__(pool)
         self.buffer = memoryview(bytearray(RECORD_ROOM + RECORD_READ))
-        self.landing = self.buffer[RECORD_ROOM:]
+        self.room = self.buffer[RECORD_ROOM:]
+        self.landing = Landing(self.buffer, RECORD_ROOM)
         self.fragments: list[Buffer] = []
 
     def fill(self, fragments: list[Buffer]) -> None:

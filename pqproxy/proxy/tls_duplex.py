@@ -13,8 +13,10 @@ import socket
 from collections.abc import Callable
 
 from pqproxy.proxy.buffers import (
+    HEADROOM,
     PAYLOAD,
     RECORD_ROOM,
+    STRIDE,
     Batch,
     Buffer,
     LooseBatch,
@@ -52,6 +54,8 @@ Protect = Callable[[memoryview, int, int, list[Buffer]], None]
 _PRESSED_READ = 16_384
 # A hello cut into records of one byte costs about 3 us a record: a read stays within a turn's time.
 _SHAKING_READ = 4_096
+# After a read of so much the next one is laid so that a run of records begins at its place.
+_BULK = 131_072
 
 _log = logging.getLogger(__name__)
 
@@ -79,6 +83,7 @@ class TlsDuplex(Descriptor):
     __slots__ = (
         "_answer",
         "_asked",
+        "_bulk",
         "_conn",
         "_holding",
         "_judge",
@@ -101,6 +106,7 @@ class TlsDuplex(Descriptor):
         super().__init__(sock, engine, side)
         self._conn, self._judge, self._signer = connection, judge, engine.signer
         self._shaking = True
+        self._bulk = False  # the last read brought many records
         self._slots_fit = False  # a slot's payload may go out as one record
         self._asked = False  # a signature is being made: the engine waits
         self._answer: tuple[int, Signature] | None = None
@@ -132,13 +138,19 @@ class TlsDuplex(Descriptor):
         elif batch.length < PADDED_BELOW:  # a request, a token
             records.append(self._conn.protect_small(batch.first[: batch.length]))
         else:
-            protect, buffer = self._conn.protect, batch.buffer
-            for start, length in batch.spans():
-                protect(buffer, start, length, records)
+            self._protect_slots(batch, records)
         if self._send(records, batch):
             return True
         self._owes_writable = True
         return False
+
+    def _protect_slots(self, batch: SlotBatch, records: list[Buffer]) -> None:
+        full = batch.full
+        if full:
+            self._conn.protect_run(batch.run, full, records)
+        rest = batch.length - full * PAYLOAD
+        if rest:
+            self._conn.protect(batch.buffer, HEADROOM + full * STRIDE, rest, records)
 
     @property
     def name(self) -> str:
@@ -199,11 +211,14 @@ class TlsDuplex(Descriptor):
 
     def _read(self) -> None:
         batch = self._pool.records
-        landing = batch.landing
+        room, start = batch.room, RECORD_ROOM
+        if self._bulk:  # what is kept of a record goes in front: the next one begins at its place
+            start += self._conn.held
+            room = batch.buffer[start:]
         if self._shaking or self._pool.pressed:
-            landing = landing[: _SHAKING_READ if self._shaking else _PRESSED_READ]
+            room = room[: _SHAKING_READ if self._shaking else _PRESSED_READ]
         try:
-            received = self._sock.recv_into(landing)
+            received = self._sock.recv_into(room)
         except BlockingIOError:
             self._readable = False
             if self._broken:
@@ -214,9 +229,9 @@ class TlsDuplex(Descriptor):
             return
         data: list[Buffer] = []
         if received:
-            self._readable = received == len(landing) or self._hangup
-            end = RECORD_ROOM + received
-            event = self._conn.receive(batch.buffer, RECORD_ROOM, end, data)
+            self._readable = received == len(room) or self._hangup
+            self._bulk = received >= _BULK
+            event = self._conn.receive(batch.landing, start, start + received, data)
         else:
             self._readable = False
             self._conn.receive_eof()

@@ -46,6 +46,7 @@ from pqproxy.tls.key_exchange import (
 )
 from pqproxy.tls.padding import PADDED_BELOW
 from pqproxy.tls.record import HEADROOM, MAX_FRAGMENT, MAX_RECORD, TAILROOM
+from pqproxy.tls.runs import Landing, Run
 from pqproxy.tls.schemes import CHAIN_SCHEMES, HANDSHAKE_SCHEMES, SCHEMES, SchemeTable
 from pqproxy.tls.secrets import Secret
 from pqproxy.tls.session import Authentication, Clock, Session, SessionTicket
@@ -85,10 +86,12 @@ __all__ = [
     "FatalAlert",
     "HandshakeCompleted",
     "KeyLog",
+    "Landing",
     "NamedGroup",
     "Negotiated",
     "Offer",
     "PeerClosed",
+    "Run",
     "SchemeTable",
     "Secret",
     "ServerConfig",

@@ -54,10 +54,11 @@ from pqproxy.tls.handshake import (
     WaitSignature,
     WaitVerdict,
 )
-from pqproxy.tls.input import APPLICATION_DATA, HANDSHAKE, Input
+from pqproxy.tls.input import APPLICATION_DATA, BULK, HANDSHAKE, Input
 from pqproxy.tls.messages import HandshakeMessage
 from pqproxy.tls.output import Output
 from pqproxy.tls.record import MAX_FRAGMENT
+from pqproxy.tls.runs import Landing
 
 CLOSURES = (AlertDescription.CLOSE_NOTIFY, AlertDescription.USER_CANCELED)  # no errors (§6.1)
 
@@ -72,7 +73,7 @@ class Connection:
         negotiated: what was agreed on, once the handshake is complete.
         offer: what the client offered, as soon as that is known (server only).
         client_random: names this connection in a key log, as soon as it is known.
-        protect, protect_small: encrypt one record of application data, see `Output`.
+        protect, protect_small, protect_run: encrypt application data, see `Output`.
         message_log: told every handshake message that comes, before it is judged; None: nobody.
     """
 
@@ -95,6 +96,7 @@ class Connection:
         "negotiated",
         "offer",
         "protect",
+        "protect_run",
         "protect_small",
     )
 
@@ -106,6 +108,7 @@ class Connection:
         self._output = outgoing
         # Not wrapped: that would be a call more for each record.
         self.protect, self.protect_small = outgoing.protect, outgoing.protect_small
+        self.protect_run = outgoing.protect_run
         self._key_log = key_log
         self.message_log: MessageLog | None = None
         self._exporter: Exporter | None = None
@@ -164,7 +167,7 @@ class Connection:
         return self._events.popleft()
 
     def receive(
-        self, view: memoryview, start: int, end: int, data: list[bytes | memoryview]
+        self, landing: Landing, start: int, end: int, data: list[bytes | memoryview]
     ) -> Event | None:
         """`receive_data` and the first `next_event` in one, for all that a read brought.
 
@@ -172,19 +175,19 @@ class Connection:
         came; what comes behind that is left to `next_event`.
 
         Args:
-            view: decrypted where it lies; the bytes before `start` are free, see `receive_data`.
+            landing: decrypted where it lies; what is before `start` is free, see `receive_data`.
             start: where what was read begins.
             end: where it ends.
             data: gets views into the lent buffer.
         """
         try:
             flowing = self._input.flowing
-            if flowing is not None:  # nearly always
-                stop = flowing.unprotect_data(view, start, end, data)
+            if flowing is not None and end - start < BULK:  # nearly always
+                stop = flowing.unprotect_data(landing.view, start, end, data)
                 if stop is None:
                     return None
-                self._input.stopped(view, stop, end)
-            elif self._input.take_data(view, start, end, data):
+                self._input.stopped(landing.view, stop, end)
+            elif self._input.take_data(landing, start, end, data):
                 return None
         except Exception as error:
             self._fail(error)

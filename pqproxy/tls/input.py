@@ -12,7 +12,9 @@ from pqproxy.tls.codepoints import ContentType
 from pqproxy.tls.floods import Floods
 from pqproxy.tls.key_schedule import SuiteParameters
 from pqproxy.tls.messages import MessageReader
-from pqproxy.tls.record import HEADER_LENGTH, Content, ReceiveProtection, RecordReader
+from pqproxy.tls.record import HEADER_LENGTH, Content, ReceiveProtection
+from pqproxy.tls.record_reader import RecordReader
+from pqproxy.tls.runs import Landing
 from pqproxy.tls.secrets import Secret
 
 # Plain ints: comparing enum members costs as much as decrypting a small record.
@@ -21,13 +23,16 @@ ALERT = int(ContentType.ALERT)
 HANDSHAKE = int(ContentType.HANDSHAKE)
 CHANGE_CIPHER_SPEC = int(ContentType.CHANGE_CIPHER_SPEC)
 
+# From so many bytes on it is worth the while to look for a run of records.
+BULK = 65_536
+
 
 class Input:
     """The receiving half of a connection.
 
     Attributes:
         flowing: set while nothing but whole records of data is expected, and nothing is counted:
-            what is read may go straight to its `unprotect_data`.
+            what is read may go straight to its `unprotect_data` if it is less than `BULK`.
         records: where bytes are lent.
         messages: where handshake messages are put together.
         hello_seen: a ClientHello was sent or received, so compatibility records may come.
@@ -68,12 +73,12 @@ class Input:
         return self._protection is not None
 
     def take_data(
-        self, view: memoryview, start: int, end: int, data: list[bytes | memoryview]
+        self, landing: Landing, start: int, end: int, data: list[bytes | memoryview]
     ) -> bool:
         """Take over the next bytes of the stream, and what they bring of application data at once.
 
         Args:
-            view: decrypted where it lies; what is before `start` may be overwritten.
+            landing: where the bytes lie; what is before `start` may be overwritten.
             start: where the bytes begin.
             end: where they end.
             data: what comes as application data is appended to it, as views.
@@ -84,14 +89,19 @@ class Input:
         Raises:
             FatalAlert: a record does not decrypt.
         """
-        protection = self._between_messages
+        protection, view = self._between_messages, landing.view
         if protection is None:
             if not self._forgotten:
                 self.records.lend(view[:end], start)
             return False
         if self.records.kept:
             view, start, end = self.records.join(view[:end], start)
-        stop = protection.unprotect_data(view, start, end, data)
+        stop: tuple[int, Content | None] | None
+        other: Content | None = None
+        if start == landing.start and end - start >= BULK:
+            stop = start, other = protection.unprotect_run(landing, end, data)
+        if other is None:
+            stop = protection.unprotect_data(view, start, end, data)
         if self.floods.counting and data:
             self.floods.data_came()
         if stop is not None:

@@ -20,6 +20,7 @@ from pqproxy.tls.record import (
     plaintext_record,
     small_records,
 )
+from pqproxy.tls.runs import Run
 from pqproxy.tls.secrets import Secret
 
 DATA = int(ContentType.APPLICATION_DATA)
@@ -119,7 +120,7 @@ class Output:
         if protection is not None:
             try:
                 behind, header = self._small[len(fragment)]
-                nonce = protection.next_data_nonce()
+                nonce = next(protection.data_nonces)
             except (IndexError, StopIteration):  # not small, or so much for this key
                 pass
             else:
@@ -128,6 +129,27 @@ class Output:
         records: list[bytes | memoryview] = []
         self._protect_copy(fragment, records)
         return b"".join(records)
+
+    def protect_run(self, run: Run, count: int, out: list[bytes | memoryview]) -> None:
+        """`protect` for the first `count` fragments of a run, at once.
+
+        Args:
+            run: of fragments that are not padded, and no longer than `max_fragment`.
+            count: how many of them hold data.
+            out: the records are appended to it, a KeyUpdate before the one where it is due.
+        """
+        protection = self._flowing
+        if protection is None:
+            protection = self._prepare_data(out)
+            if protection is None:
+                return
+        sealed = protection.seal_run(run, 0, count)
+        out += run.records[:sealed]
+        while sealed < count:  # so much for this key (§5.5)
+            protection = self._update_key(protection)
+            self._give(out)
+            before, sealed = sealed, protection.seal_run(run, sealed, count)
+            out += run.records[before:sealed]
 
     def _protect_copy(self, fragment: bytes | memoryview, out: list[bytes | memoryview]) -> None:
         room = max(PADDED_BELOW + self._padding, len(fragment))
@@ -153,11 +175,11 @@ class Output:
             if protection is None:
                 return
         try:
-            nonce = protection.next_data_nonce()
+            nonce = next(protection.data_nonces)
         except StopIteration:  # so much for this key (§5.5)
             protection = self._update_key(protection)
             self._give(out)
-            nonce = protection.next_data_nonce()
+            nonce = next(protection.data_nonces)
         small = self._small
         if length < len(small):
             behind = small[length][0]

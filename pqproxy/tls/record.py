@@ -1,15 +1,17 @@
-"""The record layer: cutting records out of a byte stream, and protecting them (RFC 9846 §5).
+"""Protecting records, and removing their protection (RFC 9846 §5.2).
 
-Everything happens in place. `RecordReader` hands out views into the buffer that was lent to it;
-`ReceiveProtection` decrypts where the ciphertext lies, `SendProtection` encrypts where the
-plaintext lies. One `protect` is one record. Knows nothing of what records mean.
+Everything but small records is done in place: `ReceiveProtection` decrypts where the ciphertext
+lies, `SendProtection` encrypts where the plaintext lies. One `protect` is one record. Knows nothing
+of what records mean.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice, repeat
 from struct import Struct
+from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -25,11 +27,15 @@ from pqproxy.tls.nonces import record_nonces
 from pqproxy.tls.padding import PADDED_BELOW, padding_length, trailer, type_position
 from pqproxy.tls.secrets import Secret
 
+if TYPE_CHECKING:
+    from pqproxy.tls.runs import Landing, Run
+
 HEADER_LENGTH = 5
 TAG_LENGTH = 16
 MAX_FRAGMENT = 2**14
 MAX_CIPHERTEXT = MAX_FRAGMENT + 256  # §5.2: what the sender may add, padding apart
 MAX_RECORD = HEADER_LENGTH + MAX_CIPHERTEXT
+_FULL_CIPHERTEXT = MAX_FRAGMENT + 1 + TAG_LENGTH
 
 HEADROOM = HEADER_LENGTH  # writable bytes that `protect` needs before the fragment
 TAILROOM = 1 + TAG_LENGTH  # and after it, padding apart
@@ -45,10 +51,6 @@ _BODY = slice(HEADER_LENGTH, None)
 _CONTENT = slice(HEADER_LENGTH, -TAG_LENGTH)
 # Up to here it costs less to copy what a record holds than to make views of it.
 _COPIED_BELOW = 2048
-_NOTHING = memoryview(b"")
-_CONTENT_TYPES = frozenset(ContentType)
-_TELLING = 16  # bytes that tell text from garbage: a first line in HTTP has no fewer
-_TEXT = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 _APPLICATION_DATA = int(ContentType.APPLICATION_DATA)
 
 Content = tuple[int, memoryview]  # the content type, and the content as a view
@@ -82,18 +84,18 @@ class SendProtection:
     """Protects one direction under one traffic secret (§5.2).
 
     Attributes:
+        data_nonces: the nonces of data from now on; at its end `REKEY_AFTER` of them went out,
+            and a KeyUpdate must before more data does (§5.5).
         encrypt: (nonce, plaintext, additional data) -> ciphertext with its tag.
-        next_data_nonce: draws the nonce of the next record of data; StopIteration: `REKEY_AFTER`
-            of them went out, and a KeyUpdate must before more data does (§5.5).
     """
 
     __slots__ = (
         "_encrypt_into",
-        "_next_nonce",
+        "_nonces",
         "_suite",
         "_traffic_secret",
+        "data_nonces",
         "encrypt",
-        "next_data_nonce",
     )
 
     def __init__(self, suite: SuiteParameters, traffic_secret: Secret) -> None:
@@ -102,8 +104,8 @@ class SendProtection:
         cipher = AESGCM(keys.key)
         self.encrypt, self._encrypt_into = cipher.encrypt, cipher.encrypt_into
         nonces = record_nonces(keys.iv)
-        self._next_nonce = nonces.__next__
-        self.next_data_nonce = islice(nonces, REKEY_AFTER).__next__
+        self._nonces = nonces
+        self.data_nonces = islice(nonces, REKEY_AFTER)
 
     def next_generation(self) -> SendProtection:
         """The protection that follows a KeyUpdate (§7.2)."""
@@ -119,7 +121,7 @@ class SendProtection:
         Writes `HEADROOM` bytes before the fragment, and `TAILROOM` and `padding` after it.
         """
         behind = trailer(content_type, padding)
-        return self.seal(buffer, start, length, behind, self._next_nonce())
+        return self.seal(buffer, start, length, behind, next(self._nonces))
 
     def seal(
         self, buffer: memoryview, start: int, length: int, behind: bytes, nonce: bytes
@@ -135,19 +137,32 @@ class SendProtection:
         encrypt_into(nonce, record[_CONTENT], header, record[_BODY])
         return record
 
+    def seal_run(self, run: Run, start: int, end: int) -> int:
+        """Encrypt the fragments of a run from number `start` to `end` where they lie, unpadded.
+
+        One call of the library after another, with no bytecode between them. Returns the number
+        that it came to: less than `end` when as much data went out as one key may protect (§5.5).
+        """
+        nonces = tuple(islice(self.data_nonces, end - start))
+        header = _data_header(run.size - HEADER_LENGTH - TAG_LENGTH)
+        run.write(start, end, header, _APPLICATION_DATA)
+        contents, bodies = run.contents[start:], run.bodies[start:]
+        deque(map(self._encrypt_into, nonces, contents, repeat(header), bodies), maxlen=0)
+        return start + len(nonces)
+
 
 class ReceiveProtection:
     """Removes the protection of one direction, under one traffic secret (§5.2)."""
 
-    __slots__ = ("_decrypt", "_decrypt_into", "_next_nonce", "_nonce", "_suite", "_traffic_secret")
+    __slots__ = ("_decrypt", "_decrypt_into", "_nonce", "_nonces", "_suite", "_traffic_secret")
 
     def __init__(self, suite: SuiteParameters, traffic_secret: Secret) -> None:
         keys = traffic_keys(suite, traffic_secret)
         self._suite, self._traffic_secret = suite, traffic_secret
         cipher = AESGCM(keys.key)
         self._decrypt, self._decrypt_into = cipher.decrypt, cipher.decrypt_into
-        self._next_nonce = record_nonces(keys.iv).__next__
-        self._nonce = self._next_nonce()  # of the next record: one that fails uses none up
+        self._nonces = record_nonces(keys.iv)
+        self._nonce = next(self._nonces)  # of the next record: one that fails uses none up
 
     def next_generation(self) -> ReceiveProtection:
         """The protection that follows a KeyUpdate (§7.2)."""
@@ -194,7 +209,7 @@ class ReceiveProtection:
         Raises:
             FatalAlert: as `unprotect`.
         """
-        decrypt, next_nonce = self._decrypt, self._next_nonce
+        decrypt, nonces = self._decrypt, self._nonces
         while True:
             start = position + HEADER_LENGTH
             if start > end:
@@ -213,9 +228,8 @@ class ReceiveProtection:
                     content = view[start : after - TAG_LENGTH]
                     self._decrypt_into(self._nonce, view[start:after], header, content)
             except InvalidTag:
-                reason = "record fails to decrypt"
-                raise FatalAlert(AlertDescription.BAD_RECORD_MAC, reason) from None
-            self._nonce = next_nonce()
+                raise _bad_record() from None
+            self._nonce = next(nonces)
             last = length - TAG_LENGTH - 1
             if last > MAX_FRAGMENT:  # padding counts too (§5.4, RFC 8449 §4)
                 raise FatalAlert(AlertDescription.RECORD_OVERFLOW, f"record holds {last} bytes")
@@ -228,6 +242,50 @@ class ReceiveProtection:
                 return None
             position = after
 
+    def unprotect_run(
+        self, landing: Landing, end: int, data: list[bytes | memoryview]
+    ) -> tuple[int, Content | None]:
+        """Decrypt a run of records that begins where the landing does and is over before `end`.
+
+        For what `unprotect_data` would do, too, with a dozen calls a record. It ends at a record
+        of another size, and behind one that holds anything but plain data: each is looked at
+        before the next one is decrypted, because a KeyUpdate may be as long as data.
+
+        Returns:
+            Where it stopped; and what the last record held, if that was something else than data.
+
+        Raises:
+            FatalAlert: as `unprotect`.
+        """
+        (header,) = _read_header(landing.view, landing.start)
+        length = header[3] << 8 | header[4]
+        if header[0] != _APPLICATION_DATA or not _COPIED_BELOW <= length <= _FULL_CIPHERTEXT:
+            return landing.start, None
+        run = landing.run(HEADER_LENGTH + length)
+        count = run.count(header, (end - landing.start) // run.size)
+        nonces = islice(chain((self._nonce,), self._nonces), count)
+        decrypted = map(self._decrypt_into, nonces, run.bodies, repeat(header), run.contents)
+        before = len(data)
+        try:
+            for _, kind, fragment in zip(decrypted, run.types, run.fragments, strict=False):
+                if kind != _APPLICATION_DATA:
+                    break
+                data.append(fragment)
+        except InvalidTag:
+            raise _bad_record() from None
+        if count:
+            self._nonce = next(self._nonces)
+        done = len(data) - before
+        after = landing.start + done * run.size
+        if done == count:
+            return after, None
+        content = run.contents[done]
+        last = type_position(content)
+        if content[last] != _APPLICATION_DATA or not last:
+            return after + run.size, _other_content(content, last)
+        data.append(content[:last])  # padded
+        return after + run.size, None
+
 
 def _other_content(content: bytes | memoryview, last: int) -> Content:
     """What a record holds that is not plain data; `last` is where its type stands, if anywhere."""
@@ -237,106 +295,11 @@ def _other_content(content: bytes | memoryview, last: int) -> Content:
     return content_type, memoryview(content)[:last]
 
 
+def _bad_record() -> FatalAlert:
+    return FatalAlert(AlertDescription.BAD_RECORD_MAC, "record fails to decrypt")
+
+
 def _impossible_length(length: int) -> FatalAlert:
     if length > MAX_CIPHERTEXT:
         return FatalAlert(AlertDescription.RECORD_OVERFLOW, f"record of {length} bytes")
     return FatalAlert(AlertDescription.BAD_RECORD_MAC, "record is too short for its tag")
-
-
-class RecordReader:
-    """Cuts a byte stream into records, without a copy but for the incomplete one at its end.
-
-    Attributes:
-        view: what was lent.
-        position: how much of it was cut.
-        kept: bytes of an incomplete record, copied out.
-        is_tls: False when the first byte was none that a record starts with.
-        is_text: what came instead of TLS is text, such as plain HTTP.
-    """
-
-    __slots__ = ("_seen", "is_text", "is_tls", "kept", "position", "view")
-
-    def __init__(self) -> None:
-        self.view = _NOTHING
-        self.position = 0
-        self.kept = b""
-        self._seen = False  # a first record was cut
-        self.is_tls = True
-        self.is_text = False
-
-    @property
-    def held(self) -> int:
-        """Bytes lent or kept that no record was cut from yet."""
-        return len(self.kept) + len(self.view) - self.position
-
-    def lend(self, data: bytes | bytearray | memoryview, room: int) -> None:
-        """Take over the next bytes of the stream, for as long as `next_record` walks them.
-
-        Args:
-            data: if writable, records are handed out as views into it.
-            room: how many bytes at its start are free; what was kept goes there if it fits.
-        """
-        if self.position < len(self.view):
-            self.keep()
-        view = data if type(data) is memoryview else memoryview(data)
-        kept = len(self.kept)
-        if view.readonly or kept > room:
-            self.view, self.position = memoryview(bytearray(self.kept + view[room:])), 0
-        else:
-            if kept:
-                view[room - kept : room] = self.kept
-            self.view, self.position = view, room - kept
-        self.kept = b""
-
-    def join(self, view: memoryview, room: int) -> tuple[memoryview, int, int]:
-        """Put what is kept in front of the next bytes; returns where, its start and its end."""
-        self.lend(view, room)
-        view, position = self.view, self.position
-        self.drop()
-        return view, position, len(view)
-
-    def keep(self) -> None:
-        """Copy out what was not walked yet, so that the lender has its buffer back."""
-        if self.position < len(self.view):
-            self.kept += self.view[self.position :].tobytes()
-        self.view, self.position = _NOTHING, 0
-
-    def drop(self) -> None:
-        """Forget everything: nothing more will be walked."""
-        self.view, self.position, self.kept = _NOTHING, 0, b""
-
-    def next_record(self, *, protected: bool) -> memoryview | None:
-        """Return the next whole record, header included, or None; then the rest is kept.
-
-        Args:
-            protected: whether keys are on; a record may be longer then.
-
-        Raises:
-            FatalAlert: record_overflow or unexpected_message, as soon as the header is there.
-        """
-        if self.kept and not len(self.view):
-            self.view, self.position = memoryview(bytearray(self.kept)), 0
-            self.kept = b""
-        view, position = self.view, self.position
-        available = len(view) - position
-        if available and view[position] not in _CONTENT_TYPES:
-            self._refuse_type(bytes(view[position : position + _TELLING]))
-        if available >= HEADER_LENGTH:
-            length = view[position + 3] << 8 | view[position + 4]
-            is_protected = protected or view[position] == _APPLICATION_DATA
-            if length > (MAX_CIPHERTEXT if is_protected else MAX_FRAGMENT):
-                raise FatalAlert(AlertDescription.RECORD_OVERFLOW, f"record of {length} bytes")
-            if available >= HEADER_LENGTH + length:
-                self.position = position + HEADER_LENGTH + length
-                self._seen = True
-                return view[position : self.position]
-        self.keep()
-        return None
-
-    def _refuse_type(self, begins: bytes) -> None:
-        if self._seen:
-            raise unexpected_message(f"record of unknown type {begins[0]}")
-        self.is_tls = False
-        self.is_text = not begins.translate(None, _TEXT)
-        kind = "not TLS but text" if self.is_text else "not TLS"
-        raise unexpected_message(f"{kind}: the first byte is {begins[:1]!r}")

@@ -12,10 +12,10 @@ from pqproxy.tls.record import (
     MAX_RECORD,
     TAILROOM,
     ReceiveProtection,
-    RecordReader,
     SendProtection,
     plaintext_record,
 )
+from pqproxy.tls.record_reader import RecordReader
 from pqproxy.tls.secrets import Secret
 
 DATA = ContentType.APPLICATION_DATA

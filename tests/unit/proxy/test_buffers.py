@@ -56,7 +56,7 @@ def test_the_record_buffer_has_room_for_an_incomplete_record_in_front():
     records = BufferPool().records
 
     assert RECORD_ROOM >= 16_645
-    assert len(records.landing) == RECORD_READ
+    assert len(records.room) == RECORD_READ
     assert len(records.buffer) == RECORD_ROOM + RECORD_READ
 
 
@@ -117,8 +117,8 @@ def test_past_the_cap_the_rest_is_copied_so_that_readers_always_have_a_buffer():
 def test_decrypted_records_are_lent_in_the_same_way():
     pool = BufferPool()
     records = pool.records
-    records.landing[:5] = b"hello"
-    records.fill([records.landing[:2], records.landing[2:100_000]])
+    records.room[:5] = b"hello"
+    records.fill([records.room[:2], records.room[2:100_000]])
 
     kept = records.keep(records.views())
 
@@ -130,7 +130,7 @@ def test_decrypted_records_are_lent_in_the_same_way():
 def test_many_small_fragments_become_one_view():
     """sendmsg refuses more than 1024 buffers."""
     records = BufferPool().records
-    records.fill([records.landing[i : i + 1] for i in range(5000)])
+    records.fill([records.room[i : i + 1] for i in range(5000)])
 
     assert len(records.views()) == 1
     assert records.length == 5000

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from pqproxy import tls
@@ -48,7 +50,7 @@ def read_all(connection, data):
     fragments, events = [], []
     room = tls.MAX_RECORD
     view = memoryview(bytearray(room) + data + b"something else")
-    event = connection.receive(view, room, room + len(data), fragments)
+    event = connection.receive(tls.Landing(view, room), room, room + len(data), fragments)
     while event is not None:
         if isinstance(event, tls.ApplicationData):
             fragments.append(event.fragment)
@@ -106,6 +108,28 @@ def test_data_before_the_end_of_a_direction_comes_before_it():
     client.close()
 
     assert read_all(server.connection, data + client.take()) == ([b"one"], [tls.PeerClosed()])
+
+
+@pytest.mark.parametrize("before", [0, 1, 4, 5, 40_000])
+def test_a_bulk_transfer_comes_whole_wherever_reads_cut_it(before):
+    """Each read is laid behind what is kept of the last one, as a proxy does."""
+    client, server = connected()
+    connection, content = server.connection, os.urandom(600_000)
+    landing = tls.Landing(memoryview(bytearray(tls.MAX_RECORD + 200_000)), tls.MAX_RECORD)
+    client.connection._output.owe_key_update()
+    stream, received = sent(client, content[:before], content[before:]), bytearray()
+    while stream:
+        start = landing.start + connection.held
+        piece, stream = stream[: 170_000 - connection.held], stream[170_000 - connection.held :]
+        landing.view[start : start + len(piece)] = piece
+        data = []
+        event = connection.receive(landing, start, start + len(piece), data)
+        received += b"".join(data)
+        while event is not None:
+            received += event.fragment
+            event = connection.next_event()
+
+    assert received == content
 
 
 def test_the_end_of_the_stream_is_noticed_behind_data():

@@ -7,6 +7,7 @@ from pqproxy.tls.key_schedule import SUITES
 from pqproxy.tls.messages import HandshakeMessage
 from pqproxy.tls.output import Output
 from pqproxy.tls.record import HEADROOM, MAX_FRAGMENT, TAILROOM, ReceiveProtection
+from pqproxy.tls.runs import Run
 from pqproxy.tls.secrets import Secret
 from tests.support.hostile import records
 
@@ -262,3 +263,54 @@ def test_copies_go_nowhere_once_our_direction_has_ended():
 
 def test_an_output_without_anything_to_say_is_empty():
     assert output().take() == b""
+
+
+SLOTS, SIZE, GAP = 8, 2000, 7
+
+
+def run_of(*contents):
+    """A run in a buffer, its first fragments filled."""
+    stride = 5 + SIZE + 17 + GAP
+    buffer = memoryview(bytearray(b"." * (SLOTS * stride)))
+    made = Run(buffer, start=3, size=5 + SIZE + 17, stride=stride)
+    for place, content in zip(made.fragments, contents, strict=False):
+        place[:] = content
+    return made
+
+
+def protect_run(made, *contents):
+    out = []
+    made.protect_run(run_of(*contents), len(contents), out)
+    return b"".join(out)
+
+
+def test_a_run_is_protected_as_each_of_its_fragments_would_be():
+    contents = [bytes([number]) * SIZE for number in range(SLOTS)]
+    by_run, one_by_one = output(padding=256), output(padding=256)
+    wanted = b"".join(protect(one_by_one, content) for content in contents)
+
+    assert protect_run(by_run, *contents[:3]) + protect_run(by_run, *contents[3:]) == wanted
+
+
+def test_what_is_due_before_data_is_due_before_a_run():
+    made = output()
+    made.owe_key_update()
+
+    sent = protect_run(made, b"a" * SIZE, b"b" * SIZE)
+    assert Peer().read(sent) == [(HANDSHAKE, KEY_UPDATE), (DATA, b"a" * SIZE), (DATA, b"b" * SIZE)]
+
+
+def test_a_key_is_updated_in_the_middle_of_a_run_when_its_limit_is_there(monkeypatch):
+    monkeypatch.setattr(record, "REKEY_AFTER", 3)
+    contents = [bytes([number]) * SIZE for number in range(SLOTS)]
+    found = Peer().read(protect_run(output(), *contents))
+
+    data, update = [(DATA, content) for content in contents], (HANDSHAKE, KEY_UPDATE)
+    assert found == [*data[:3], update, *data[3:6], update, *data[6:]]
+
+
+def test_a_run_goes_nowhere_once_our_direction_has_ended():
+    made = output()
+    made.close_to_data()
+
+    assert protect_run(made, b"x" * SIZE) == b""
