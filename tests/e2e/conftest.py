@@ -1,4 +1,4 @@
-"""A model server and certificates for all tests of the directory; sidecars for each."""
+"""A model server, certificates and a pair for all tests of the directory; sidecars for each."""
 
 import tempfile
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.model_server import ModelServer
 from tests.support.sidecars import Certificates, Sidecars
+from tests.support.standing import Standing
 
 
 def pytest_collection_modifyitems(items):
@@ -26,6 +27,20 @@ def sidecars(tmp_path, certificates):
     running = Sidecars(tmp_path, certificates)
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def standing_pair(tmp_path_factory, certificates):
+    running = Sidecars(tmp_path_factory.mktemp("standing"), certificates)
+    yield Standing(running)
+    running.stop()
+
+
+@pytest.fixture
+def standing(standing_pair):
+    """A pair for tests that leave it as it is; each puts a server of its own behind it."""
+    yield standing_pair
+    standing_pair.settle()
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ import pytest
 
 from pqproxy.proxy.admission import PATIENCE
 from tests.support.plain_server import echo, serving
+from tests.support.sidecars import Sidecars
+from tests.support.standing import active
 from tests.support.waiting import wait_until
 
 BAD = 2000
@@ -96,14 +98,6 @@ def said(connection):
     return connection.recv(100)
 
 
-def active(sidecar):
-    """Connections that the listener holds, by its metrics."""
-    lines = sidecar.metrics().splitlines()
-    return sum(
-        float(line.split()[-1]) for line in lines if line.startswith("pqproxy_connections_active{")
-    )
-
-
 def talk(address):
     with connected(address) as connection:
         return said(connection)
@@ -117,15 +111,12 @@ def talk(address):
         ("garbage in a record", "protocol_error"),
     ],
 )
-def test_nonsense_gets_one_line_with_its_reason(sidecars, kind, reason):
-    with serving(echo) as server:
-        front = sidecars.start_ingress(server.forward)
-        with socket.create_connection(front.address, timeout=20) as connection:
-            connection.sendall(KINDS[kind])
-            drain(connection)
+def test_nonsense_gets_one_line_with_its_reason(standing, kind, reason):
+    with socket.create_connection(standing.ingress.address, timeout=20) as connection:
+        connection.sendall(KINDS[kind])
+        drain(connection)
 
-        (line,) = front.wait_for("refused")
-
+    (line,) = standing.ingress.wait_for("refused")
     assert line["reason"] == reason
     assert line["fix"]
 
@@ -138,56 +129,60 @@ def drain(connection):
         pass
 
 
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory, certificates):
+    """An ingress that waits for a handshake half a second."""
+    running = Sidecars(tmp_path_factory.mktemp("hasty"), certificates)
+    yield running.start_ingress("127.0.0.1:9", timeouts={"handshake": "500ms"})
+    running.stop()
+
+
 @pytest.mark.parametrize("kind", ["silent", "half a hello"])
-def test_who_never_finishes_the_handshake_is_let_go(sidecars, kind):
-    with serving(echo) as server:
-        front = sidecars.start_ingress(server.forward, timeouts={"handshake": "500ms"})
-        with socket.create_connection(front.address, timeout=20) as connection:
-            begun = time.monotonic()
-            connection.sendall(KINDS[kind])
-            drain(connection)
+def test_who_never_finishes_the_handshake_is_let_go(hasty, kind):
+    hasty.forget()
+    with socket.create_connection(hasty.address, timeout=20) as connection:
+        begun = time.monotonic()
+        connection.sendall(KINDS[kind])
+        drain(connection)
 
-        assert 0.4 < time.monotonic() - begun < 5
-        wait_until(lambda: "handshake_timeout" in front.log(), "the log says why")
+    assert 0.4 < time.monotonic() - begun < 5
+    (line,) = hasty.wait_for("connection")
+    assert line["end_reason"] == "handshake_timeout"
 
 
-def test_a_client_without_post_quantum_groups_is_told_what_it_lacks(sidecars):
+def test_a_client_without_post_quantum_groups_is_told_what_it_lacks(standing):
     """The standard library's OpenSSL may be older than the hybrid groups: make sure it is."""
-    with serving(echo) as server:
-        front = sidecars.start_ingress(server.forward)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(sidecars.certificates.root)
-        context.set_ecdh_curve("prime256v1")
-        with (
-            socket.create_connection(front.address, timeout=20) as connection,
-            pytest.raises(ssl.SSLError),
-        ):
-            context.wrap_socket(connection, server_hostname="localhost")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(standing.certificates.root)
+    context.set_ecdh_curve("prime256v1")
+    with (
+        socket.create_connection(standing.ingress.address, timeout=20) as connection,
+        pytest.raises(ssl.SSLError),
+    ):
+        context.wrap_socket(connection, server_hostname="localhost")
 
-        (line,) = front.wait_for("refused")
-
+    (line,) = standing.ingress.wait_for("refused")
     assert line["reason"] == "no_pq_group"
     assert "secp256r1" in line["offered"]
 
 
-def test_a_client_that_nobody_allows_never_reaches_the_server(sidecars):
-    with serving(echo) as server:
-        front = sidecars.start_ingress(server.forward)
-        beside = sidecars.start_egress(front.listen, identity="stranger")
+def test_a_client_that_nobody_allows_never_reaches_the_server(standing, sidecars):
+    with standing.serving(echo) as server:
+        beside = sidecars.start_egress(standing.ingress.listen, identity="stranger")
         with pytest.raises(ConnectionResetError):
             talk(beside.address)
 
-        (line,) = front.wait_for("refused")
+        (line,) = standing.ingress.wait_for("refused")
 
     assert line["reason"] == "not_allowed"
     assert "stranger" in line["identity"]
     assert not server.accepted
 
 
-def test_a_server_that_is_not_the_expected_one_gets_no_byte(sidecars):
-    with serving(echo) as server:
-        front = sidecars.start_ingress(server.forward)
-        beside = sidecars.start_egress(front.listen, expect=["spiffe://test.internal/other"])
+def test_a_server_that_is_not_the_expected_one_gets_no_byte(standing, sidecars):
+    with standing.serving(echo) as server:
+        expected = ["spiffe://test.internal/other"]
+        beside = sidecars.start_egress(standing.ingress.listen, expect=expected)
         with pytest.raises(ConnectionResetError):
             talk(beside.address)
 

@@ -5,25 +5,24 @@ import os
 import socket
 import time
 
-from tests.support.plain_server import serving
-
 MEGABYTE = 1 << 20
 GIGABYTE = 1 << 30
 PATTERN = os.urandom(MEGABYTE)
 ALLOWED_GROWTH = 6 * MEGABYTE
 
 
-def test_a_gigabyte_to_a_slow_reader_leaves_memory_flat(sidecars):
+def test_a_gigabyte_to_a_slow_reader_leaves_memory_flat(standing):
     def send(connection):
         connection.recv(10)
         for _ in range(GIGABYTE // MEGABYTE):
             connection.sendall(PATTERN)
 
-    with serving(send) as server:
-        pair = sidecars.start_pair(server.forward)
-        with socket.create_connection(pair.address, timeout=60) as connection:
-            connection.sendall(b"go")
-            received, memory = read_slowly(connection, pair)
+    with (
+        standing.serving(send),
+        socket.create_connection(standing.address, timeout=60) as connection,
+    ):
+        connection.sendall(b"go")
+        received, memory = read_slowly(connection, standing)
 
     assert received == GIGABYTE
     for sizes in memory:
@@ -46,7 +45,7 @@ def read_slowly(connection, pair):
     return received, memory
 
 
-def test_an_upload_of_a_hundred_megabytes_arrives_whole(sidecars):
+def test_an_upload_of_a_hundred_megabytes_arrives_whole(standing):
     def digest(connection):
         hashed = hashlib.sha256()
         while data := connection.recv(MEGABYTE):
@@ -54,18 +53,19 @@ def test_an_upload_of_a_hundred_megabytes_arrives_whole(sidecars):
         connection.sendall(hashed.digest())
 
     sent = hashlib.sha256()
-    with serving(digest) as server:
-        pair = sidecars.start_pair(server.forward)
-        with socket.create_connection(pair.address, timeout=60) as connection:
-            for _ in range(100):
-                connection.sendall(PATTERN)
-                sent.update(PATTERN)
-            connection.shutdown(socket.SHUT_WR)
+    with (
+        standing.serving(digest),
+        socket.create_connection(standing.address, timeout=60) as connection,
+    ):
+        for _ in range(100):
+            connection.sendall(PATTERN)
+            sent.update(PATTERN)
+        connection.shutdown(socket.SHUT_WR)
 
-            assert connection.recv(100) == sent.digest()
+        assert connection.recv(100) == sent.digest()
 
 
-def test_bodies_cross_each_other_in_both_directions(sidecars):
+def test_bodies_cross_each_other_in_both_directions(standing):
     """A server that answers while it still reads, as gRPC and audio do."""
     size = 20 * MEGABYTE
 
@@ -73,10 +73,11 @@ def test_bodies_cross_each_other_in_both_directions(sidecars):
         while data := connection.recv(MEGABYTE):
             connection.sendall(data)
 
-    with serving(echo) as server:
-        pair = sidecars.start_pair(server.forward)
-        with socket.create_connection(pair.address, timeout=60) as connection:
-            returned = exchange(connection, PATTERN * (size // MEGABYTE))
+    with (
+        standing.serving(echo),
+        socket.create_connection(standing.address, timeout=60) as connection,
+    ):
+        returned = exchange(connection, PATTERN * (size // MEGABYTE))
 
     assert returned == hashlib.sha256(PATTERN * (size // MEGABYTE)).digest()
 

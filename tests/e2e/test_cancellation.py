@@ -9,7 +9,6 @@ from aiohttp import web
 from tests.support import killable_client
 from tests.support.aiohttp_server import AiohttpServer
 from tests.support.model_server import completion_request, prompt_of
-from tests.support.plain_server import serving
 from tests.support.waiting import seconds_until, wait_until
 
 AT_ONCE = 0.1  # seconds
@@ -46,7 +45,7 @@ def test_before_the_first_token_llama_cpp_never_generates(model, model_pair, tmp
     assert seconds_until(lambda: not model.busy_slots(), "the slot is free", 30) < 8
 
 
-def test_before_the_first_token_a_server_that_listens_is_told(sidecars, tmp_path):
+def test_before_the_first_token_a_server_that_listens_is_told(standing, tmp_path):
     """As uvicorn does: the handler is cancelled when the connection goes."""
     slots = []
 
@@ -58,9 +57,8 @@ def test_before_the_first_token_a_server_that_listens_is_told(sidecars, tmp_path
         finally:
             slots.clear()
 
-    with AiohttpServer(web.post("/v1/chat/completions", think)) as server:
-        pair = sidecars.start_pair(server.forward)
-        client = killable_client.start(pair.address, completion_request("hi", 9), tmp_path)
+    with AiohttpServer(web.post("/v1/chat/completions", think), port=standing.port):
+        client = killable_client.start(standing.address, completion_request("hi", 9), tmp_path)
         wait_until(lambda: slots, "the request has arrived")
 
         killable_client.kill(client)
@@ -74,7 +72,7 @@ async def wait_for_ever():
     await asyncio.Event().wait()
 
 
-def test_in_mid_upload_a_server_that_does_not_read_is_told(sidecars, tmp_path):
+def test_in_mid_upload_a_server_that_does_not_read_is_told(standing, tmp_path):
     """Back-pressure has paused every hop, and a paused hop must still see that its peer left.
 
     The server has answered already, as with `100 Continue`. That makes the kernel of a dead client
@@ -90,13 +88,12 @@ def test_in_mid_upload_a_server_that_does_not_read_is_told(sidecars, tmp_path):
         if poll.poll(30_000):
             left.append(time.monotonic())
 
-    with serving(hold) as server:
-        pair = sidecars.start_pair(server.forward)
+    with standing.serving(hold) as server:
         upload = b"PUT / HTTP/1.1\r\n\r\n" + bytes(64 << 20)
-        client = killable_client.start(pair.address, upload, tmp_path)
+        client = killable_client.start(standing.address, upload, tmp_path)
         wait_until_answering(client)
         wait_until(lambda: server.accepted, "the upload has begun")
-        wait_until_stuck(pair)
+        wait_until_stuck(standing)
 
         killed = time.monotonic()
         killable_client.kill(client)

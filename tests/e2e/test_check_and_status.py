@@ -51,15 +51,14 @@ def test_a_check_holds_while_it_runs(sidecars, tmp_path, upstream):
     assert upstream.accepted == []
 
 
-def test_a_check_of_peers_tells_who_is_let_in(sidecars, tmp_path, upstream):
-    front = sidecars.start_ingress(upstream.forward)
+def test_a_check_of_peers_tells_who_is_let_in(standing, tmp_path):
     listen = f"127.0.0.1:{free_port()}"
 
     def check(identity):
-        document = egress(sidecars.certificates, listen, front.listen, identity=identity)
+        document = egress(standing.certificates, listen, standing.ingress.listen, identity=identity)
         return pqproxy("check", "-c", write(tmp_path, identity, document))
 
-    with ThreadPoolExecutor() as threads:
+    with standing.serving(echo), ThreadPoolExecutor() as threads:
         good, bad = threads.map(check, ("client", "stranger"))
 
     assert good.returncode == 0, good.stdout + good.stderr

@@ -31,24 +31,23 @@ def read_to_end(connection):
     return bytes(data)
 
 
-def test_a_client_that_half_closes_gets_the_whole_answer(sidecars, connect):
+def test_a_client_that_half_closes_gets_the_whole_answer(standing, connect):
     """A FIN is forwarded as a FIN, and the other direction lives on."""
 
     def answer_at_the_end(connection):
         question = read_to_end(connection)
         connection.sendall(question[::-1] * 1000)
 
-    with serving(answer_at_the_end) as server:
-        pair = sidecars.start_pair(server.forward)
-        connection = connect(pair.address)
+    with standing.serving(answer_at_the_end):
+        connection = connect(standing.address)
         connection.sendall(b"question")
         connection.shutdown(socket.SHUT_WR)
 
         assert read_to_end(connection) == b"noitseuq" * 1000
-    assert pair.ingress.wait_for("connection")[0]["end_reason"] == "finished"
+    assert standing.ingress.wait_for("connection")[0]["end_reason"] == "finished"
 
 
-def test_a_server_that_half_closes_still_hears_the_client(sidecars, connect):
+def test_a_server_that_half_closes_still_hears_the_client(standing, connect):
     heard = []
 
     def close_first(connection):
@@ -56,9 +55,8 @@ def test_a_server_that_half_closes_still_hears_the_client(sidecars, connect):
         connection.shutdown(socket.SHUT_WR)
         heard.append(read_to_end(connection))
 
-    with serving(close_first) as server:
-        pair = sidecars.start_pair(server.forward)
-        connection = connect(pair.address)
+    with standing.serving(close_first):
+        connection = connect(standing.address)
         assert read_to_end(connection) == b"bye"
 
         connection.sendall(b"still here")
@@ -68,7 +66,7 @@ def test_a_server_that_half_closes_still_hears_the_client(sidecars, connect):
     assert heard == [b"still here"]
 
 
-def test_a_client_that_resets_resets_the_server(sidecars, connect):
+def test_a_client_that_resets_resets_the_server(standing, connect):
     ends = []
 
     def note_the_end(connection):
@@ -79,9 +77,8 @@ def test_a_client_that_resets_resets_the_server(sidecars, connect):
         except ConnectionResetError:
             ends.append("reset")
 
-    with serving(note_the_end) as server:
-        pair = sidecars.start_pair(server.forward)
-        connection = connect(pair.address)
+    with standing.serving(note_the_end):
+        connection = connect(standing.address)
         connection.sendall(b"hi")
         assert connection.recv(100) == b"hi"
 
@@ -89,21 +86,20 @@ def test_a_client_that_resets_resets_the_server(sidecars, connect):
 
         wait_until(lambda: ends, "the server sees the end")
     assert ends == ["reset"]
-    for sidecar in pair.sidecars:  # a cancelled chat reads like no fault, anywhere
+    for sidecar in standing.sidecars:  # a cancelled chat reads like no fault, anywhere
         line = sidecar.wait_for("connection")[0]
         assert line["end_reason"] == "client_left"
         assert line["level"] == "info"
 
 
-def test_a_server_that_resets_resets_the_client(sidecars, connect):
+def test_a_server_that_resets_resets_the_client(standing, connect):
     def slam(connection):
         connection.sendall(connection.recv(100))
         connection.recv(100)
         reset(connection)
 
-    with serving(slam) as server:
-        pair = sidecars.start_pair(server.forward)
-        connection = connect(pair.address)
+    with standing.serving(slam):
+        connection = connect(standing.address)
         connection.sendall(b"hi")
         assert connection.recv(100) == b"hi"
 
@@ -111,7 +107,7 @@ def test_a_server_that_resets_resets_the_client(sidecars, connect):
 
         with pytest.raises(ConnectionResetError):
             read_to_end(connection)
-    assert pair.ingress.wait_for("connection")[0]["end_reason"] == "upstream_left"
+    assert standing.ingress.wait_for("connection")[0]["end_reason"] == "upstream_left"
 
 
 def test_a_sidecar_that_dies_in_between_is_no_clean_end(sidecars, connect):
@@ -129,17 +125,16 @@ def test_a_sidecar_that_dies_in_between_is_no_clean_end(sidecars, connect):
         pair.ingress.process.wait()
 
 
-def test_no_socket_is_left_after_any_end(sidecars, connect):
-    with serving(echo) as server:
-        pair = sidecars.start_pair(server.forward)
+def test_no_socket_is_left_after_any_end(standing, connect):
+    with standing.serving(echo):
         ends = (socket.socket.close, reset, lambda one: one.shutdown(socket.SHUT_WR))
         for end in ends * 5:
-            connection = connect(pair.address)
+            connection = connect(standing.address)
             connection.sendall(b"hi")
             assert connection.recv(100) == b"hi"
             end(connection)
 
-        for sidecar in pair.sidecars:
+        for sidecar in standing.sidecars:
             sidecar.wait_for("connection", 15)
             assert sidecar.close_waits() == []
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.support.plain_server import echo, serving
-from tests.support.sidecars import free_port, ingress
+from tests.support.sidecars import Pair, free_port, ingress
 from tests.support.waiting import wait_until
 
 DRAINED, FORCED = 0, 4
@@ -20,6 +20,13 @@ DRAINED, FORCED = 0, 4
 def pair(sidecars):
     with serving(echo) as server:
         yield sidecars.start_pair(server.forward)
+
+
+@pytest.fixture
+def alone(standing, sidecars):
+    """A pair of which the egress may be ended."""
+    with standing.serving(echo):
+        yield Pair(sidecars.start_egress(standing.ingress.listen), standing.ingress)
 
 
 def exchange(connection):
@@ -35,9 +42,15 @@ def refuses(address):
     return False
 
 
-@pytest.mark.parametrize("which", ["ingress", "egress"])
-def test_a_connection_under_way_is_finished(pair, which):
-    sidecar = getattr(pair, which)
+def test_an_ingress_finishes_a_connection_under_way(pair):
+    finishes_what_is_under_way(pair, pair.ingress)
+
+
+def test_an_egress_finishes_a_connection_under_way(alone):
+    finishes_what_is_under_way(alone, alone.egress)
+
+
+def finishes_what_is_under_way(pair, sidecar):
     with socket.create_connection(pair.address, timeout=20) as connection:
         assert exchange(connection) == b"hi"
 
@@ -63,16 +76,17 @@ def test_what_does_not_end_in_time_is_reset_and_the_exit_code_says_so(pair):
     assert pair.ingress.lines("connection")[-1]["end_reason"] == "drained"
 
 
-def test_with_nothing_under_way_it_ends_at_once(pair):
-    family = pair.ingress.family()
+def test_with_nothing_under_way_it_ends_at_once(sidecars):
+    front = sidecars.start_ingress("127.0.0.1:9")
+    family = front.family()
 
-    assert pair.ingress.stop(seconds=2) == DRAINED
-    assert refuses(pair.ingress.address)
+    assert front.stop(seconds=2) == DRAINED
+    assert refuses(front.address)
     assert len(family) > 1, "there was no worker"
 
 
-def test_ctrl_c_drains_too(pair):
-    assert pair.egress.stop(signal.SIGINT, seconds=2) == DRAINED
+def test_ctrl_c_drains_too(alone):
+    assert alone.egress.stop(signal.SIGINT, seconds=2) == DRAINED
 
 
 @pytest.fixture

@@ -41,12 +41,12 @@ def test_a_confined_pair_finds_its_upstreams_by_name(sidecars):
         assert f"confined by Landlock (ABI {landlock_abi()})" in sidecar.log()
 
 
-def test_unix_sockets_are_made_reached_and_removed(sidecars, tmp_path, certificates):
+def test_unix_sockets_are_made_reached_and_removed(standing, sidecars, tmp_path):
     run = tmp_path / "run"
     run.mkdir()
-    with serving(echo) as server:
-        front = sidecars.start_ingress(server.forward)
-        document = egress(certificates, f"127.0.0.1:{free_port()}", front.listen)
+    with standing.serving(echo):
+        listen = f"127.0.0.1:{free_port()}"
+        document = egress(standing.certificates, listen, standing.ingress.listen)
         (entry,) = document["egress"]
         document["egress"].append(entry | {"name": "app", "listen": f"unix:{run}/app.sock"})
         document["control"] = {"listen": f"unix:{run}/control.sock"}

@@ -25,22 +25,31 @@ def probe(address, *arguments):
     return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
 
 
-@pytest.mark.parametrize(("policy", "only"), [("require", 0), ("prefer", 3)])
-def test_our_own_ingress(sidecars, policy, only):
-    with serving(lambda connection: connection.recv(1)) as server:
-        ingress = sidecars.start_ingress(server.forward, policy=policy)
-        trust = sidecars.certificates.root
-        demands = ("--require-pq-only", "--trust", trust)
-        code, found = probe(ingress.listen, "--sni", "localhost", *demands)
+def test_our_own_ingress(standing):
+    with standing.serving(lambda connection: connection.recv(1)) as server:
+        found = is_understood(standing.ingress, standing.certificates, code=0)
         assert not server.accepted  # no question ever reached the model server
 
-    assert code == only
+    assert found["downgradeable"] is False
+
+
+def test_our_own_ingress_under_prefer(sidecars):
+    ingress = sidecars.start_ingress("127.0.0.1:9", policy="prefer")
+
+    assert is_understood(ingress, sidecars.certificates, code=3)["downgradeable"] is True
+
+
+def is_understood(ingress, certificates, code):
+    """What is found of an ingress, where all is right that does not depend on its policy."""
+    demands = ("--require-pq-only", "--trust", certificates.root)
+    returned, found = probe(ingress.listen, "--sni", "localhost", *demands)
+    assert returned == code
     assert found["post_quantum"] == "negotiated"
-    assert found["downgradeable"] is (policy == "prefer")
     assert found["client_certificate"] == "required"
     assert found["certificate_verified"] is True
     assert found["hello_retry"]["hello_retry"] is True
     assert {found["split_segments"]["reply"], found["split_records"]["reply"]} == {"accepted"}
+    return found
 
 
 @pytest.mark.peer("openssl-cli")

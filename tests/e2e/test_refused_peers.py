@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 
 from tests.support.openssl_peer import OpenSslEndpoint
-from tests.support.plain_server import echo, serving
+from tests.support.plain_server import echo
 
 TRIES = 25
 SLOW_TRIES = 5  # a client that this machine held up for longer than we wait for it proves nothing
@@ -66,13 +66,12 @@ def told(address, certificate, after):
     ],
     ids=["garbage after the handshake", "not allowed"],
 )
-def test_a_refused_peer_that_is_still_sending_reads_our_alert(sidecars, who, after, alert, line):
+def test_a_refused_peer_that_is_still_sending_reads_our_alert(standing, who, after, alert, line):
     """ECONNRESET would tell it nothing, and send its operator to look at the network."""
-    certificate = leaf(sidecars.certificates.entry(who))
-    with serving(echo) as server:
-        front = sidecars.start_ingress(server.forward)
-        heard = [told(front.address, certificate, after) for _ in range(TRIES)]
+    certificate = leaf(standing.certificates.entry(who))
+    with standing.serving(echo):
+        heard = [told(standing.ingress.address, certificate, after) for _ in range(TRIES)]
 
         assert all(alert in said for said in heard if said is not None)
         assert heard.count(None) <= SLOW_TRIES
-        assert len(front.wait_for(line, TRIES)) == TRIES
+        assert len(standing.ingress.wait_for(line, TRIES)) == TRIES

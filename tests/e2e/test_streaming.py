@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from tests.support.model_server import completion_request, prompt_of
 from tests.support.token_stream import percentile, stream
 
-TOKENS = 250
+TOKENS = 120
 ROUNDS = 25  # at most; on a quiet machine one is enough
 ALLOWED_DELAY = 0.001
 ALLOWED_COALESCED = 0.01

@@ -7,9 +7,13 @@ from aiohttp import web
 
 
 class AiohttpServer:
-    """Serves routes on a free loopback port; a handler is cancelled when its client goes."""
+    """Serves routes on a loopback port, unless told on a free one.
 
-    def __init__(self, *routes):
+    A handler is cancelled when its client goes.
+    """
+
+    def __init__(self, *routes, port=0):
+        self._port = port
         self._application = web.Application(client_max_size=1 << 30)
         self._application.add_routes(routes)
         self._loop = asyncio.new_event_loop()
@@ -21,7 +25,7 @@ class AiohttpServer:
             self._application, access_log=None, handler_cancellation=True, shutdown_timeout=0.1
         )
         self._call(self._runner.setup())
-        self._call(web.TCPSite(self._runner, "127.0.0.1", 0).start())
+        self._call(web.TCPSite(self._runner, "127.0.0.1", self._port).start())
         host, port = self._runner.addresses[0][:2]
         self.forward = f"{host}:{port}"
         return self

@@ -4,7 +4,9 @@ A sidecar that printed a traceback, or that does not end when asked to, fails th
 stopped it.
 """
 
+import itertools
 import json
+import os
 import signal
 import socket
 import ssl
@@ -12,6 +14,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -25,6 +28,11 @@ TRUST_DOMAIN = "test.internal"
 SERVER = f"spiffe://{TRUST_DOMAIN}/server"
 CLIENT = f"spiffe://{TRUST_DOMAIN}/client"
 STRANGER = f"spiffe://{TRUST_DOMAIN}/stranger"
+
+# Below those that the kernel gives to whoever asks for any, so that nobody takes one meanwhile;
+# test runners side by side begin at different ones.
+_PORTS = range(10_000, 32_000)
+_places = itertools.count(os.getpid() * 97)
 
 
 class Certificates:
@@ -46,9 +54,12 @@ class Certificates:
 
 
 def free_port():
-    """A port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+    """A port that nobody listens on now, and that nobody is given who asks for any."""
+    for place in _places:
+        port = _PORTS[place % len(_PORTS)]
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("the places have no end")
 
 
 def ingress(certificates, listen, forward, settings=None, **more):
@@ -102,6 +113,7 @@ class Sidecar:
         self.address = _where(self.listen)
         title = f"{name}-{self.health.rpartition(':')[2]}"
         self._log = directory / f"{title}.log"
+        self._entries, self._rest, self._read = [], b"", 0  # of the log, as far as it is read
         self._stopped = False
         self.config = directory / f"{title}.yaml"
         self.config.write_text(json.dumps(document))
@@ -117,9 +129,10 @@ class Sidecar:
     def wait_until_ready(self):
         def ready():
             assert self.process.poll() is None, self.log()
-            return self.probe("/readyz") == 200
+            return "pqproxy is ready" in self.log()
 
         wait_until(ready, "sidecar ready", 20)
+        assert self.probe("/readyz") == 200
         return self
 
     def probe(self, path, timeout=5):
@@ -161,8 +174,18 @@ class Sidecar:
 
     def lines(self, event):
         """The log lines of an event, in order."""
-        entries = [json.loads(line) for line in self.log().split("\n")[:-1] if line.startswith("{")]
-        return [entry for entry in entries if entry["event"] == event]
+        with self._log.open("rb") as log:
+            log.seek(self._read)
+            new = log.read()
+        self._read += len(new)
+        *lines, self._rest = (self._rest + new).split(b"\n")
+        self._entries += [json.loads(line) for line in lines if line.startswith(b"{")]
+        return [entry for entry in self._entries if entry["event"] == event]
+
+    def forget(self):
+        """Let the log lines begin after those of now."""
+        self.lines(None)
+        self._entries.clear()
 
     def wait_for(self, event, count=1, seconds=10.0):
         """The lines of an event, once there are `count`."""
