@@ -5,6 +5,7 @@ no post-quantum key exchange.
 """
 
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -20,6 +21,7 @@ from bench.results import Bar
 from bench.scenario import Effort, Row, Scenario, sample
 from bench.tls_server import FULL, RESUMED
 
+QUIET, PATIENCE = 0.5, 10.0  # seconds
 HYBRID = ("pqproxy", "envoy")
 BAR = (Bar(Metric.CPU, 2.0),)
 
@@ -63,7 +65,18 @@ def _egress_alone(pair: Pair, *, tickets: bool) -> Iterator[tuple[int, int]]:
         stack.enter_context(server(argv, cores=[LOAD_CORE], ports=[plan.mutual], log=log))
         argv, log = CONTENDERS[pair.contender].egress(plan), directory / "egress.log"
         started = server(argv, cores=PROXY_CORES[:1], ports=[plan.entry], log=log)
-        yield stack.enter_context(started).pid, plan.entry
+        egress = stack.enter_context(started).pid
+        _settle(egress)
+        yield egress, plan.entry
+
+
+def _settle(root: int) -> None:
+    """Wait until a start is over: a port is bound before everything behind it is loaded."""
+    patient = time.monotonic() + PATIENCE
+    used, before = cpu_seconds([root]), -1.0
+    while used > before and time.monotonic() < patient:
+        time.sleep(QUIET)
+        used, before = cpu_seconds([root]), used
 
 
 def _counted(root: int, load: Load) -> Sample:
