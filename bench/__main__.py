@@ -142,6 +142,7 @@ def _results(
         skipped=skipped,
         rounds=options.rounds,
         measured=measured,
+        about={scenario.title: scenario.about for scenario in SCENARIOS},
     )
 
 

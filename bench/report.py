@@ -17,17 +17,22 @@ is measured in every round, in turn; figures are medians over the rounds. A **ra
 of the ratios of each round, because a machine's speed drifts and a round shares it; it is to the
 peer that needs least. Compare within one run only.
 
+The bars are what pqproxy demands of itself; below them is everything that was measured. Bytes and
+clocks are of a machine that others may use, too: a ratio moves by a tenth from run to run. Proxies
+have one core each way, and where it is full, a rate is what fits into it, and times are those of a
+queue: two contenders that carried different rates can be told apart by their CPU alone.
+
 **pqproxy** carries all clients over tunnels; **pqproxy-never** makes a TLS connection for each
-client connection, as the peers do. The peers run as TCP proxies, without access log and without
-session tickets, otherwise as their defaults are; a number at the end of a name counts workers.
-Envoy's key exchange is X25519MLKEM768, as pqproxy's; its TLS library prefers AES-128-GCM where
-pqproxy prefers AES-256-GCM and pads small records. nginx and HAProxy are Debian's, with OpenSSL
-3.0, which knows no post-quantum key exchange: X25519, an unfair advantage of theirs wherever
-handshakes count. The **floor** is a pair of plain relays written in Python, without TLS, one
-connection between them for each client; **direct** is no pair at all. Bytes on the wire are TCP's
-payload, of both directions, with all that one new client connection needs. How the interpreter was
-built matters for small records: one with profile-guided optimisation needs about a fifth less CPU
-for them than one without.
+client connection, as the peers do. The peers run as TCP proxies, without access log, and without
+session tickets but where resumption is measured, otherwise as their defaults are; a number at the
+end of a name counts workers. Envoy's key exchange is X25519MLKEM768, as pqproxy's; its TLS library
+prefers AES-128-GCM where pqproxy prefers AES-256-GCM and pads small records. nginx and HAProxy are
+Debian's, with OpenSSL 3.0, which knows no post-quantum key exchange: X25519, an unfair advantage of
+theirs wherever handshakes count. The **floor** is a pair of plain relays written in Python, without
+TLS, one connection between them for each client; **direct** is no pair at all. Bytes on the wire
+are TCP's payload, of both directions, with all that one new client connection needs. How the
+interpreter was built matters for small records: one with profile-guided optimisation needs about a
+fifth less CPU for them than one without.
 """
 
 
@@ -49,6 +54,8 @@ def _sections(results: Results, pictures_in: str | None) -> Iterator[str]:
         yield f"![ratios]({pictures_in}/bars.svg)"
     for title in dict.fromkeys(row.scenario for row in results.measured):
         yield f"## {title}"
+        if about := results.about.get(title):
+            yield about.strip()
         rows = [row for row in results.measured if row.scenario == title]
         for row in rows:
             yield f"### {row.title}"

@@ -115,3 +115,4 @@ class Results:
     skipped: Mapping[str, str]  # contender: why it was not
     rounds: int
     measured: Sequence[Measured] = field(default_factory=tuple)
+    about: Mapping[str, str] = field(default_factory=dict)  # title of a scenario: how to read it

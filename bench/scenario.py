@@ -52,6 +52,7 @@ class Scenario:
     title: str
     rows: tuple[Row, ...]
     stage: Stage = Stage()
+    about: str = ""  # what a reader of its figures must know, Markdown
 
 
 def counted(pair: Pair, load: Load) -> Sample:

@@ -14,6 +14,12 @@ GRADIENT, CHECKPOINT = 25 * MEGABYTE, GIGABYTE
 TITLES = {"down": "download", "up": "upload"}
 
 
+ABOUT = """\
+Raw bytes in one direction; several transfers share the amount. The client and the server behind
+the pair use about as much CPU as a proxy does, on a core of their own.
+"""
+
+
 def transfer(direction: str, streams: int) -> Callable[[Pair, Effort], Sample]:
     """`streams` transfers at a time, which share the amount."""
 
@@ -77,4 +83,5 @@ BULK = Scenario(
         _wire("up", GRADIENT),
         _wire("down", CHECKPOINT),
     ),
+    about=ABOUT,
 )

@@ -8,6 +8,11 @@ from bench.pair import Pair
 from bench.results import Bar
 from bench.scenario import Effort, Row, Scenario, counted
 
+ABOUT = """\
+A client connects, asks, reads and leaves, and the next one comes. The peers make a TLS handshake
+for each of them, pqproxy opens a stream of a tunnel.
+"""
+
 
 def visits(clients: int) -> Callable[[Pair, Effort], Sample]:
     """One connection after another, 128 B each, so many at a time."""
@@ -33,4 +38,5 @@ CONNECTIONS = Scenario(
         )
         for clients in (1, 32)
     ),
+    about=ABOUT,
 )

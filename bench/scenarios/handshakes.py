@@ -26,6 +26,15 @@ HYBRID = ("pqproxy", "envoy")
 BAR = (Bar(Metric.CPU, 2.0),)
 
 
+ABOUT = """\
+One side alone, from accept to close, the plaintext connection included; the other side is OpenSSL,
+the same for all. A full handshake at the egress is with a server that takes no tickets of its own.
+nginx and HAProxy have no hybrid handshake to measure. Of every process the first second is not
+counted. This is what tunnels save: a pair of sidecars shakes hands about once an hour, whoever
+comes and goes.
+"""
+
+
 def at_the_ingress(kind: str, *, mutual: bool) -> Callable[[Pair, Effort], Sample]:
     """Handshakes with OpenSSL as the client, from accept to close."""
 
@@ -108,4 +117,5 @@ HANDSHAKES = Scenario(
             ("client-resumed", "egress, resumed", at_the_egress(RESUMED), ()),
         )
     ),
+    about=ABOUT,
 )

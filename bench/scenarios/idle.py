@@ -16,6 +16,15 @@ WARM_UP = 0.5  # seconds of requests
 SPARE = 500  # descriptors that a proxy has beside its connections'
 
 
+ABOUT = """\
+Each connection has carried one request and says no more. **Each** is by how much the proportional
+set size of a side has grown, all its processes taken together, by the connections it holds; what
+the kernel needs for their sockets is in no process. **Supervisor** and **worker** are without them,
+after some traffic. A proxy without tunnels has two descriptors for each connection, so that
+`ulimit -n` may allow fewer than were wanted: the first column says how many there were.
+"""
+
+
 def idle(count: int) -> Callable[[Pair, Effort], Sample]:
     """What `count` connections add to the memory of each side, which has carried data before."""
 
@@ -74,4 +83,5 @@ IDLE = Scenario(
     "Idle connections",
     tuple(_row(count) for count in (1_000, 10_000)),
     Stage(alone=True),
+    about=ABOUT,
 )

@@ -12,6 +12,12 @@ ENDLESS = 1_000_000_000_000  # bytes: it outlasts every round, and is broken off
 ROUND_LENGTH = 2  # of the usual: a p99 wants many requests
 
 
+ABOUT = """\
+Requests over connections of their own, while one download takes all that the pair can carry: what
+a small answer waits for a large one.
+"""
+
+
 def beside_bulk(pair: Pair, effort: Effort) -> Sample:
     """Requests of 128 B; the latency is theirs alone, the CPU has the transfer in it."""
     seconds = ROUND_LENGTH * effort.seconds
@@ -38,4 +44,5 @@ MIXED = Scenario(
             (*USUAL, DIRECT),
         ),
     ),
+    about=ABOUT,
 )

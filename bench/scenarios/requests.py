@@ -17,6 +17,12 @@ BARS = {
 }
 
 
+ABOUT = """\
+One request is under way on each connection; the next follows when the answer is whole. Over one
+connection nothing ever leaves together with anything else, so there a request costs most.
+"""
+
+
 def keep_alive(connections: int, size: int) -> Callable[[Pair, Effort], Sample]:
     """Requests answered with `size` bytes, one under way on each connection."""
 
@@ -45,4 +51,5 @@ REQUESTS = Scenario(
     "requests",
     "Keep-alive requests",
     tuple(_row(connections, size) for size in SIZES for connections in (1, 32, 256)),
+    about=ABOUT,
 )

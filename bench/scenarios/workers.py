@@ -21,6 +21,12 @@ SHARES = (
 )
 
 
+ABOUT = """\
+The same with one worker on each side and with two, each with a core of its own as far as there are
+cores. A **share** is of the work of both, for the idlest and the busiest worker of either side.
+"""
+
+
 def requests(pair: Pair, effort: Effort) -> Sample:
     """Keep-alive requests over 256 connections: enough that chance alone divides them well."""
     return _shared(pair, lambda: keep_alive(256, 128)(pair, effort))
@@ -59,4 +65,5 @@ WORKER_COUNTS = Scenario(
         Row("workers-requests", "128 B, 256 connections", "request", requests, SHARES, CONTENDERS),
         Row("workers-downloads", "download, 8 at a time", "GB", downloads, (_MORE,), CONTENDERS),
     ),
+    about=ABOUT,
 )

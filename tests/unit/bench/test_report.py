@@ -16,6 +16,7 @@ from bench.report import (
     table,
 )
 from bench.results import Bar, Measured, Results
+from bench.scenarios import SCENARIOS
 
 
 def results(measured=(), versions=("pqproxy", "envoy"), skipped=None):
@@ -141,3 +142,17 @@ def test_sizes_are_powers_of_ten(count, text):
 
 def test_a_table_has_a_rule_under_its_heads():
     assert table(("a", "b"), [("1", "2")]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
+
+
+def test_every_scenario_says_how_to_read_it():
+    """Figures without what they are of mislead more than none."""
+    assert all(scenario.about for scenario in SCENARIOS)
+
+
+def test_what_there_is_to_know_stands_before_the_figures():
+    measured = row(pqproxy=[1])
+
+    about = {measured.scenario: "Mind the gap.\n"}
+    page = markdown(dataclasses.replace(results([measured]), about=about))
+
+    assert page.index("Mind the gap.\n") < page.index(f"### {measured.title}")
