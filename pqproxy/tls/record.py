@@ -24,7 +24,14 @@ from pqproxy.tls.key_schedule import (
     traffic_keys,
 )
 from pqproxy.tls.nonces import record_nonces
-from pqproxy.tls.padding import PADDED_BELOW, padding_length, trailer, type_position
+from pqproxy.tls.padding import (
+    DATA_TYPE,
+    PADDED_BELOW,
+    ZEROS,
+    padding_length,
+    trailer,
+    type_position,
+)
 from pqproxy.tls.secrets import Secret
 
 if TYPE_CHECKING:
@@ -51,6 +58,9 @@ _BODY = slice(HEADER_LENGTH, None)
 _CONTENT = slice(HEADER_LENGTH, -TAG_LENGTH)
 # Up to here it costs less to copy what a record holds than to make views of it.
 _COPIED_BELOW = 2048
+# The lengths of such records, by the headers that were met: one look for all that is in a header.
+# There are no more than lengths, because those of other versions are not put here.
+_small_lengths: dict[bytes, int] = {}
 _APPLICATION_DATA = int(ContentType.APPLICATION_DATA)
 
 Content = tuple[int, memoryview]  # the content type, and the content as a view
@@ -209,38 +219,62 @@ class ReceiveProtection:
         Raises:
             FatalAlert: as `unprotect`.
         """
-        decrypt, nonces = self._decrypt, self._nonces
+        decrypt, nonces, known = self._decrypt, self._nonces, _small_lengths.get
         while True:
             start = position + HEADER_LENGTH
             if start > end:
                 return position, None
             (header,) = _read_header(view, position)
-            length = header[3] << 8 | header[4]  # the version is ignored (§5.1)
-            after = start + length
-            if header[0] != _APPLICATION_DATA or after > end:
-                return position, None
-            if not TAG_LENGTH < length <= MAX_CIPHERTEXT:
-                raise _impossible_length(length)
-            try:
-                if length < _COPIED_BELOW:
-                    content: bytes | memoryview = decrypt(self._nonce, view[start:after], header)
-                else:
-                    content = view[start : after - TAG_LENGTH]
-                    self._decrypt_into(self._nonce, view[start:after], header, content)
-            except InvalidTag:
-                raise _bad_record() from None
-            self._nonce = next(nonces)
-            last = length - TAG_LENGTH - 1
-            if last > MAX_FRAGMENT:  # padding counts too (§5.4, RFC 8449 §4)
-                raise FatalAlert(AlertDescription.RECORD_OVERFLOW, f"record holds {last} bytes")
-            if not content[last]:
-                last = type_position(content)
-            if content[last] != _APPLICATION_DATA or not last:
-                return after, _other_content(content, last)
-            data.append(content[:last])
+            length = known(header)
+            if length is None:
+                after = start + (header[3] << 8 | header[4])  # the version is ignored (§5.1)
+                if header[0] != _APPLICATION_DATA or after > end:
+                    return position, None
+                other = self._unprotect_large(view[start:after], header, data)
+                if other is not None:
+                    return after, other
+            else:
+                after = start + length
+                if after > end:
+                    return position, None
+                try:
+                    content = decrypt(self._nonce, view[start:after], header)
+                except InvalidTag:
+                    raise _bad_record() from None
+                self._nonce = next(nonces)
+                # The type stands behind the data, and zeros behind it (§5.4).
+                fragment, _, padding = content.rpartition(DATA_TYPE)
+                if not fragment or padding > ZEROS:
+                    return after, _other_content(memoryview(content), type_position(content))
+                data.append(fragment)
             if after == end:
                 return None
             position = after
+
+    def _unprotect_large(
+        self, body: memoryview, header: bytes, data: list[bytes | memoryview]
+    ) -> Content | None:
+        """Decrypt one record where it lies, of any size; returns what it holds besides data."""
+        length = len(body)
+        if not TAG_LENGTH < length <= MAX_CIPHERTEXT:
+            raise _impossible_length(length)
+        if length < _COPIED_BELOW and header == _data_header(length - TAG_LENGTH):
+            _small_lengths[header] = length
+        content = body[:-TAG_LENGTH]
+        try:
+            self._decrypt_into(self._nonce, body, header, content)
+        except InvalidTag:
+            raise _bad_record() from None
+        self._nonce = next(self._nonces)
+        last = len(content) - 1
+        if last > MAX_FRAGMENT:  # padding counts too (§5.4, RFC 8449 §4)
+            raise FatalAlert(AlertDescription.RECORD_OVERFLOW, f"record holds {last} bytes")
+        if not content[last]:
+            last = type_position(content)
+        if content[last] != _APPLICATION_DATA or not last:
+            return _other_content(content, last)
+        data.append(content[:last])
+        return None
 
     def unprotect_run(
         self, landing: Landing, end: int, data: list[bytes | memoryview]
@@ -287,12 +321,12 @@ class ReceiveProtection:
         return after + run.size, None
 
 
-def _other_content(content: bytes | memoryview, last: int) -> Content:
+def _other_content(content: memoryview, last: int) -> Content:
     """What a record holds that is not plain data; `last` is where its type stands, if anywhere."""
     content_type = content[last]
     if not content_type:
         raise unexpected_message("record is all padding")
-    return content_type, memoryview(content)[:last]
+    return content_type, content[:last]
 
 
 def _bad_record() -> FatalAlert:
