@@ -43,23 +43,34 @@ def main() -> int:
         say(f"{name} is skipped: {reason}")
     contenders = [name for name in (*CONTENDERS, DIRECT) if name not in skipped]
     effort = QUICK if options.quick else Effort()
-    measured: list[Measured] = []
     with tempfile.TemporaryDirectory(prefix="pqproxy-bench-") as temporary:
         directory = Path(temporary)
         made = certificates.create(directory)
         runner = Runner(contenders, directory, made, effort, options.rounds)
-        try:
-            measured.extend(runner.run(options.scenarios))
-        except DidNotStart as failure:
-            say(str(failure))
-            return 1
+        measured, whole = _measure(runner, options.scenarios)
+    _keep(_results(options, skipped, measured), publish=options.publish and whole)
+    return 0 if whole else 1
+
+
+def _measure(runner: Runner, scenarios: Sequence[Scenario]) -> tuple[list[Measured], bool]:
+    """What was measured, in the order of the rows, and whether that is all that was to be."""
+    measured: list[Measured] = []
+    whole = True
+    try:
+        for row in runner.run(scenarios):
+            measured.append(row)
+            whole = whole and not row.failed
+    except DidNotStart as failure:
+        say(str(failure))
+        whole = False
+    except KeyboardInterrupt:
+        say("broken off: what was measured so far is kept, and not published")
+        whole = False
     order = [row.name for scenario in SCENARIOS for row in scenario.rows]
-    measured.sort(key=lambda row: order.index(row.name))
-    _keep(_results(options, skipped, measured), publish=options.publish)
-    return 1 if any(row.failed for row in measured) else 0
+    return sorted(measured, key=lambda row: order.index(row.name)), whole
 
 
-def selected(words: Sequence[str]) -> list[Scenario]:
+def selected(words: Sequence[str], *, quick: bool = False) -> list[Scenario]:
     """The scenarios that these words name, cut down to the rows that they name.
 
     Raises ValueError for a word that names nothing.
@@ -67,12 +78,14 @@ def selected(words: Sequence[str]) -> list[Scenario]:
     known = {word for each in SCENARIOS for word in _words(each)}
     if unknown := [word for word in words if word not in known]:
         raise ValueError(f"no scenario is called {', '.join(unknown)}")
-    if not words:
-        return list(SCENARIOS)
     found = []
     for scenario in SCENARIOS:
-        whole = {str(scenario.number), scenario.name} & set(words)
-        rows = tuple(row for row in scenario.rows if whole or row.name in words)
+        whole = not words or {str(scenario.number), scenario.name} & set(words)
+        rows = tuple(
+            row
+            for row in scenario.rows
+            if row.name in words or (whole and not (quick and row.thorough))
+        )
         if rows:
             found.append(dataclasses.replace(scenario, rows=rows))
     return found
@@ -115,7 +128,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--publish", action="store_true", help=f"write {PUBLISHED}")
     options = parser.parse_args()
     try:
-        options.scenarios = selected(options.scenarios)
+        options.scenarios = selected(options.scenarios, quick=options.quick)
     except ValueError as error:
         parser.error(f"{error}; --list shows them")
     if options.rounds is None:

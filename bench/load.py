@@ -17,7 +17,7 @@ from bench.gate import Work, serve_load
 REQUEST = b"GET /bytes/%d HTTP/1.1\r\nHost: bench.test\r\n\r\n"
 SMALL = 128
 WARM_UP_REQUESTS = 20
-ENOUGH_WARM_UP = 1000  # requests, over all connections
+ENOUGH_WARM_UP = 500  # requests, over all connections
 
 
 def main() -> None:

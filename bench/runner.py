@@ -14,7 +14,7 @@ from bench.contenders import CONTENDERS, DIRECT
 from bench.figures import Sample
 from bench.gate import LoadFailed
 from bench.pair import Pair, direct, running
-from bench.processes import LOAD_CORE, free_port, module, server
+from bench.processes import LOAD_CORE, DidNotStart, free_port, module, server
 from bench.results import Measured
 from bench.scenario import Effort, Row, Scenario, Stage
 
@@ -45,11 +45,19 @@ class Runner:
         wanted = dict.fromkeys(
             name for each in scenarios for row in each.rows for name in self._of(row)
         )
+        broken: dict[str, str] = {}
         with ExitStack() as stack:
-            pairs = {name: stack.enter_context(self._pair(name, backend)) for name in wanted}
+            pairs: dict[str, Pair] = {}
+            for name in wanted:
+                try:
+                    pairs[name] = stack.enter_context(self._pair(name, backend))
+                except DidNotStart as failure:
+                    broken[name] = _told(name, failure)
             for scenario in scenarios:
                 for row in scenario.rows:
-                    taken = _Taken(row, list(self._of(row)))
+                    names = self._of(row)
+                    failed = {name: broken[name] for name in names if name in broken}
+                    taken = _Taken(row, [name for name in names if name in pairs], failed=failed)
                     taken.take(pairs, self.effort, self.rounds)
                     yield taken.measured(scenario)
 
@@ -60,8 +68,11 @@ class Runner:
                 taken = _Taken(row, [])
                 for name in self._of(row):
                     taken.contenders = [name]
-                    with self._pair(name, backend) as pair:
-                        taken.take({name: pair}, self.effort, self.rounds)
+                    try:
+                        with self._pair(name, backend) as pair:
+                            taken.take({name: pair}, self.effort, self.rounds)
+                    except DidNotStart as failure:
+                        taken.failed[name] = _told(name, failure)
                 yield taken.measured(scenario)
 
     def _of(self, row: Row) -> list[str]:
@@ -115,6 +126,12 @@ class _Taken:
         return Measured(
             scenario.title, row.name, row.title, row.unit, row.bars, samples, self.failed
         )
+
+
+def _told(name: str, failure: DidNotStart) -> str:
+    """The whole of it goes to stderr, its last line into the results."""
+    say(f"{name} did not start: {failure}")
+    return f"did not start: {str(failure).strip().splitlines()[-1]}"
 
 
 _numbers = itertools.count(1)

@@ -17,7 +17,7 @@ WITHOUT_TUNNELS = "pqproxy-never"
 class Effort:
     """How much of everything one round does."""
 
-    seconds: float = 1.2
+    seconds: float = 1.0
     gigabytes: float = 2.0
     most_idle: int = 10_000  # connections
 
@@ -41,6 +41,7 @@ class Row:
     bars: tuple[Bar, ...] = ()
     contenders: tuple[str, ...] = USUAL  # of bench.contenders
     rounds: int | None = None  # at most, where one round says all
+    thorough: bool = False  # `--quick` leaves it out, unless it is asked for by its name
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,7 @@ def _wire(direction: str, size: int) -> Row:
         overhead(direction, size),
         (Bar(Metric.WIRE, 0.3, against=None),),
         rounds=1,  # it is the same each time
+        thorough=size == CHECKPOINT,
     )
 
 

@@ -13,6 +13,7 @@ from bench.scenario import Effort, Row, Scenario, Stage
 LIMIT = 10e3  # bytes a connection and side
 PROCESSES = (Bar(Metric.SUPERVISOR, 60e6, against=None), Bar(Metric.WORKER, 45e6, against=None))
 WARM_UP = 0.5  # seconds of requests
+QUICK = 1_000  # connections: more take their time
 SPARE = 500  # descriptors that a proxy has beside its connections'
 
 
@@ -73,6 +74,7 @@ def _row(count: int) -> Row:
             Bar(Metric.INGRESS_MEMORY, LIMIT, against=None),
             *PROCESSES,
         ),
+        thorough=count > QUICK,
         rounds=1,  # what a process has grown by it keeps: the next round would find it there
     )
 

@@ -5,7 +5,7 @@ from bench.figures import Metric, Sample
 from bench.gate import Load
 from bench.pair import Pair
 from bench.results import Bar
-from bench.scenario import USUAL, Effort, Row, Scenario, counted
+from bench.scenario import USUAL, Effort, Row, Scenario, sample
 
 CONNECTIONS = 8
 ENDLESS = 1_000_000_000_000  # bytes: it outlasts every round, and is broken off then
@@ -19,12 +19,13 @@ a small answer waits for a large one.
 
 
 def beside_bulk(pair: Pair, effort: Effort) -> Sample:
-    """Requests of 128 B; the latency is theirs alone, the CPU has the transfer in it."""
+    """Requests of 128 B; what they cost cannot be told from what the transfer does."""
     seconds = ROUND_LENGTH * effort.seconds
-    with Load("bench.bulk", ["down", pair.entry, 1, ENDLESS]) as bulk:
+    requests = Load("bench.load", ["requests", pair.entry, CONNECTIONS, 128, seconds])
+    bulk = Load("bench.bulk", ["down", pair.entry, 1, ENDLESS])
+    with requests, bulk:
         bulk.begin()
-        load = Load("bench.load", ["requests", pair.entry, CONNECTIONS, 128, seconds])
-        found = counted(pair, load)
+        found = sample(requests.run())
         bulk.end()
     latency = {metric: found.figures[metric] for metric in (Metric.RATE, Metric.P50, Metric.P99)}
     return Sample(latency, found.distributions)

@@ -63,7 +63,16 @@ WORKER_COUNTS = Scenario(
     "One worker and two",
     (
         Row("workers-requests", "128 B, 256 connections", "request", requests, SHARES, CONTENDERS),
-        Row("workers-downloads", "download, 8 at a time", "GB", downloads, (_MORE,), CONTENDERS),
+        Row(
+            "workers-downloads",
+            "download, 8 at a time",
+            "GB",
+            downloads,
+            (_MORE,),
+            CONTENDERS,
+            rounds=1 if FEW_CORES else None,
+            thorough=bool(FEW_CORES),
+        ),
     ),
     about=ABOUT,
 )

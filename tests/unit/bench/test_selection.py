@@ -6,8 +6,8 @@ from bench.__main__ import _peers, selected
 from bench.scenarios import SCENARIOS
 
 
-def names(words):
-    return {row.name for scenario in selected(words) for row in scenario.rows}
+def names(words, quick=False):
+    return {row.name for scenario in selected(words, quick=quick) for row in scenario.rows}
 
 
 def test_without_a_word_everything_runs():
@@ -20,6 +20,12 @@ def test_a_scenario_is_named_by_its_number_or_its_name():
 
 def test_a_row_can_be_named_alone():
     assert names(["requests-32", "download-1"]) == {"requests-32", "download-1"}
+
+
+def test_a_first_look_leaves_out_what_takes_long_unless_it_is_named():
+    assert "idle-10000" in names(["idle"])
+    assert "idle-10000" not in names(["idle"], quick=True)
+    assert "idle-10000" in names(["idle-10000"], quick=True)
 
 
 def test_a_word_that_names_nothing_is_told():
