@@ -17,7 +17,7 @@ from pqproxy.tls import Landing, Run
 # header (5). Behind it: the content type (1) and the tag (16). Padding of small records
 # uses the unfilled rest of the slot.
 HEADROOM = 13
-RECORD_HEADER = 5
+RECORD_HEADER, FRAME_HEADER = 5, 8
 TAILROOM = 17
 # With its frame header this fills a record of 2^14 bytes exactly.
 PAYLOAD = 16_384 - 8
@@ -124,17 +124,19 @@ class Batch:
 class SlotBatch(Batch):
     """A buffer of record-shaped slots: what lies in it can be encrypted where it landed."""
 
-    __slots__ = ("_run", "buffer", "first", "payloads")
+    __slots__ = ("_framed_run", "_run", "buffer", "first", "memory", "payloads")
 
     def __init__(self, pool: "BufferPool") -> None:
         super().__init__(pool)
-        self.buffer = memoryview(bytearray(SLOTS * STRIDE))
+        self.memory = bytearray(SLOTS * STRIDE)
+        self.buffer = memoryview(self.memory)
         self.payloads = [
             self.buffer[start : start + PAYLOAD]
             for start in range(HEADROOM, SLOTS * STRIDE, STRIDE)
         ]
         self.first = self.payloads[0]
         self._run: Run | None = None
+        self._framed_run: Run | None = None
 
     @property
     def run(self) -> Run:
@@ -143,6 +145,15 @@ class SlotBatch(Batch):
             size = RECORD_HEADER + PAYLOAD + TAILROOM
             self._run = Run(self.buffer, HEADROOM - RECORD_HEADER, size, STRIDE)
         return self._run
+
+    @property
+    def framed_run(self) -> Run:
+        """The same with a frame's header in front of each."""
+        if self._framed_run is None:
+            size = RECORD_HEADER + FRAME_HEADER + PAYLOAD + TAILROOM
+            start = HEADROOM - FRAME_HEADER - RECORD_HEADER
+            self._framed_run = Run(self.buffer, start, size, STRIDE)
+        return self._framed_run
 
     def views(self) -> list[Buffer]:
         """The filled payloads."""

@@ -40,6 +40,7 @@ from pqproxy.tls import (
     Negotiated,
     Offer,
     PeerClosed,
+    Run,
     ServerConnection,
     SessionTicket,
     SignatureRequested,
@@ -166,6 +167,16 @@ class TlsDuplex(Descriptor):
     def protect(self) -> Protect:
         """The engine's: for who cuts records himself, and sends them with `send_records`."""
         return self._conn.protect
+
+    @property
+    def protect_small(self) -> Callable[[Buffer], Buffer]:
+        """The same for one that is shorter than `PADDED_BELOW`; it is copied."""
+        return self._conn.protect_small
+
+    @property
+    def protect_run(self) -> Callable[[Run, int, list[Buffer]], None]:
+        """The same for many at once."""
+        return self._conn.protect_run
 
     def send_records(self, records: list[Buffer], batch: Batch) -> bool:
         """Send what `protect` made, as `write` does; `batch` is what the records lie in."""

@@ -34,8 +34,9 @@ from pqproxy.proxy.tunnel_codes import (
     stream_end_for,
     tunnel_end_for,
 )
-from pqproxy.proxy.tunnel_stream import MAX_WRITE, TunnelStream
+from pqproxy.proxy.tunnel_stream import TunnelStream
 from pqproxy.telemetry.reasons import EndReason, TunnelEnd
+from pqproxy.tls import PADDED_BELOW
 from pqproxy.tunnel import (
     DATA,
     Came,
@@ -48,11 +49,9 @@ from pqproxy.tunnel import (
 )
 from pqproxy.tunnel.frames import HEADER, HEADER_LENGTH
 
-# More is not gathered for a socket that is not full: it leaves at once, or whoever writes waits.
-_GATHERED = MAX_WRITE
 _LOOK_EVERY = 5.0  # seconds
 _DATA = int(DATA)
-_write_header = HEADER.pack_into
+_FRAME = HEADROOM - HEADER_LENGTH  # where a frame begins in a slot
 
 _log = logging.getLogger(__name__)
 
@@ -76,12 +75,12 @@ class TunnelLink:
     """
 
     __slots__ = (
-        "_asked",
         "_end",
         "_engine",
         "_finishing",
         "_peer_said",
         "_protect",
+        "_protect_small",
         "_receive",
         "_timer",
         "_tls",
@@ -90,6 +89,7 @@ class TunnelLink:
         "blocked",
         "closed",
         "cut_off",
+        "flush_asked",
         "name",
         "on_going_away",
         "on_gone",
@@ -108,8 +108,9 @@ class TunnelLink:
         self.poller, self.pool = engine.poller, engine.pool
         self.side: Side = tls.side
         self.takes_slots = tls.max_fragment >= PAYLOAD + HEADER_LENGTH
-        self._protect, self._receive = tls.protect, tunnel.receive
-        self._asked = False  # for a flush
+        self._protect, self._protect_small = tls.protect, tls.protect_small
+        self._receive = tunnel.receive
+        self.flush_asked = False  # for a flush
         self.blocked = False  # the socket is full
         self.closed = self._finishing = False
         self._waiting: deque[TunnelStream] = deque()
@@ -189,19 +190,14 @@ class TunnelLink:
     # What streams say.
 
     @property
-    def is_free(self) -> bool:
-        """Whether it takes more now."""
-        return not self.blocked and self.tunnel.outbox.length < _GATHERED
-
-    @property
     def is_contended(self) -> bool:
         """Whether streams wait for it."""
-        return self.blocked or bool(self._waiting)
+        return self.tunnel.outbox.full or bool(self._waiting)
 
     def ask_for_flush(self) -> None:
         """Send what is in the outbox at the end of this turn."""
-        if not self._asked:
-            self._asked = True
+        if not self.flush_asked:
+            self.flush_asked = True
             self.poller.flush(self)
 
     def wait(self, stream: TunnelStream) -> None:
@@ -214,17 +210,24 @@ class TunnelLink:
         The copy that this saves is a fifth of the CPU of a bulk transfer.
         """
         records = self._gathered_records()
-        buffer, protect, allowed = batch.buffer, self._protect, stream.send_window
-        for start, length in batch.spans():
-            if length > allowed:
-                break
-            allowed -= length
-            _write_header(buffer, start - HEADER_LENGTH, length << 8 | _DATA, stream.id)
-            protect(buffer, start - HEADER_LENGTH, length + HEADER_LENGTH, records)
-        sent = stream.send_window - allowed
-        stream.send_window = allowed
+        allowed = stream.send_window
+        full = min(batch.full, allowed // PAYLOAD)
+        if full:
+            header = HEADER.pack(PAYLOAD << 8 | _DATA, stream.id)
+            memory = batch.memory
+            for start in range(_FRAME, full * STRIDE, STRIDE):
+                memory[start : start + HEADER_LENGTH] = header
+            self._tls.protect_run(batch.framed_run, full, records)
+        sent = full * PAYLOAD
+        rest = batch.length - sent
+        if rest < PAYLOAD and sent + rest <= allowed:
+            start = full * STRIDE + _FRAME
+            HEADER.pack_into(batch.memory, start, rest << 8 | _DATA, stream.id)
+            self._protect(batch.buffer, start, HEADER_LENGTH + rest, records)
+            sent += rest
+        stream.send_window -= sent
         if records:
-            self.blocked = not self._tls.send_records(records, batch)
+            self._send(records, batch)
         return sent
 
     # What the poller calls.
@@ -241,7 +244,7 @@ class TunnelLink:
 
     def on_flush(self) -> None:
         """The turn is over."""
-        self._asked = False
+        self.flush_asked = False
         if not (self.blocked or self.closed):
             self._send_gathered()
             if self._waiting and not self.blocked:
@@ -253,20 +256,28 @@ class TunnelLink:
     def _send_gathered(self) -> None:
         records = self._gathered_records()
         if records:
-            self.blocked = not self._tls.send_records(records, LooseBatch(self.pool, records))
+            self._send(records, LooseBatch(self.pool, records))
+
+    def _send(self, records: list[Buffer], batch: Batch) -> None:
+        if not self._tls.send_records(records, batch):
+            self.blocked = True
+            self.tunnel.outbox.block(blocked=True)
 
     def _gathered_records(self) -> list[Buffer]:
         """What waits in the outbox, as records in the worker's scratch buffer."""
         records: list[Buffer] = []
         gathered = self.tunnel.take_records(SCRATCH_SLOTS, time.monotonic())
         if gathered:
-            buffer, at = self.pool.scratch, HEADROOM - HEADER_LENGTH
+            buffer, at = self.pool.scratch, _FRAME
             for pieces in gathered:
                 plaintext = b"".join(pieces)
+                if len(plaintext) < PADDED_BELOW:
+                    records.append(self._protect_small(plaintext))
+                    continue
                 buffer[at : at + len(plaintext)] = plaintext
                 self._protect(buffer, at, len(plaintext), records)
                 at += STRIDE
-            if self.tunnel.outbox.length:
+            if not self.tunnel.outbox.is_empty():
                 self.ask_for_flush()
         return records
 
@@ -280,31 +291,47 @@ class TunnelLink:
     # What the connection calls.
 
     def on_data(self, batch: Batch) -> None:
-        """Records of frames; consecutive data of one stream goes on together."""
+        """Records of frames."""
+        records = batch.pieces()
+        try:
+            if len(records) == 1 and type(batch) is RecordBatch:  # nearly always
+                self._take(records[0], batch)
+            else:
+                self._take_many(records, batch)
+        except TunnelError as error:
+            self.close(TunnelEnd.PROTOCOL_ERROR, error.rule)
+
+    def _take(self, record: Buffer, batch: RecordBatch) -> None:
+        """The frames of one record, each to its stream. Raises TunnelError."""
+        for kind, stream, value in self._receive(record, time.monotonic()):
+            if kind == _DATA:
+                batch.fragments, batch.length = [value], len(value)  # `fill`, without its call
+                try:
+                    stream.owner.on_data(batch)
+                except Exception:  # the others have nothing to do with it
+                    self._failed(stream)
+            else:
+                self._on_event(kind, stream, value)
+
+    def _take_many(self, records: list[Buffer], batch: Batch) -> None:
+        """The same for a bulk transfer: consecutive data of one stream goes on together."""
         now, receive = time.monotonic(), self._receive
         current: Stream | None = None
         views: list[Buffer] = []
         try:
-            for record in batch.pieces():
-                for kind, stream, value in receive(memoryview(record), now):
-                    if kind == _DATA:
-                        if stream is current:
-                            views.append(value)
-                            continue
-                        if current is not None:
-                            self._deliver(current, batch, views)
-                        current, views = stream, [value]
-                    else:
-                        if current is not None:
-                            self._deliver(current, batch, views)
-                            current = None
+            for record in records:
+                for kind, stream, value in receive(record, now):
+                    if kind == _DATA and stream is current:
+                        views.append(value)
+                        continue
+                    if current is not None:
+                        self._deliver(current, batch, views)
+                    current, views = (stream, [value]) if kind == _DATA else (None, [])
+                    if current is None:
                         self._on_event(kind, stream, value)
+        finally:  # what came before a broken rule is good
             if current is not None:
                 self._deliver(current, batch, views)
-        except TunnelError as error:
-            if current is not None:
-                self._deliver(current, batch, views)
-            self.close(TunnelEnd.PROTOCOL_ERROR, error.rule)
 
     def _deliver(self, stream: Stream, batch: Batch, views: list[Buffer]) -> None:
         if type(batch) is RecordBatch:  # the one that was read into lends these too
@@ -313,9 +340,12 @@ class TunnelLink:
             batch = LooseBatch(self.pool, views)
         try:
             stream.owner.on_data(batch)
-        except Exception:  # the others have nothing to do with it
-            _log.exception("a stream failed inside the proxy")
-            stream.owner.crashed()
+        except Exception:
+            self._failed(stream)
+
+    def _failed(self, stream: Stream) -> None:
+        _log.exception("a stream failed inside the proxy")
+        stream.owner.crashed()
 
     def _on_event(self, kind: object, stream: Stream, value: object) -> None:
         match kind, value:
@@ -366,6 +396,7 @@ class TunnelLink:
     def on_writable(self) -> None:
         """The socket has drained."""
         self.blocked = False
+        self.tunnel.outbox.block(blocked=False)
         self.ask_for_flush()
 
     def on_closed(self) -> None:

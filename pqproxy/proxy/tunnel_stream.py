@@ -10,7 +10,15 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from pqproxy.proxy.buffers import PAYLOAD, Batch, Buffer, BufferPool, LooseBatch, SlotBatch
+from pqproxy.proxy.buffers import (
+    HEADROOM,
+    PAYLOAD,
+    Batch,
+    Buffer,
+    BufferPool,
+    LooseBatch,
+    SlotBatch,
+)
 from pqproxy.proxy.descriptor import NOBODY, Side
 from pqproxy.proxy.duplex import Sink
 from pqproxy.proxy.poller import Poller
@@ -32,10 +40,7 @@ class Carrier(Protocol):
     side: Side
     name: str
     takes_slots: bool  # a slot with its frame header fits one record
-
-    @property
-    def is_free(self) -> bool:
-        """Whether it takes more now."""
+    flush_asked: bool
 
     @property
     def is_contended(self) -> bool:
@@ -61,6 +66,8 @@ class TunnelStream:
     """
 
     __slots__ = (
+        "_at_once",
+        "_direct",
         "_end_waits",
         "_held",
         "_link",
@@ -69,6 +76,7 @@ class TunnelStream:
         "_owes_writable",
         "_paused",
         "_queued",
+        "_receive",
         "_sink",
         "_stream",
         "_taking",
@@ -80,8 +88,12 @@ class TunnelStream:
 
     def __init__(self, stream: Stream, link: Carrier) -> None:
         self._stream, self._link, self.side = stream, link, link.side
-        self._outbox = link.tunnel.outbox
+        self._outbox, self._receive = link.tunnel.outbox, stream.receive
         self._sink: Sink = NOBODY
+        # Two flags for the two paths of small data: what is written leaves with everybody's,
+        # if it is no longer than this; what comes goes to the sink at once.
+        self._at_once = PAYLOAD if link.takes_slots else -1
+        self._direct = False
         self.closed = False
         self.said: str | None = None
         self._paused = True
@@ -116,30 +128,25 @@ class TunnelStream:
 
     def write(self, batch: Batch) -> bool:
         """Send. False: accepted, but send no more until `on_writable`."""
-        if self.closed:
-            return False
-        stream, link, length = self._stream, self._link, batch.length
-        # A request, a token: everybody's leave together.
-        if (
-            length <= PAYLOAD
-            and type(batch) is SlotBatch
-            and length < stream.send_window
-            and self._unsent is None
-            and link.takes_slots
-        ):
-            self._outbox.put_data(stream, batch.first[:length].tobytes())
+        stream, length = self._stream, batch.length
+        if length > self._at_once or length >= stream.send_window or type(batch) is not SlotBatch:
+            return self._write_more(batch)
+        outbox, link = self._outbox, self._link
+        outbox.put_data(stream, batch.memory[HEADROOM : HEADROOM + length])
+        if not link.flush_asked:
             link.ask_for_flush()
-            if link.is_free:
-                return True
-            self._owes_writable = True
-            link.wait(self)
-            return False
-        return self._write_more(batch)
+        if not outbox.full:
+            return True
+        self._owes_writable = True
+        link.wait(self)
+        return False
 
     def _write_more(self, batch: Batch) -> bool:
+        """`write` for what is large, or comes while something waits."""
+        if self.closed:
+            return False
         link, sent = self._link, 0
-        at_once = self._unsent is None and link.is_free and link.takes_slots
-        if at_once and type(batch) is SlotBatch:
+        if self._at_once > 0 and not self._outbox.full and type(batch) is SlotBatch:
             sent = link.send_slots(self._stream, batch)
         for view in batch.views():
             if sent >= len(view):
@@ -160,7 +167,7 @@ class TunnelStream:
             data = data[self._queue(data) :]
             if not data:
                 return
-            self._unsent = bytearray()
+            self._unsent, self._at_once = bytearray(), -1
         self._unsent += data
         self._link.pool.count(len(data))
 
@@ -175,7 +182,7 @@ class TunnelStream:
         return allowed
 
     def _may_go_on(self) -> bool:
-        return self._unsent is None and self._link.is_free and self._stream.send_window > 0
+        return self._unsent is None and not self._outbox.full and self._stream.send_window > 0
 
     def go_on(self) -> None:
         """The window is open again, or it is our turn to send: tell whoever has to write."""
@@ -186,8 +193,10 @@ class TunnelStream:
             sent = self._queue(memoryview(unsent).toreadonly())
             self._link.pool.count(-sent)
             self._unsent = unsent[sent:] or None
-            if self._unsent is None and self._out_ended:
-                self._say_end()
+            if self._unsent is None:
+                self._at_once = PAYLOAD if self._link.takes_slots else -1
+                if self._out_ended:
+                    self._say_end()
         if not self._owes_writable:
             return
         if self._may_go_on():
@@ -224,7 +233,7 @@ class TunnelStream:
 
     def pause(self) -> None:
         """Take no more; what the peer may send still comes, and waits."""
-        self._paused = True
+        self._paused, self._direct = True, False
 
     def resume(self) -> None:
         """Go on, from the next turn."""
@@ -232,25 +241,29 @@ class TunnelStream:
         if self._taking:
             taken, self._taking = self._taking, 0
             self._consumed(taken)
+        if self._held is None:
+            self._direct = True
         if self._held is not None or self._end_waits:
             self._ask_for_turn()
 
     def on_data(self, batch: Batch) -> None:
         """Data came, lent as to every sink."""
-        if self.closed:
-            return
-        if self._paused or self._held is not None:
+        if self._direct:  # nearly always
+            length = batch.length
+            self._sink.on_data(batch)
+            receive = self._receive
+            receive.consumed += length
+            if not self._direct or receive.consumed >= receive.due:
+                self._look_at_window(length)
+        elif not self.closed:
             self._hold(batch)
-        else:
-            self._hand_on(batch)
 
-    def _hand_on(self, batch: Batch) -> None:
-        length = batch.length
-        self._sink.on_data(batch)
+    def _look_at_window(self, length: int) -> None:
         if self._paused:  # the sink keeps what it could not send, and says so when it has
+            self._receive.consumed -= length
             self._taking += length
         else:
-            self._consumed(length)
+            self._consumed(0)
 
     def _consumed(self, length: int) -> None:
         if self._link.tunnel.consumed(self._stream, length):
@@ -295,7 +308,8 @@ class TunnelStream:
         if held is not None:
             self._held = None
             self._link.pool.count(-len(held))
-            self._hand_on(LooseBatch(self._link.pool, [bytes(held)]))
+            self._direct = True
+            self.on_data(LooseBatch(self._link.pool, [bytes(held)]))
         if self._end_waits and not self._paused and not self.closed and self._held is None:
             self._end_waits = False
             self._sink.on_end()
@@ -321,7 +335,7 @@ class TunnelStream:
             self._link.poller.loop.call_soon(self._sink.on_closed)
 
     def _drop(self) -> None:
-        self.closed = True
+        self.closed, self._direct, self._at_once = True, False, -1
         for kept in (self._held, self._unsent):
             if kept is not None:
                 self._link.pool.count(-len(kept))

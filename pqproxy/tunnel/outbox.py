@@ -10,6 +10,9 @@ from pqproxy.tunnel.errors import TunnelError
 from pqproxy.tunnel.frames import HEADER, HEADER_LENGTH, FrameType, frame, window
 from pqproxy.tunnel.stream import Stream
 
+# From here on whoever has data should wait. It is a quarter of a megabyte: what is put in front of
+# a token is not to be more.
+MOST_RECORDS = 16
 # Refusals that a peer may provoke before it reads one of them.
 MAX_WAITING_REFUSALS = 4096
 
@@ -21,29 +24,46 @@ class Outbox:
     """The frames that leave with the next flush, and what a record of data begins with.
 
     Attributes:
-        length: bytes that wait, headers included.
+        full: nobody should put data here now: so much waits already, or nothing can be sent.
+        ping: the payload of a PING to be sent.
+        pong: the payload of a PONG to be sent.
     """
 
     __slots__ = (
+        "_blocked",
         "_max_record",
         "_pieces",
         "_records",
         "_refusals",
         "_room",
-        "length",
+        "full",
         "ping",
         "pong",
     )
 
     def __init__(self, max_record: int) -> None:
         self._max_record = max_record
-        self._records: list[list[bytes]] = []  # full ones
-        self._pieces: list[bytes] = []  # of the record that is being filled
+        self._records: list[list[bytes | bytearray]] = []  # that are complete
+        self._pieces: list[bytes | bytearray] = []  # of the record that is being filled
         self._room = max_record  # in that
         self._refusals = 0
-        self.length = 0
+        self._blocked = self.full = False
         self.ping: bytes | None = None
         self.pong: bytes | None = None
+
+    @property
+    def length(self) -> int:
+        """About how many bytes wait."""
+        return (len(self._records) + 1) * self._max_record - self._room
+
+    def is_empty(self) -> bool:
+        """Whether no frame waits, but for those in slots."""
+        return not (self._pieces or self._records)
+
+    def block(self, *, blocked: bool) -> None:
+        """Say whether nothing can be sent now."""
+        self._blocked = blocked
+        self._look_whether_full()
 
     def put(self, kind: FrameType, stream: int, payload: bytes = b"") -> None:
         """Queue a frame that fits a record."""
@@ -63,15 +83,13 @@ class Outbox:
         """Queue WINDOW."""
         self._put_frame(window(stream.id, grant))
 
-    def put_data(self, stream: Stream, data: bytes) -> None:
+    def put_data(self, stream: Stream, data: bytes | bytearray) -> None:
         """Queue data of at most one record; its window has been looked at before."""
         length = len(data)
         stream.send_window -= length
-        needed = HEADER_LENGTH + length
-        self.length += needed
-        if needed > self._room:
-            self._next_record()
-        self._room -= needed
+        self._room -= length + HEADER_LENGTH
+        if self._room < 0:
+            self._begin_record(length + HEADER_LENGTH)
         self._pieces += (_header(length << 8 | _DATA, stream.id), data)
 
     @property
@@ -79,7 +97,7 @@ class Outbox:
         """How much data one frame may have."""
         return self._max_record - HEADER_LENGTH
 
-    def take(self, at_most: int) -> list[list[bytes]]:
+    def take(self, at_most: int) -> list[list[bytes | bytearray]]:
         """Take up to so many records, each as the pieces of its plaintext."""
         if self.ping is not None:
             self.put(FrameType.PING, 0, self.ping)
@@ -90,25 +108,27 @@ class Outbox:
         if not self._records:  # nearly always: all of it fits one
             if not self._pieces:
                 return []
-            taken, self._pieces = [self._pieces], []
-            self._room = self._max_record
-            self.length = self._refusals = 0
-            return taken
-        self._next_record()
-        taken, self._records = self._records[:at_most], self._records[at_most:]
-        self.length -= sum(len(piece) for record in taken for piece in record)
+            taken, self._pieces, self._room = [self._pieces], [], self._max_record
+        else:
+            self._begin_record(0)
+            taken, self._records = self._records[:at_most], self._records[at_most:]
         self._refusals = 0
+        self._look_whether_full()
         return taken
 
     def _put_frame(self, whole: bytes) -> None:
-        self.length += len(whole)
-        if len(whole) > self._room:
-            self._next_record()
         self._room -= len(whole)
+        if self._room < 0:
+            self._begin_record(len(whole))
         self._pieces.append(whole)
 
-    def _next_record(self) -> None:
+    def _begin_record(self, needed: int) -> None:
+        """Complete the record that is being filled; the next one begins with so many bytes."""
         if self._pieces:
             self._records.append(self._pieces)
             self._pieces = []
-        self._room = self._max_record
+        self._room = self._max_record - needed
+        self._look_whether_full()
+
+    def _look_whether_full(self) -> None:
+        self.full = self._blocked or len(self._records) >= MOST_RECORDS

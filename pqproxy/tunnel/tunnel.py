@@ -8,6 +8,7 @@ bytes are kept here but those that wait for the next flush.
 
 from __future__ import annotations
 
+import struct
 from enum import Enum
 from typing import Any
 
@@ -155,10 +156,10 @@ class Tunnel:
         """Say that bytes of a stream have left for good. True: a grant waits for the next flush."""
         receive = stream.receive
         receive.consumed += length
-        if receive.is_due() and not (stream.ended_by_peer or stream.gone):
-            self._due[stream] = None
-            return True
-        return False
+        if receive.consumed < receive.due or stream.ended_by_peer or stream.gone:
+            return False
+        self._due[stream] = None
+        return True
 
     def go_away(self, code: ErrorCode, text: str, now: float) -> None:
         """Ask for no more streams. What is open, or was opened before the peer knows, is served."""
@@ -196,7 +197,7 @@ class Tunnel:
         left = self.going_away or (self._leaving is not None and settled)
         return left and not self.streams
 
-    def take_records(self, at_most: int, now: float) -> list[list[bytes]]:
+    def take_records(self, at_most: int, now: float) -> list[list[bytes | bytearray]]:
         """Take what is to be sent, up to so many records, each as the pieces of its plaintext.
 
         Until the peer's SETTINGS have come, that is ours alone: whoever opens waits for them.
@@ -210,33 +211,37 @@ class Tunnel:
 
     # What the peer says.
 
-    def receive(self, record: memoryview, now: float) -> list[Event]:
+    def receive(self, record: memoryview | bytes, now: float) -> list[Event]:
         """Take the frames of one record.
 
-        Data comes as views into it, in order. Raises TunnelError: the peer broke a rule, and the
-        tunnel is to end.
+        Data comes as pieces of it, in order. Every frame of every stream comes through this loop:
+        hence the locals, and one comparison for all that may be wrong with data.
+
+        Raises:
+            TunnelError: the peer broke a rule, and the tunnel is to end.
         """
         self.liveness.heard(now)
         events: list[Event] = []
-        streams, position, end = self.streams, 0, len(record)
+        stream_of, position, end = self.streams.get, 0, len(record)
         while position < end:
+            try:
+                word, number = _read_header(record, position)
+            except struct.error:
+                raise TunnelError("a frame's header spans records") from None
             start = position + HEADER_LENGTH
-            if start > end:
-                raise TunnelError("a frame's header spans records")
-            word, number = _read_header(record, position)
             position = start + (word >> 8)
             if position > end:
                 raise TunnelError("a frame spans records")
-            if word & 0xFF == DATA and self.peer is not None:  # nearly always
-                stream = streams.get(number)
-                if stream is None or stream.ended_by_peer:
-                    self._stray(number, stream, "DATA")
-                    continue
-                receive = stream.receive
-                receive.left -= word >> 8
-                if receive.left < 0:
-                    raise TunnelError("DATA beyond the stream's window")
-                events.append((DATA, stream, record[start:position]))
+            if word & 0xFF == DATA:  # nearly always
+                stream = stream_of(number)
+                if stream is not None:
+                    receive = stream.receive
+                    receive.left -= word >> 8
+                    if receive.left < 0:
+                        raise _beyond_window(stream)
+                    events.append((DATA, stream, record[start:position]))
+                else:
+                    self._stray(number, "DATA")
             else:
                 event = self._on_frame(word & 0xFF, number, bytes(record[start:position]), now)
                 if event is not None:
@@ -309,7 +314,7 @@ class Tunnel:
     def _on_stream(self, kind: FrameType, number: int, payload: bytes) -> Event | None:
         stream = self.streams.get(number)
         if stream is None:
-            self._stray(number, None, kind.name)
+            self._stray(number, kind.name)
             return None
         match kind:
             case FrameType.END:
@@ -318,6 +323,7 @@ class Tunnel:
                 if stream.ended_by_peer:
                     raise TunnelError("END a second time")
                 stream.ended_by_peer = True
+                stream.receive.shut()
                 self._due.pop(stream, None)
                 if stream.ended_by_us:
                     self._remove(stream)
@@ -335,11 +341,9 @@ class Tunnel:
         stream.granted += grant
         return Came.WRITABLE, stream, None
 
-    def _stray(self, number: int, stream: Stream | None, name: str) -> None:
+    def _stray(self, number: int, name: str) -> None:
         """A frame for a stream that is not open; one that was is passed over, since we may have
         reset it while the frame was on its way."""
-        if stream is not None:
-            raise TunnelError(f"{name} after END")
         if self.peer is None:
             raise TunnelError("the first frame is not SETTINGS")
         if not number & 1 or number > self._last_opened:
@@ -363,6 +367,12 @@ class Tunnel:
         self._unanswered_resets = 0 if stream.sent else self._unanswered_resets + 1
         if self._unanswered_resets > MAX_RESETS_UNANSWERED:
             raise TunnelError(f"over {MAX_RESETS_UNANSWERED} streams in a row opened and reset")
+
+
+def _beyond_window(stream: Stream) -> TunnelError:
+    return TunnelError(
+        "DATA after END" if stream.ended_by_peer else "DATA beyond the stream's window"
+    )
 
 
 def _eight(payload: bytes, name: str) -> bytes:

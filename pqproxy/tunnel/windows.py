@@ -12,8 +12,8 @@ MAX_STREAM_WINDOW = 16 * 1024 * 1024
 BUDGET = 256 * 1024 * 1024
 # A window that is used up within so many round trips kept its sender waiting.
 _ROUND_TRIPS = 2.0
-# Of that, half a window at a time is granted back.
-_GRANT_AFTER = 2
+# Of a window, one part of so many is granted back at a time.
+_PARTS = 2
 
 
 class Budget:
@@ -40,21 +40,23 @@ class ReceiveWindow:
     """What one stream's peer may send.
 
     Attributes:
-        left: bytes that the peer may send now.
+        left: bytes that the peer may send now; below zero: it is to send nothing any more.
         size: of the whole window: what it may send, what is on its way or waits here.
         consumed: bytes that have left for good since the last grant.
+        due: so much consumed is worth a grant.
     """
 
-    __slots__ = ("_budget", "_granted_at", "consumed", "left", "size")
+    __slots__ = ("_budget", "_granted_at", "consumed", "due", "left", "size")
 
     def __init__(self, budget: Budget, size: int, now: float) -> None:
         self._budget, self._granted_at = budget, now
         self.size = self.left = size
         self.consumed = 0
+        self.due = size // _PARTS
 
-    def is_due(self) -> bool:
-        """Whether so much was consumed that a grant is worth a frame."""
-        return self.consumed * _GRANT_AFTER >= self.size
+    def shut(self) -> None:
+        """The peer has ended: nothing more may come."""
+        self.left = -1
 
     def grant(self, round_trip: float | None, now: float) -> int:
         """Grant what was consumed, and more if the window is too small; returns how much.
@@ -65,10 +67,11 @@ class ReceiveWindow:
         """
         granted, self.consumed = self.consumed, 0
         if round_trip is not None:
-            in_a_hurry = (now - self._granted_at) * _GRANT_AFTER <= _ROUND_TRIPS * round_trip
+            in_a_hurry = (now - self._granted_at) * _PARTS <= _ROUND_TRIPS * round_trip
             growth = min(self.size, MAX_STREAM_WINDOW - self.size)
             if in_a_hurry and growth > 0 and self._budget.take(growth):
                 self.size += growth
+                self.due = self.size // _PARTS
                 granted += growth
         self._granted_at = now
         self.left += granted

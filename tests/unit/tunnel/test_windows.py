@@ -12,12 +12,13 @@ def window(size=1000, budget=1_000_000):
     return ReceiveWindow(given_budget, size, now=0.0), given_budget
 
 
-def test_a_grant_is_due_when_half_a_window_was_consumed():
+def test_a_grant_is_due_for_half_a_window_and_grows_with_it():
     receive, _ = window()
-    receive.consumed = 499
-    assert not receive.is_due()
+    assert receive.due == 500
     receive.consumed = 500
-    assert receive.is_due()
+    receive.grant(round_trip=1.0, now=0.1)
+
+    assert receive.due == receive.size // 2 == 1000
 
 
 def test_who_is_slow_is_granted_what_was_consumed():
