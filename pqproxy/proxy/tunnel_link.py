@@ -1,29 +1,20 @@
 """A tunnel over its TLS connection: gives `Tunnel` a socket, a clock, and Duplexes for streams.
 
-Everything that streams have to say in one turn of the loop leaves at its end, in as few records as
-it fits, with one `send`: no timer, and no byte waits longer than the turn. When the socket is full
-nothing more is gathered: whoever writes is paused, and they go on in turns once it has drained.
-Reading never stops, because streams wait on windows; so two full sockets cannot wait for each
-other.
+`TunnelSender` does the sending. Reading never stops, because streams wait on windows; so two full
+sockets cannot wait for each other.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections import deque
 from collections.abc import Callable
 
 from pqproxy.proxy.buffers import (
-    HEADROOM,
-    PAYLOAD,
-    SCRATCH_SLOTS,
-    STRIDE,
     Batch,
     Buffer,
     LooseBatch,
     RecordBatch,
-    SlotBatch,
 )
 from pqproxy.proxy.descriptor import Engine, Side
 from pqproxy.proxy.tls_duplex import TlsDuplex
@@ -34,9 +25,9 @@ from pqproxy.proxy.tunnel_codes import (
     stream_end_for,
     tunnel_end_for,
 )
+from pqproxy.proxy.tunnel_sender import TunnelSender
 from pqproxy.proxy.tunnel_stream import TunnelStream
 from pqproxy.telemetry.reasons import EndReason, TunnelEnd
-from pqproxy.tls import PADDED_BELOW
 from pqproxy.tunnel import (
     DATA,
     Came,
@@ -47,11 +38,8 @@ from pqproxy.tunnel import (
     Tunnel,
     TunnelError,
 )
-from pqproxy.tunnel.frames import HEADER, HEADER_LENGTH
 
 _LOOK_EVERY = 5.0  # seconds
-_DATA = int(DATA)
-_FRAME = HEADROOM - HEADER_LENGTH  # where a frame begins in a slot
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +51,7 @@ class TunnelLink:
 
     Attributes:
         tunnel: its frames.
+        sender: how they get into the connection.
         streams: how many are open.
         closed: nothing can be sent or received any more.
         on_up: called when the peer has said its SETTINGS.
@@ -76,20 +65,14 @@ class TunnelLink:
 
     __slots__ = (
         "_end",
-        "_engine",
         "_finishing",
         "_peer_said",
-        "_protect",
-        "_protect_small",
         "_receive",
         "_timer",
         "_tls",
-        "_waiting",
         "_welcome",
-        "blocked",
         "closed",
         "cut_off",
-        "flush_asked",
         "name",
         "on_going_away",
         "on_gone",
@@ -98,22 +81,18 @@ class TunnelLink:
         "opened",
         "poller",
         "pool",
+        "sender",
         "side",
-        "takes_slots",
         "tunnel",
     )
 
     def __init__(self, tls: TlsDuplex, tunnel: Tunnel, engine: Engine, welcome: Welcome) -> None:
-        self._tls, self.tunnel, self._engine, self._welcome = tls, tunnel, engine, welcome
+        self._tls, self.tunnel, self._welcome = tls, tunnel, welcome
         self.poller, self.pool = engine.poller, engine.pool
         self.side: Side = tls.side
-        self.takes_slots = tls.max_fragment >= PAYLOAD + HEADER_LENGTH
-        self._protect, self._protect_small = tls.protect, tls.protect_small
+        self.sender = TunnelSender(tls, tunnel, engine, self._on_flushed, self._on_crash)
         self._receive = tunnel.receive
-        self.flush_asked = False  # for a flush
-        self.blocked = False  # the socket is full
         self.closed = self._finishing = False
-        self._waiting: deque[TunnelStream] = deque()
         self.on_up: Callable[[], None] = _nothing
         self.on_going_away: Callable[[], None] = _nothing
         self._peer_said: GoAway | None = None
@@ -125,7 +104,7 @@ class TunnelLink:
         tls.keep_queue_short()
         tls.attach(self)
         tls.resume()
-        self.ask_for_flush()
+        self.sender.ask_for_flush()
 
     # What the owner says.
 
@@ -163,7 +142,7 @@ class TunnelLink:
         """A new stream. Raises TunnelError (overload)."""
         stream = self.tunnel.open(Open(client=client), time.monotonic())
         self.opened += 1
-        self.ask_for_flush()
+        self.sender.ask_for_flush()
         return TunnelStream(stream, self)
 
     def retire(self, end: TunnelEnd = TunnelEnd.RETIRED) -> None:
@@ -171,14 +150,14 @@ class TunnelLink:
         if not self.closed and self._end is None:
             self._end = end
             self.tunnel.go_away(code_for_tunnel_end(end), end, time.monotonic())
-            self.ask_for_flush()
+            self.sender.ask_for_flush()
 
     def close(self, end: TunnelEnd, text: str) -> None:
         """End it now, and every stream, telling the peer why."""
         if self.closed:
             return
         self.tunnel.fail(code_for_tunnel_end(end), text)
-        self._send_gathered()
+        self.sender.send_gathered()
         self._tls.dismiss()
         self._gone(end, text)
 
@@ -187,106 +166,15 @@ class TunnelLink:
         end = tunnel_end_for(reason)
         self.close(end, end)
 
-    # What streams say.
+    # What its sender says.
 
-    @property
-    def is_contended(self) -> bool:
-        """Whether streams wait for it."""
-        return self.tunnel.outbox.full or bool(self._waiting)
-
-    def ask_for_flush(self) -> None:
-        """Send what is in the outbox at the end of this turn."""
-        if not self.flush_asked:
-            self.flush_asked = True
-            self.poller.flush(self)
-
-    def wait(self, stream: TunnelStream) -> None:
-        """Let the stream go on when its turn has come."""
-        self._waiting.append(stream)
-
-    def send_slots(self, stream: Stream, batch: SlotBatch) -> int:
-        """Send what the window allows, encrypted where it was read; what was gathered goes first.
-
-        The copy that this saves is a fifth of the CPU of a bulk transfer.
-        """
-        records = self._gathered_records()
-        allowed = stream.send_window
-        full = min(batch.full, allowed // PAYLOAD)
-        if full:
-            header = HEADER.pack(PAYLOAD << 8 | _DATA, stream.id)
-            memory = batch.memory
-            for start in range(_FRAME, full * STRIDE, STRIDE):
-                memory[start : start + HEADER_LENGTH] = header
-            self._tls.protect_run(batch.framed_run, full, records)
-        sent = full * PAYLOAD
-        rest = batch.length - sent
-        if rest < PAYLOAD and sent + rest <= allowed:
-            start = full * STRIDE + _FRAME
-            HEADER.pack_into(batch.memory, start, rest << 8 | _DATA, stream.id)
-            self._protect(batch.buffer, start, HEADER_LENGTH + rest, records)
-            sent += rest
-        stream.send_window -= sent
-        if records:
-            self._send(records, batch)
-        return sent
-
-    # What the poller calls.
-
-    def on_events(self, mask: int) -> None:
-        """Never: the descriptor is the connection's."""
-
-    def on_turn(self) -> None:
-        """Never asked for."""
-
-    def crashed(self) -> None:
-        """Something in our own code failed."""
+    def _on_crash(self) -> None:
         self.close(TunnelEnd.INTERNAL_ERROR, "internal error")
 
-    def on_flush(self) -> None:
-        """The turn is over."""
-        self.flush_asked = False
-        if not (self.blocked or self.closed):
-            self._send_gathered()
-            if self._waiting and not self.blocked:
-                self._let_go_on()
-        if self.tunnel.is_done and not (self._finishing or self.closed or self.blocked):
+    def _on_flushed(self) -> None:
+        if self.tunnel.is_done and not (self._finishing or self.closed or self.sender.blocked):
             self._finishing = True
             self._tls.end()
-
-    def _send_gathered(self) -> None:
-        records = self._gathered_records()
-        if records:
-            self._send(records, LooseBatch(self.pool, records))
-
-    def _send(self, records: list[Buffer], batch: Batch) -> None:
-        if not self._tls.send_records(records, batch):
-            self.blocked = True
-            self.tunnel.outbox.block(blocked=True)
-
-    def _gathered_records(self) -> list[Buffer]:
-        """What waits in the outbox, as records in the worker's scratch buffer."""
-        records: list[Buffer] = []
-        gathered = self.tunnel.take_records(SCRATCH_SLOTS, time.monotonic())
-        if gathered:
-            buffer, at = self.pool.scratch, _FRAME
-            for pieces in gathered:
-                plaintext = b"".join(pieces)
-                if len(plaintext) < PADDED_BELOW:
-                    records.append(self._protect_small(plaintext))
-                    continue
-                buffer[at : at + len(plaintext)] = plaintext
-                self._protect(buffer, at, len(plaintext), records)
-                at += STRIDE
-            if not self.tunnel.outbox.is_empty():
-                self.ask_for_flush()
-        return records
-
-    def _let_go_on(self) -> None:
-        """Let those who wait write in the order in which they came, one slot each."""
-        for _ in range(min(len(self._waiting), SCRATCH_SLOTS)):
-            self._waiting.popleft().go_on()
-        if self._waiting:
-            self.ask_for_flush()
 
     # What the connection calls.
 
@@ -304,7 +192,7 @@ class TunnelLink:
     def _take(self, record: Buffer, batch: RecordBatch) -> None:
         """The frames of one record, each to its stream. Raises TunnelError."""
         for kind, stream, value in self._receive(record, time.monotonic()):
-            if kind == _DATA:
+            if kind == DATA:
                 batch.fragments, batch.length = [value], len(value)  # `fill`, without its call
                 try:
                     stream.owner.on_data(batch)
@@ -321,12 +209,12 @@ class TunnelLink:
         try:
             for record in records:
                 for kind, stream, value in receive(record, now):
-                    if kind == _DATA and stream is current:
+                    if kind == DATA and stream is current:
                         views.append(value)
                         continue
                     if current is not None:
                         self._deliver(current, batch, views)
-                    current, views = (stream, [value]) if kind == _DATA else (None, [])
+                    current, views = (stream, [value]) if kind == DATA else (None, [])
                     if current is None:
                         self._on_event(kind, stream, value)
         finally:  # what came before a broken rule is good
@@ -354,7 +242,7 @@ class TunnelLink:
                 self._welcome(TunnelStream(stream, self), said)
             case Came.END, _:
                 stream.owner.on_end()
-                self.ask_for_flush()
+                self.sender.ask_for_flush()
             case Came.RESET, Reset() as why:
                 stream.owner.on_reset(why)
             case Came.WRITABLE, _:
@@ -365,7 +253,7 @@ class TunnelLink:
                 self.on_round_trip(seconds)
             case Came.GOAWAY, GoAway() as going:
                 self._on_goaway(going)
-        self.ask_for_flush()
+        self.sender.ask_for_flush()
 
     def _on_goaway(self, said: GoAway) -> None:
         self._peer_said = said
@@ -395,9 +283,7 @@ class TunnelLink:
 
     def on_writable(self) -> None:
         """The socket has drained."""
-        self.blocked = False
-        self.tunnel.outbox.block(blocked=False)
-        self.ask_for_flush()
+        self.sender.drained()
 
     def on_closed(self) -> None:
         """The connection is closed, cleanly."""
@@ -407,7 +293,7 @@ class TunnelLink:
         if not self.tunnel.liveness.look(time.monotonic()):
             self.close(TunnelEnd.TIMEOUT, "no sign of life")
             return
-        self.ask_for_flush()
+        self.sender.ask_for_flush()
         self._timer = self.poller.loop.call_later(_LOOK_EVERY, self._look)
 
     def _gone(self, end: TunnelEnd, text: str) -> None:
@@ -415,7 +301,7 @@ class TunnelLink:
             return
         self.closed = True
         self._timer.cancel()
-        self._waiting.clear()
+        self.sender.close()
         streams = list(self.tunnel.streams.values())
         self.cut_off = len(streams)
         for stream in streams:

@@ -23,6 +23,7 @@ from pqproxy.proxy.descriptor import NOBODY, Side
 from pqproxy.proxy.duplex import Sink
 from pqproxy.proxy.poller import Poller
 from pqproxy.proxy.tunnel_codes import describe, end_for_reset, reset_for_end
+from pqproxy.proxy.tunnel_sender import TunnelSender
 from pqproxy.telemetry.reasons import EndReason
 from pqproxy.tunnel import Reset, Stream, Tunnel
 
@@ -35,25 +36,11 @@ class Carrier(Protocol):
     """What a stream sees of its `TunnelLink`."""
 
     tunnel: Tunnel
+    sender: TunnelSender
     poller: Poller
     pool: BufferPool
     side: Side
     name: str
-    takes_slots: bool  # a slot with its frame header fits one record
-    flush_asked: bool
-
-    @property
-    def is_contended(self) -> bool:
-        """Whether other streams wait for it."""
-
-    def ask_for_flush(self) -> None:
-        """Send what is in the outbox at the end of this turn."""
-
-    def wait(self, stream: TunnelStream) -> None:
-        """Call `go_on` of the stream when it is its turn to send."""
-
-    def send_slots(self, stream: Stream, batch: SlotBatch) -> int:
-        """Send of a batch what the window allows, now; returns how many bytes that was."""
 
 
 class TunnelStream:
@@ -77,6 +64,7 @@ class TunnelStream:
         "_paused",
         "_queued",
         "_receive",
+        "_sender",
         "_sink",
         "_stream",
         "_taking",
@@ -88,11 +76,12 @@ class TunnelStream:
 
     def __init__(self, stream: Stream, link: Carrier) -> None:
         self._stream, self._link, self.side = stream, link, link.side
+        self._sender = link.sender
         self._outbox, self._receive = link.tunnel.outbox, stream.receive
         self._sink: Sink = NOBODY
         # Two flags for the two paths of small data: what is written leaves with everybody's,
         # if it is no longer than this; what comes goes to the sink at once.
-        self._at_once = PAYLOAD if link.takes_slots else -1
+        self._at_once = PAYLOAD if self._sender.takes_slots else -1
         self._direct = False
         self.closed = False
         self.said: str | None = None
@@ -122,7 +111,7 @@ class TunnelStream:
 
     def room(self) -> int:
         """How many bytes should be read for it at most."""
-        return min(PAYLOAD if self._link.is_contended else MAX_WRITE, self._stream.send_window)
+        return min(PAYLOAD if self._sender.is_contended else MAX_WRITE, self._stream.send_window)
 
     # Sending.
 
@@ -131,23 +120,23 @@ class TunnelStream:
         stream, length = self._stream, batch.length
         if length > self._at_once or length >= stream.send_window or type(batch) is not SlotBatch:
             return self._write_more(batch)
-        outbox, link = self._outbox, self._link
+        outbox, sender = self._outbox, self._sender
         outbox.put_data(stream, batch.memory[HEADROOM : HEADROOM + length])
-        if not link.flush_asked:
-            link.ask_for_flush()
+        if not sender.flush_asked:
+            sender.ask_for_flush()
         if not outbox.full:
             return True
         self._owes_writable = True
-        link.wait(self)
+        sender.wait(self)
         return False
 
     def _write_more(self, batch: Batch) -> bool:
         """`write` for what is large, or comes while something waits."""
         if self.closed:
             return False
-        link, sent = self._link, 0
+        sent = 0
         if self._at_once > 0 and not self._outbox.full and type(batch) is SlotBatch:
-            sent = link.send_slots(self._stream, batch)
+            sent = self._sender.send_slots(self._stream, batch)
         for view in batch.views():
             if sent >= len(view):
                 sent -= len(view)
@@ -157,8 +146,8 @@ class TunnelStream:
         if self._may_go_on():
             return True
         self._owes_writable = True
-        if self._unsent is None and self._stream.send_window:  # it is the link that is full
-            link.wait(self)
+        if self._unsent is None and self._stream.send_window:  # the socket is full
+            self._sender.wait(self)
         return False
 
     def _put(self, data: memoryview) -> None:
@@ -178,7 +167,7 @@ class TunnelStream:
         for start in range(0, allowed, outbox.most_data):
             outbox.put_data(stream, bytes(data[start : min(start + outbox.most_data, allowed)]))
         if allowed:
-            self._link.ask_for_flush()
+            self._sender.ask_for_flush()
         return allowed
 
     def _may_go_on(self) -> bool:
@@ -194,7 +183,7 @@ class TunnelStream:
             self._link.pool.count(-sent)
             self._unsent = unsent[sent:] or None
             if self._unsent is None:
-                self._at_once = PAYLOAD if self._link.takes_slots else -1
+                self._at_once = PAYLOAD if self._sender.takes_slots else -1
                 if self._out_ended:
                     self._say_end()
         if not self._owes_writable:
@@ -203,7 +192,7 @@ class TunnelStream:
             self._owes_writable = False
             self._sink.on_writable()
         elif self._unsent is None and self._stream.send_window:
-            self._link.wait(self)
+            self._sender.wait(self)
 
     def end(self) -> None:
         """Half-close, after everything written before."""
@@ -215,7 +204,7 @@ class TunnelStream:
 
     def _say_end(self) -> None:
         self._link.tunnel.end(self._stream)
-        self._link.ask_for_flush()
+        self._sender.ask_for_flush()
         self._close_if_done()
 
     def abort(self, reason: EndReason) -> None:
@@ -227,7 +216,7 @@ class TunnelStream:
         """`abort` in words for the other side."""
         self._drop()
         self._link.tunnel.reset(self._stream, why)
-        self._link.ask_for_flush()
+        self._sender.ask_for_flush()
 
     # Receiving.
 
@@ -267,7 +256,7 @@ class TunnelStream:
 
     def _consumed(self, length: int) -> None:
         if self._link.tunnel.consumed(self._stream, length):
-            self._link.ask_for_flush()
+            self._sender.ask_for_flush()
 
     def _hold(self, batch: Batch) -> None:
         if self._held is None:

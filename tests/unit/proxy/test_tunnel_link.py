@@ -78,7 +78,7 @@ def test_a_tunnel_that_breaks_resets_its_streams(world, tunnels):
 def test_who_breaks_the_framing_is_told_the_rule(world, tunnels):
     *_, their_sink = tunnels.open()
     tunnels.egress.tunnel.outbox.put(FrameType.PING, 0, b"short")
-    tunnels.egress.ask_for_flush()
+    tunnels.egress.sender.ask_for_flush()
     world.until(lambda: len(tunnels.ended) == 2)
 
     assert tunnels.ended[Role.INGRESS] == (TunnelEnd.PROTOCOL_ERROR, "PING of 5 bytes")

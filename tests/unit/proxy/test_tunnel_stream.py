@@ -124,7 +124,7 @@ def test_while_others_wait_a_stream_reads_one_slot(world):
     ours, *_ = tunnels.open()
     other, *_ = tunnels.open()
     assert ours.room() == MAX_WRITE
-    tunnels.egress.wait(other)
+    tunnels.egress.sender.wait(other)
 
     assert ours.room() == PAYLOAD
 

@@ -1,0 +1,197 @@
+"""How what the streams of a tunnel say gets into its connection.
+
+Everything that they say in one turn of the loop leaves at its end, in as few records as it fits,
+with one `send`: no timer, and no byte waits longer than the turn. Large data leaves at once, from
+where it was read. When the socket is full nothing more is gathered: whoever writes is paused, and
+they go on in turns, a slot each, once it has drained.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from pqproxy.proxy.buffers import (
+    HEADROOM,
+    PAYLOAD,
+    SCRATCH_SLOTS,
+    STRIDE,
+    Batch,
+    Buffer,
+    LooseBatch,
+    SlotBatch,
+)
+from pqproxy.proxy.descriptor import Engine
+from pqproxy.proxy.tls_duplex import TlsDuplex
+from pqproxy.tls import PADDED_BELOW
+from pqproxy.tunnel import DATA, Stream, Tunnel
+from pqproxy.tunnel.frames import HEADER, HEADER_LENGTH
+
+_FRAME = HEADROOM - HEADER_LENGTH  # where a frame begins in a slot
+
+
+class Writer(Protocol):
+    """A stream that waits for its turn."""
+
+    def go_on(self) -> None:
+        """Write, as long as there is room."""
+
+
+class TunnelSender:
+    """The sending half of one tunnel.
+
+    Args:
+        on_flushed: called when what could leave has left.
+        on_crash: called when something in our own code failed.
+
+    Attributes:
+        blocked: the socket is full.
+        flush_asked: what is gathered leaves at the end of this turn.
+        takes_slots: a slot with a frame's header in front of it fits one record.
+    """
+
+    __slots__ = (
+        "_on_crash",
+        "_on_flushed",
+        "_poller",
+        "_pool",
+        "_protect",
+        "_tls",
+        "_tunnel",
+        "_waiting",
+        "blocked",
+        "flush_asked",
+        "takes_slots",
+    )
+
+    def __init__(
+        self,
+        tls: TlsDuplex,
+        tunnel: Tunnel,
+        engine: Engine,
+        on_flushed: Callable[[], None],
+        on_crash: Callable[[], None],
+    ) -> None:
+        self._tls, self._tunnel = tls, tunnel
+        self._poller, self._pool = engine.poller, engine.pool
+        self._on_flushed, self._on_crash = on_flushed, on_crash
+        self._protect = tls.protect
+        self._waiting: deque[Writer] = deque()
+        self.blocked = self.flush_asked = False
+        self.takes_slots = tls.max_fragment >= PAYLOAD + HEADER_LENGTH
+
+    # What streams say.
+
+    @property
+    def is_contended(self) -> bool:
+        """Whether streams wait for it."""
+        return self._tunnel.outbox.full or bool(self._waiting)
+
+    def ask_for_flush(self) -> None:
+        """Send what is in the outbox at the end of this turn."""
+        if not self.flush_asked:
+            self.flush_asked = True
+            self._poller.flush(self)
+
+    def wait(self, stream: Writer) -> None:
+        """Let the stream go on when its turn has come."""
+        self._waiting.append(stream)
+
+    def send_slots(self, stream: Stream, batch: SlotBatch) -> int:
+        """Send what the window allows, now, and before it what was gathered.
+
+        It is encrypted where it was read: the copy that this saves was a fifth of the CPU of a bulk
+        transfer. Returns how many bytes were sent.
+        """
+        records = self._gathered_records()
+        allowed = stream.send_window
+        full = min(batch.full, allowed // PAYLOAD)
+        if full:
+            header, memory = HEADER.pack(PAYLOAD << 8 | DATA, stream.id), batch.memory
+            for start in range(_FRAME, full * STRIDE, STRIDE):
+                memory[start : start + HEADER_LENGTH] = header
+            self._tls.protect_run(batch.framed_run, full, records)
+        sent = full * PAYLOAD
+        rest = batch.length - sent
+        if rest < PAYLOAD and sent + rest <= allowed:
+            start = full * STRIDE + _FRAME
+            HEADER.pack_into(batch.memory, start, rest << 8 | DATA, stream.id)
+            self._protect(batch.buffer, start, HEADER_LENGTH + rest, records)
+            sent += rest
+        stream.send_window -= sent
+        if records:
+            self._send(records, batch)
+        return sent
+
+    # What the link says.
+
+    def send_gathered(self) -> None:
+        """Send what is in the outbox now."""
+        records = self._gathered_records()
+        if records:
+            self._send(records, LooseBatch(self._pool, records))
+
+    def drained(self) -> None:
+        """The socket takes bytes again."""
+        self.blocked = False
+        self._tunnel.outbox.block(blocked=False)
+        self.ask_for_flush()
+
+    def close(self) -> None:
+        """Nothing more will be sent."""
+        self.blocked = True
+        self._waiting.clear()
+
+    # What the poller calls.
+
+    def on_flush(self) -> None:
+        """The turn is over."""
+        self.flush_asked = False
+        if not self.blocked:
+            self.send_gathered()
+            if self._waiting and not self.blocked:
+                self._let_go_on()
+        self._on_flushed()
+
+    def crashed(self) -> None:
+        """Something in our own code failed."""
+        self._on_crash()
+
+    def on_events(self, mask: int) -> None:
+        """Never: the descriptor is the connection's."""
+
+    def on_turn(self) -> None:
+        """Never asked for."""
+
+    def _let_go_on(self) -> None:
+        """Let those who wait write in the order in which they came."""
+        for _ in range(min(len(self._waiting), SCRATCH_SLOTS)):
+            self._waiting.popleft().go_on()
+        if self._waiting:
+            self.ask_for_flush()
+
+    def _send(self, records: list[Buffer], batch: Batch) -> None:
+        if not self._tls.send_records(records, batch):
+            self.blocked = True
+            self._tunnel.outbox.block(blocked=True)
+
+    def _gathered_records(self) -> list[Buffer]:
+        """What waits in the outbox, as records; large ones lie in the worker's scratch buffer."""
+        records: list[Buffer] = []
+        gathered = self._tunnel.take_records(SCRATCH_SLOTS, time.monotonic())
+        if not gathered:
+            return records
+        buffer, at = self._pool.scratch, _FRAME
+        for pieces in gathered:
+            plaintext = b"".join(pieces)
+            if len(plaintext) < PADDED_BELOW:
+                records.append(self._tls.protect_small(plaintext))
+                continue
+            buffer[at : at + len(plaintext)] = plaintext
+            self._protect(buffer, at, len(plaintext), records)
+            at += STRIDE
+        if not self._tunnel.outbox.is_empty():
+            self.ask_for_flush()
+        return records
