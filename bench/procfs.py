@@ -1,12 +1,14 @@
 """CPU time and memory of processes, as the kernel counts them."""
 
 import os
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 PROC = Path("/proc")
+CPUCLOCK_SCHED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,18 @@ def process_tree(root: int) -> list[Stat]:
 def cpu_seconds(roots: Iterable[int]) -> float:
     """CPU time that these processes and their descendants have used since they started."""
     stats = list(_all_stats())
-    return sum(stat.cpu_seconds for root in roots for stat in descendants(root, stats))
+    return sum(process_clock(stat) for root in roots for stat in descendants(root, stats))
+
+
+def process_clock(stat: Stat) -> float:
+    """CPU time of one process by its own clock: nanoseconds, where /proc counts in ticks of 10 ms.
+
+    Threads that have ended are in it. The id of the clock is what clock_getcpuclockid(3) makes.
+    """
+    try:
+        return time.clock_gettime((~stat.pid << 3) | CPUCLOCK_SCHED)
+    except OSError:  # it has ended meanwhile
+        return stat.cpu_seconds
 
 
 def thread_seconds(root: int) -> dict[int, float]:

@@ -4,7 +4,7 @@ import itertools
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from bench.pair import Pair, direct, running
 from bench.processes import LOAD_CORE, DidNotStart, free_port, module, server
 from bench.results import Measured
 from bench.scenario import Effort, Row, Scenario, Stage
+
+WARM_UP = Effort(seconds=0.2, gigabytes=0.05)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +36,16 @@ class Runner:
 
         Those that need the same stage follow each other. Raises DidNotStart.
         """
+        total = sum(len(scenario.rows) for scenario in scenarios)
+        done = 0
         for stage in dict.fromkeys(scenario.stage for scenario in scenarios):
             group = [scenario for scenario in scenarios if scenario.stage == stage]
             measure = self._alone if stage.alone else self._beside
             with self._backend(stage) as backend:
-                yield from measure(group, backend)
+                for row in measure(group, backend):
+                    done += 1
+                    say(f"{row.name}: done, {done} of {total}")
+                    yield row
 
     def _beside(self, scenarios: Sequence[Scenario], backend: int) -> Iterator[Measured]:
         """All pairs are up the whole time: the one that has no work costs nothing."""
@@ -58,6 +65,8 @@ class Runner:
                     names = self._of(row)
                     failed = {name: broken[name] for name in names if name in broken}
                     taken = _Taken(row, [name for name in names if name in pairs], failed=failed)
+                    if row is scenario.rows[0]:
+                        taken.warm_up(pairs)
                     taken.take(pairs, self.effort, self.rounds)
                     yield taken.measured(scenario)
 
@@ -102,6 +111,12 @@ class _Taken:
     contenders: list[str]  # who takes part in the next round
     samples: dict[str, list[Sample]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+
+    def warm_up(self, pairs: Mapping[str, Pair]) -> None:
+        """A little of it that nobody counts: no first time is any contender's."""
+        for name in self.contenders:
+            with suppress(LoadFailed, OSError):  # the first round will tell
+                self.row.measure(pairs[name], WARM_UP)
 
     def take(self, pairs: Mapping[str, Pair], effort: Effort, rounds: int) -> None:
         """Some rounds. Whoever fails is out; the others go on."""

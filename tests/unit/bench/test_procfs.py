@@ -1,5 +1,7 @@
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from bench.procfs import (
     descendants,
     parse_pss,
     parse_stat,
+    process_clock,
     process_tree,
 )
 
@@ -64,3 +67,22 @@ def test_the_cpu_of_a_child_is_counted_with_its_parent():
         process.communicate(b"\n")
 
     assert len(tree) == 2
+
+
+def test_a_process_clock_counts_what_ended_threads_have_used():
+    """Per thread, what a thread has used would be lost with it."""
+    before = process_clock(parse_stat(Path("/proc/self/stat").read_text()))
+    thread = threading.Thread(target=lambda: sum(number * number for number in range(500_000)))
+    thread.start()
+    thread.join()
+    stat = parse_stat(Path("/proc/self/stat").read_text())
+
+    assert 0.001 < process_clock(stat) - before < 10
+    assert process_clock(stat) == pytest.approx(stat.cpu_seconds, abs=0.05)
+
+
+def test_of_a_process_that_has_ended_the_last_count_holds():
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        pass
+
+    assert process_clock(Stat(process.pid, 1, 1.25)) == 1.25

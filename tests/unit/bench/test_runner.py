@@ -52,3 +52,15 @@ def test_a_row_that_one_round_says_all_of_has_one():
     taken.take({"nginx": "nginx"}, Effort(), rounds=5)
 
     assert measure.asked == ["nginx"]
+
+
+def test_what_warms_up_is_not_counted_and_a_failure_there_is_told_by_the_first_round():
+    measure = Measure()
+    measure.asked.append("envoy")  # so that it fails at once
+    taken = _Taken(Row("row", "work", "request", measure, contenders=NAMES), list(NAMES))
+
+    taken.warm_up({name: name for name in NAMES})
+
+    assert measure.asked == ["envoy", *NAMES]
+    assert not taken.samples
+    assert not taken.failed
