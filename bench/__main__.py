@@ -38,7 +38,7 @@ def main() -> int:
         print("\n".join(_listing()))
         return 0
     allow_many_descriptors()
-    skipped = _skipped(options.peers)
+    skipped = _skipped(options.scenarios, options.peers)
     for name, reason in skipped.items():
         say(f"{name} is skipped: {reason}")
     contenders = [name for name in (*CONTENDERS, DIRECT) if name not in skipped]
@@ -102,11 +102,14 @@ def _listing() -> list[str]:
     ]
 
 
-def _skipped(peers: Sequence[str]) -> dict[str, str]:
-    """Who cannot be measured, or is not wanted, and why."""
+def _skipped(scenarios: Sequence[Scenario], peers: Sequence[str]) -> dict[str, str]:
+    """Who of those that rows name cannot be measured, or is not wanted, and why."""
+    named = {name for each in scenarios for row in each.rows for name in row.contenders}
     skipped = {}
     for name, peer in CONTENDERS.items():
         family = name.partition("-")[0]
+        if name not in named:
+            continue
         if family in PEERS and family not in peers:
             skipped[name] = "not asked for"
         elif (reason := peer.missing()) is not None:
