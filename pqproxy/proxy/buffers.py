@@ -168,6 +168,12 @@ class SlotBatch(Batch):
         """How many payloads are full; the next one may be filled in part."""
         return self.length // PAYLOAD
 
+    @property
+    def rest(self) -> tuple[int, int]:
+        """(start in `buffer`, length) of what is behind the full ones."""
+        full, rest = divmod(self.length, PAYLOAD)
+        return HEADROOM + full * STRIDE, rest
+
     def spans(self) -> list[tuple[int, int]]:
         """(start in `buffer`, length) of each filled payload."""
         full, rest = divmod(self.length, PAYLOAD)

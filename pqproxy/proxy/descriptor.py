@@ -208,21 +208,18 @@ class Descriptor:
 
     def _send(self, views: list[Buffer], batch: Batch) -> bool:
         """Send now what the kernel takes, keep the rest. False: nothing more until writable."""
+        if len(views) == 1:
+            return self._send_one(views[0], batch)
         if self._unsent is not None:
             for view in views:
                 self._unsent.append(view)
             return False
-        view = views[0]
         try:
-            if len(views) > 1:
-                sent = self._sock.sendmsg(views)
-            elif (sent := self._sock.send(view)) == len(view):
-                return True
+            sent = self._sock.sendmsg(views)
         except BlockingIOError:
             sent = 0
         except OSError:
-            self._broken = self._hangup = self._readable = True
-            self._ask_for_turn()
+            self._break()
             return False
         for position, view in enumerate(views):
             if sent < len(view):
@@ -232,6 +229,28 @@ class Descriptor:
                 return False
             sent -= len(view)
         return True
+
+    def _send_one(self, view: Buffer, batch: Batch) -> bool:
+        """`_send` for one view."""
+        if self._unsent is not None:
+            self._unsent.append(view)
+            return False
+        try:
+            sent = self._sock.send(view)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._break()
+            return False
+        if sent == len(view):
+            return True
+        self._keep([memoryview(view)[sent:]], batch)
+        return False
+
+    def _break(self) -> None:
+        """The peer is gone: read on until that is found, and report it then."""
+        self._broken = self._hangup = self._readable = True
+        self._ask_for_turn()
 
     def _send_bytes(self, data: bytes) -> bool:
         views: list[Buffer] = [data]
@@ -249,8 +268,7 @@ class Descriptor:
         except BlockingIOError:
             return
         except OSError:
-            self._broken = self._hangup = self._readable = True
-            self._ask_for_turn()
+            self._break()
             return
         if not unsent.advance(sent):
             return
@@ -301,6 +319,14 @@ class Descriptor:
         self._sock.close()
 
     # Reading.
+
+    def _nothing_read(self, error: OSError) -> None:
+        """A read failed, or there was nothing to read."""
+        if isinstance(error, BlockingIOError):
+            self._readable = False
+            if not self._broken:
+                return
+        self._vanish(self.side.left)
 
     def _ask_for_turn(self) -> None:
         if not self._queued:

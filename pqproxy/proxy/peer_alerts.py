@@ -1,8 +1,8 @@
-"""What a peer means by an alert, and what would fix it: one word is all that TLS lets it say."""
+"""How a handshake fails, and what a peer means by an alert: one word is all TLS lets it say."""
 
 from pqproxy.proxy.descriptor import CLIENT, UPSTREAM, Side
 from pqproxy.telemetry.reasons import EndReason
-from pqproxy.tls import AlertDescription, Negotiated
+from pqproxy.tls import AlertDescription, Failed, Negotiated
 
 # How our client side says that it goes, for instance because its own client left: RFC 9846 has no
 # error alert for that but "none more specific" (§6.2), and a closure alert (§6.1) would call clean
@@ -69,6 +69,14 @@ _SAID_BY_CLIENT: dict[int, str] = {
         "the client expects another server: compare its expect with the names in our certificate"
     ),
 }
+
+
+class HandshakeFailed(Exception):
+    """The handshake came to nothing. `failed` is None when the peer left."""
+
+    def __init__(self, failed: Failed | None) -> None:
+        super().__init__("the peer left" if failed is None else failed.reason)
+        self.failed = failed
 
 
 def end_for_alert(alert: int, side: Side) -> EndReason:

@@ -25,11 +25,12 @@ from pqproxy.proxy.descriptor import Engine
 from pqproxy.proxy.dialer import DialFailed, dial
 from pqproxy.proxy.duplex import Duplex
 from pqproxy.proxy.listener import Listener
+from pqproxy.proxy.peer_alerts import HandshakeFailed
 from pqproxy.proxy.peer_judge import PeerJudge
 from pqproxy.proxy.refusals import handshake_result, timeout_fix, why_it_failed
 from pqproxy.proxy.resumption import remembered_identity
 from pqproxy.proxy.splice import Splice
-from pqproxy.proxy.tls_duplex import HandshakeFailed, TlsDuplex
+from pqproxy.proxy.tls_duplex import TlsDuplex
 from pqproxy.proxy.visit import Ended, Visit
 from pqproxy.proxy.withdrawal import Expiry, Withdrawal
 from pqproxy.proxy.witness import Witness

@@ -10,7 +10,7 @@ from pqproxy.proxy.socket_options import finish_on_close, reset_on_close
 from pqproxy.proxy.specialized import own_copies
 
 
-@own_copies("on_events", "_send")
+@own_copies("on_events", "_send_one")
 class SocketDuplex(Descriptor):
     """Reads into the worker's slots and sends what it is given at once."""
 
@@ -70,13 +70,8 @@ class SocketDuplex(Descriptor):
                 received = self._sock.recvmsg_into(slots)[0]
             else:
                 received = self._sock.recv_into(batch.first)
-        except BlockingIOError:
-            self._readable = False
-            if self._broken:
-                self._vanish(self.side.left)
-            return
-        except OSError:
-            self._vanish(self.side.left)
+        except OSError as error:
+            self._nothing_read(error)
             return
         if not received:
             if self._broken:  # what was left is read, but this is no clean end

@@ -13,10 +13,9 @@ import socket
 from collections.abc import Callable
 
 from pqproxy.proxy.buffers import (
-    HEADROOM,
     PAYLOAD,
+    RECORD_READ,
     RECORD_ROOM,
-    STRIDE,
     Batch,
     Buffer,
     LooseBatch,
@@ -24,7 +23,7 @@ from pqproxy.proxy.buffers import (
     SlotBatch,
 )
 from pqproxy.proxy.descriptor import Descriptor, Engine, Side
-from pqproxy.proxy.peer_alerts import alert_for_end, end_for_alert
+from pqproxy.proxy.peer_alerts import HandshakeFailed, alert_for_end, end_for_alert
 from pqproxy.proxy.signer import Signature, attempt
 from pqproxy.proxy.socket_options import limit_unsent
 from pqproxy.proxy.specialized import own_copies
@@ -55,6 +54,8 @@ Protect = Callable[[memoryview, int, int, list[Buffer]], None]
 _PRESSED_READ = 16_384
 # A hello cut into records of one byte costs about 3 us a record: a read stays within a turn's time.
 _SHAKING_READ = 4_096
+# What is shorter may be one small record.
+_FEW = 2_053
 # After a read of so much the next one is laid so that a run of records begins at its place.
 _BULK = 131_072
 
@@ -65,15 +66,7 @@ def _let_go(_ticket: SessionTicket) -> None:
     """Tickets are for those who dial again."""
 
 
-class HandshakeFailed(Exception):
-    """The handshake came to nothing. `failed` is None when the peer left."""
-
-    def __init__(self, failed: Failed | None) -> None:
-        super().__init__("the peer left" if failed is None else failed.reason)
-        self.failed = failed
-
-
-@own_copies("on_events", "_send")
+@own_copies("on_events", "_send_one")
 class TlsDuplex(Descriptor):
     """One TLS connection over a socket, either role.
 
@@ -84,13 +77,13 @@ class TlsDuplex(Descriptor):
     __slots__ = (
         "_answer",
         "_asked",
-        "_bulk",
         "_conn",
         "_holding",
         "_judge",
         "_shaking",
         "_signer",
         "_slots_fit",
+        "_unusual",
         "failed",
         "handshake",
         "on_ticket",
@@ -107,7 +100,7 @@ class TlsDuplex(Descriptor):
         super().__init__(sock, engine, side)
         self._conn, self._judge, self._signer = connection, judge, engine.signer
         self._shaking = True
-        self._bulk = False  # the last read brought many records
+        self._unusual = True  # we shake hands, or the last read brought many records
         self._slots_fit = False  # a slot's payload may go out as one record
         self._asked = False  # a signature is being made: the engine waits
         self._answer: tuple[int, Signature] | None = None
@@ -131,27 +124,28 @@ class TlsDuplex(Descriptor):
         """Encrypt and send. False: accepted, but send no more until `on_writable`."""
         if self.closed:
             return False
+        if type(batch) is SlotBatch and batch.length < PADDED_BELOW and self._slots_fit:
+            protect_small = self._conn.protect_small  # a request, a token
+            if self._send_one(protect_small(batch.first[: batch.length]), batch):
+                return True
+            self._owes_writable = True
+            return False
+        return self.send_records(self._protected(batch), batch)
+
+    def _protected(self, batch: Batch) -> list[Buffer]:
         records: list[Buffer] = []
-        if type(batch) is not SlotBatch or not self._slots_fit:
+        if type(batch) is SlotBatch and self._slots_fit:
+            full = batch.full
+            if full:
+                self._conn.protect_run(batch.run, full, records)
+            start, length = batch.rest
+            if length:
+                self._conn.protect(batch.buffer, start, length, records)
+        else:
             for view in batch.views():
                 self._conn.send_data(bytes(view))
             records.append(self._conn.take_output())
-        elif batch.length < PADDED_BELOW:  # a request, a token
-            records.append(self._conn.protect_small(batch.first[: batch.length]))
-        else:
-            self._protect_slots(batch, records)
-        if self._send(records, batch):
-            return True
-        self._owes_writable = True
-        return False
-
-    def _protect_slots(self, batch: SlotBatch, records: list[Buffer]) -> None:
-        full = batch.full
-        if full:
-            self._conn.protect_run(batch.run, full, records)
-        rest = batch.length - full * PAYLOAD
-        if rest:
-            self._conn.protect(batch.buffer, HEADROOM + full * STRIDE, rest, records)
+        return records
 
     @property
     def name(self) -> str:
@@ -222,36 +216,48 @@ class TlsDuplex(Descriptor):
 
     def _read(self) -> None:
         batch = self._pool.records
-        room, start = batch.room, RECORD_ROOM
-        if self._bulk:  # what is kept of a record goes in front: the next one begins at its place
-            start += self._conn.held
-            room = batch.buffer[start:]
-        if self._shaking or self._pool.pressed:
-            room = room[: _SHAKING_READ if self._shaking else _PRESSED_READ]
+        start, room = RECORD_ROOM, batch.room
+        if self._unusual or self._pool.pressed:
+            start, room = self._place(batch)
         try:
             received = self._sock.recv_into(room)
-        except BlockingIOError:
-            self._readable = False
-            if self._broken:
-                self._vanish(self.side.left)
+        except OSError as error:
+            self._nothing_read(error)
             return
-        except OSError:
-            self._vanish(self.side.left)
-            return
+        flowing = self._conn.incoming.flowing
+        if received < _FEW and flowing is not None:
+            fragment = flowing.unprotect_small(batch.buffer, start, start + received)
+            if fragment is not None:  # a request, a token: for a third of what others take
+                self._readable = self._hangup
+                batch.fragments, batch.length = [fragment], len(fragment)
+                self._sink.on_data(batch)
+                if self._hangup and not self.closed and not self._paused:
+                    self._ask_for_turn()
+                return
+        self._take(batch, start, received, filled=received == len(room))
+
+    def _place(self, batch: RecordBatch) -> tuple[int, memoryview]:
+        """Where in the buffer to read to, when it is not to be filled from its usual place."""
+        if self._shaking:
+            return RECORD_ROOM, batch.room[:_SHAKING_READ]
+        # What is kept of a record goes in front: so the next one begins at its place.
+        start = RECORD_ROOM + self._conn.held
+        most = _PRESSED_READ if self._pool.pressed else RECORD_READ
+        return start, batch.buffer[start : start + most]
+
+    def _take(self, batch: RecordBatch, start: int, received: int, *, filled: bool) -> None:
+        """Let the engine see what was read, or that there is no more, and hand on what it says."""
         data: list[Buffer] = []
         if received:
-            self._readable = received == len(room) or self._hangup
-            self._bulk = received >= _BULK
+            self._readable = filled or self._hangup
+            self._unusual = self._shaking or received >= _BULK
             event = self._conn.receive(batch.landing, start, start + received, data)
         else:
             self._readable = False
             self._conn.receive_eof()
             event = self._conn.next_event()
-        if event is None and data:  # nearly always
-            if len(data) == 1:  # a token, a request: `fill` without its call
-                batch.fragments, batch.length = data, len(data[0])
-            else:
-                batch.fill(data)
+        if event is None and data:
+            batch.fill(data)
             self._sink.on_data(batch)
         else:
             self._walk(event, data, batch)
@@ -268,7 +274,7 @@ class TlsDuplex(Descriptor):
             elif isinstance(event, HandshakeCompleted):
                 # What came along with the client's last flight waits until somebody wants it.
                 self._conn.hold()
-                self._holding, self._shaking = True, False
+                self._holding, self._shaking, self._unusual = True, False, False
                 self._slots_fit = self._conn.max_fragment >= PAYLOAD
                 self._send_output()
                 if not self.handshake.done():

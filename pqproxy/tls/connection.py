@@ -72,6 +72,7 @@ class Connection:
     Attributes:
         negotiated: what was agreed on, once the handshake is complete.
         offer: what the client offered, as soon as that is known (server only).
+        incoming: what is received, see `Input.flowing`.
         client_random: names this connection in a key log, as soon as it is known.
         protect, protect_small, protect_run: encrypt application data, see `Output`.
         message_log: told every handshake message that comes, before it is judged; None: nobody.
@@ -83,7 +84,6 @@ class Connection:
         "_events",
         "_exporter",
         "_failed",
-        "_input",
         "_key_log",
         "_output",
         "_provider",
@@ -92,6 +92,7 @@ class Connection:
         "_state",
         "_tokens",
         "client_random",
+        "incoming",
         "message_log",
         "negotiated",
         "offer",
@@ -104,7 +105,7 @@ class Connection:
         self, provider: Provider, incoming: Input, outgoing: Output, key_log: KeyLog | None
     ) -> None:
         self._provider = provider
-        self._input = incoming
+        self.incoming = incoming
         self._output = outgoing
         # Not wrapped: that would be a call more for each record.
         self.protect, self.protect_small = outgoing.protect, outgoing.protect_small
@@ -135,7 +136,7 @@ class Connection:
                 of them, what is left of an incomplete record costs no copy of the rest.
         """
         if not self._failed and self._receiving:
-            self._input.records.lend(data, room)
+            self.incoming.records.lend(data, room)
 
     def receive_eof(self) -> None:
         """Say that the stream ended."""
@@ -149,10 +150,10 @@ class Connection:
         """
         while not self._events:
             if self._failed or not self._receiving or self._awaited is not None:
-                self._input.records.keep()
+                self.incoming.records.keep()
                 return None
             try:
-                content = self._input.next_content()
+                content = self.incoming.next_content()
                 if content is None:
                     return self._on_stall()
                 content_type, fragment = content
@@ -181,13 +182,13 @@ class Connection:
             data: gets views into the lent buffer.
         """
         try:
-            flowing = self._input.flowing
+            flowing = self.incoming.flowing
             if flowing is not None and end - start < BULK:  # nearly always
                 stop = flowing.unprotect_data(landing.view, start, end, data)
                 if stop is None:
                     return None
-                self._input.stopped(landing.view, stop, end)
-            elif self._input.take_data(landing, start, end, data):
+                self.incoming.stopped(landing.view, stop, end)
+            elif self.incoming.take_data(landing, start, end, data):
                 return None
         except Exception as error:
             self._fail(error)
@@ -198,12 +199,12 @@ class Connection:
 
         The next call of `next_event` goes on with it.
         """
-        self._input.records.keep()
+        self.incoming.records.keep()
 
     @property
     def held(self) -> int:
         """Bytes received and not yet looked at."""
-        return self._input.records.held
+        return self.incoming.records.held
 
     def provide(self, token: int, result: bytes | Verdict | Exception) -> None:
         """Answer a `SignatureRequested` or a `ChainReceived`; late answers are ignored.
@@ -267,7 +268,7 @@ class Connection:
 
     def _fail(self, error: Exception) -> None:
         """End the connection, whatever went wrong; from here on every call is inert."""
-        records = self._input.records
+        records = self.incoming.records
         failed = Failed.by_us(error, not_tls=not records.is_tls, plaintext=records.is_text)
         self._die(AlertDescription(failed.alert))
         self._events.append(failed)
@@ -281,7 +282,7 @@ class Connection:
         self._events.clear()
         # The keys of a connection that failed are forgotten (§6), though its owner may keep it.
         self._state, self._exporter = Over(), None
-        self._input.forget()
+        self.incoming.forget()
         self._output.forget()
 
     # Records, alerts and handshake messages
@@ -297,17 +298,17 @@ class Connection:
         if len(fragment) != 2:
             raise decode_error(f"alert of {len(fragment)} bytes")
         description = fragment[1]
-        if description in CLOSURES and not self._input.messages.is_empty:
+        if description in CLOSURES and not self.incoming.messages.is_empty:
             raise unexpected_message("closure alert within a handshake message")  # §5.1
         if description == AlertDescription.USER_CANCELED:
-            self._input.floods.warning()  # close_notify follows (§6.1)
+            self.incoming.floods.warning()  # close_notify follows (§6.1)
             return
         if description == AlertDescription.CLOSE_NOTIFY and self.handshake_complete:
             self._receiving = False
-            self._input.forget()
+            self.incoming.forget()
             self._events.append(PeerClosed())
             return
-        authenticated = self._input.is_protected
+        authenticated = self.incoming.is_protected
         reason = f"peer said {alert_name(description)}"
         if not authenticated:
             reason += " (unauthenticated)"
@@ -315,16 +316,16 @@ class Connection:
         self._events.append(Failed(description, reason, by_peer=True, authenticated=authenticated))
 
     def _on_handshake(self, fragment: memoryview) -> None:
-        self._input.messages.feed(fragment)
+        self.incoming.messages.feed(fragment)
         while self._awaited is None:
-            message = self._input.messages.next_message(self._state.expects)
+            message = self.incoming.messages.next_message(self._state.expects)
             if message is None:
                 return
-            self._input.hello_seen = True
+            self.incoming.hello_seen = True
             if self.message_log is not None:
                 self.message_log(message)
             if self.handshake_complete:
-                self._input.floods.post_handshake_message()
+                self.incoming.floods.post_handshake_message()
             self._carry_out(self._state.on_message(message))
 
     def _go_on(self, result: bytes | Verdict | Exception) -> None:
@@ -358,17 +359,17 @@ class Connection:
                 self._output.use_secret(secret.suite, secret.secret)
             case UseReceiveSecret(secret):
                 self._log(secret)
-                self._input.use_secret(secret.suite, secret.secret)
+                self.incoming.use_secret(secret.suite, secret.secret)
             case UpdateReceiveSecret(update_requested):
-                self._input.update_secret()
+                self.incoming.update_secret()
                 if update_requested:
                     self._output.owe_key_update()
             case LimitRecords(max_fragment):
                 self._output.limit(min(max_fragment, MAX_FRAGMENT))
             case SkipEarlyData(skip):
-                self._input.skips_early_data = skip
+                self.incoming.skips_early_data = skip
             case ExpectAnswer():
-                self._input.expect_boundary()
+                self.incoming.expect_boundary()
             case ReportOffer(offer):
                 self.offer, self.client_random = offer, offer.client_random
             case Proceed(state):
@@ -381,7 +382,7 @@ class Connection:
                 self._events.append(TicketReceived(ticket))
             case HandshakeComplete(negotiated):
                 self.negotiated = negotiated
-                self._input.handshake_complete = True
+                self.incoming.handshake_complete = True
                 self._output.open_to_data()
                 self._events.append(HandshakeCompleted(negotiated))
 

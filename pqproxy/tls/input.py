@@ -32,7 +32,8 @@ class Input:
 
     Attributes:
         flowing: set while nothing but whole records of data is expected, and nothing is counted:
-            what is read may go straight to its `unprotect_data` if it is less than `BULK`.
+            what is read may go straight to its `unprotect_small`, or to its `unprotect_data` if
+            it is less than `BULK`.
         records: where bytes are lent.
         messages: where handshake messages are put together.
         hello_seen: a ClientHello was sent or received, so compatibility records may come.

@@ -9,10 +9,11 @@ from pqproxy import tls
 from pqproxy.config.values import Timeouts
 from pqproxy.proxy.buffers import BULK, LooseBatch
 from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
+from pqproxy.proxy.peer_alerts import HandshakeFailed
 from pqproxy.proxy.signer import attempt
 from pqproxy.proxy.socket_duplex import SocketDuplex
 from pqproxy.proxy.splice import Splice
-from pqproxy.proxy.tls_duplex import HandshakeFailed, TlsDuplex
+from pqproxy.proxy.tls_duplex import TlsDuplex
 from pqproxy.telemetry.reasons import EndReason
 from tests.support import pki
 from tests.support.loopback import PROVIDER, Endpoint, credential

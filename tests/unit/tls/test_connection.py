@@ -298,7 +298,7 @@ def test_a_failed_connection_forgets_its_keys():
 
     assert client.failure
     assert isinstance(client.connection._state, Over)
-    assert client.connection._input._protection is None
+    assert client.connection.incoming._protection is None
     assert client.connection._output._protection is None
     assert client.negotiated is not None  # for the log
 

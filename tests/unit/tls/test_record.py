@@ -178,3 +178,42 @@ def test_what_is_known_of_small_records_is_what_protect_makes(multiple):
         assert header == bytes.fromhex("170303") + (inner + 16).to_bytes(2, "big")
         assert behind == b"\x17".ljust(len(behind), b"\0")
         assert inner % multiple == 0 if multiple else behind == b"\x17"
+
+
+def small(receiving, protected, more=0):
+    """What `unprotect_small` makes of a record in a buffer, and the buffer."""
+    view = memoryview(bytearray(protected) + bytes(20))
+    return receiving.unprotect_small(view, 0, len(protected) + more), view
+
+
+@pytest.mark.parametrize(("length", "padding"), [(5, 0), (5, 250), (2000, 0), (1, 1)])
+def test_a_small_record_of_a_known_length_is_read_at_once(length, padding):
+    sending, receiving = protections()
+    first, second, third = (seal(sending, DATA, bytes([n]) * length, padding) for n in range(3))
+    assert opened(receiving, first) == (DATA, bytes(length))  # by now its length is known
+
+    assert small(receiving, second)[0] == b"\1" * length
+    assert small(receiving, third)[0] == b"\2" * length
+
+
+@pytest.mark.parametrize(
+    "what", ["handshake", "empty", "changed", "cut", "more", "large", "nothing"]
+)
+def test_what_is_no_small_record_of_data_is_left_as_it_is(what):
+    """It is looked at once more, from the beginning, and judged then."""
+    sending, receiving = protections()
+    opened(receiving, seal(sending, DATA, b"12345", 10))
+    kind = HANDSHAKE if what == "handshake" else DATA
+    content = {"empty": b"", "large": bytes(3000)}.get(what, b"12345")
+    one = bytearray(seal(sending, kind, content, 15 - len(content) if len(content) < 15 else 0))
+    one[-1] ^= what == "changed"
+    seen = one[: {"cut": -1, "nothing": 3}.get(what)]
+
+    found, view = small(receiving, seen, more=what == "more")
+
+    assert found is None
+    assert bytes(view[: len(seen)]) == seen
+    if what == "changed":
+        refused(lambda: opened(receiving, one), AlertDescription.BAD_RECORD_MAC)
+    else:
+        assert opened(receiving, one) == (kind, content)
