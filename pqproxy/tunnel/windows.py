@@ -2,7 +2,7 @@
 
 What was granted may have to be kept, so all grants of a worker together have one bound. A new
 stream begins with little, as TCP does, and a window that proves too small for the way that its
-bytes have to go doubles, from what is left of the budget.
+bytes have to go doubles, from a share of the budget that no new stream needs.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from __future__ import annotations
 INITIAL_WINDOW = 16 * 1024
 MAX_STREAM_WINDOW = 16 * 1024 * 1024
 BUDGET = 256 * 1024 * 1024
+# Of the budget, for growth. The rest is ten thousand first windows: those who are in a hurry keep
+# nobody out.
+_FOR_GROWTH = 3 / 8
 # A window that is used up within so many round trips kept its sender waiting.
 _ROUND_TRIPS = 2.0
 # Of a window, one part of so many is granted back at a time.
@@ -19,10 +22,11 @@ _PARTS = 2
 class Budget:
     """What all streams of a worker may have been granted together, in bytes."""
 
-    __slots__ = ("left",)
+    __slots__ = ("_for_growth", "left")
 
     def __init__(self, size: int = BUDGET) -> None:
         self.left = size
+        self._for_growth = int(size * _FOR_GROWTH)
 
     def take(self, size: int) -> bool:
         """Take this much, or nothing: False."""
@@ -31,9 +35,17 @@ class Budget:
         self.left -= size
         return True
 
-    def give_back(self, size: int) -> None:
-        """The stream that had it is gone."""
+    def take_to_grow(self, size: int) -> bool:
+        """The same for a window that becomes larger."""
+        if size > self._for_growth or not self.take(size):
+            return False
+        self._for_growth -= size
+        return True
+
+    def give_back(self, size: int, grown: int) -> None:
+        """The stream that had it is gone; so much of it was taken to grow."""
         self.left += size
+        self._for_growth += grown
 
 
 class ReceiveWindow:
@@ -46,12 +58,12 @@ class ReceiveWindow:
         due: so much consumed is worth a grant.
     """
 
-    __slots__ = ("_budget", "_granted_at", "consumed", "due", "left", "size")
+    __slots__ = ("_budget", "_granted_at", "_grown", "consumed", "due", "left", "size")
 
     def __init__(self, budget: Budget, size: int, now: float) -> None:
         self._budget, self._granted_at = budget, now
         self.size = self.left = size
-        self.consumed = 0
+        self.consumed = self._grown = 0
         self.due = size // _PARTS
 
     def shut(self) -> None:
@@ -69,8 +81,9 @@ class ReceiveWindow:
         if round_trip is not None:
             in_a_hurry = (now - self._granted_at) * _PARTS <= _ROUND_TRIPS * round_trip
             growth = min(self.size, MAX_STREAM_WINDOW - self.size)
-            if in_a_hurry and growth > 0 and self._budget.take(growth):
+            if in_a_hurry and growth > 0 and self._budget.take_to_grow(growth):
                 self.size += growth
+                self._grown += growth
                 self.due = self.size // _PARTS
                 granted += growth
         self._granted_at = now
@@ -79,5 +92,5 @@ class ReceiveWindow:
 
     def release(self) -> None:
         """The stream is gone: give everything back. May be called more than once."""
-        self._budget.give_back(self.size)
-        self.size = self.left = 0
+        self._budget.give_back(self.size, self._grown)
+        self.size = self.left = self._grown = 0

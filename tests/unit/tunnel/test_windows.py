@@ -53,6 +53,28 @@ def test_what_the_budget_lacks_is_not_granted():
     assert receive.size == 1000
 
 
+def test_who_grows_keeps_nobody_out():
+    """Some bulk transfers, or a peer that wants it so, must not use up what new streams need."""
+    budget = Budget(256_000)
+    hurried = [ReceiveWindow(budget, 1000, now=0.0) for _ in range(10) if budget.take(1000)]
+    for _ in range(20):
+        for receive in hurried:
+            receive.consumed = receive.size // 2
+            receive.grant(round_trip=1.0, now=0.0)
+    assert sum(receive.size for receive in hurried) > 50_000
+    others = 0
+    while budget.take(1000):
+        others += 1
+    assert others >= 150
+    assert budget.left < 1000
+    for receive in hurried:
+        receive.release()
+    again = ReceiveWindow(budget, 1000, now=0.0)
+    again.consumed = 500
+
+    assert again.grant(round_trip=1.0, now=0.0) == 1500
+
+
 def test_growth_ends_at_the_largest_window():
     receive, _ = window(size=MAX_STREAM_WINDOW - 10, budget=1 << 30)
     receive.consumed = MAX_STREAM_WINDOW // 2
