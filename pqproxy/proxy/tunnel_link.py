@@ -40,6 +40,7 @@ from pqproxy.tunnel import (
 )
 
 _LOOK_EVERY = 5.0  # seconds
+_PATIENCE = 5.0  # seconds: for the peer to close, once nothing is left to say
 
 _log = logging.getLogger(__name__)
 
@@ -157,7 +158,8 @@ class TunnelLink:
         if self.closed:
             return
         self.tunnel.fail(code_for_tunnel_end(end), text)
-        self.sender.send_gathered()
+        if not self._finishing:
+            self.sender.send_gathered()
         self._tls.dismiss()
         self._gone(end, text)
 
@@ -174,23 +176,28 @@ class TunnelLink:
     def _on_flushed(self) -> None:
         if self.tunnel.is_done and not (self._finishing or self.closed or self.sender.blocked):
             self._finishing = True
+            self.sender.close()
             self._tls.end()
+            self._timer.cancel()
+            self._timer = self.poller.loop.call_later(_PATIENCE, self._let_go)
+
+    def _let_go(self) -> None:
+        """The peer has heard the last word, and not closed the connection."""
+        self._tls.dismiss()
+        self._gone(*self._why_it_ended())
 
     # What the connection calls.
 
     def on_data(self, batch: Batch) -> None:
         """Records of frames."""
         records = batch.pieces()
-        try:
-            if len(records) == 1 and type(batch) is RecordBatch:  # nearly always
-                self._take(records[0], batch)
-            else:
-                self._take_many(records, batch)
-        except TunnelError as error:
-            self.close(TunnelEnd.PROTOCOL_ERROR, error.rule)
+        if len(records) == 1 and type(batch) is RecordBatch:  # nearly always
+            self._take(records[0], batch)
+        else:
+            self._take_many(records, batch)
 
     def _take(self, record: Buffer, batch: RecordBatch) -> None:
-        """The frames of one record, each to its stream. Raises TunnelError."""
+        """The frames of one record, each to its stream."""
         for kind, stream, value in self._receive(record, time.monotonic()):
             if kind == DATA:
                 batch.fragments, batch.length = [value], len(value)  # `fill`, without its call
@@ -206,20 +213,20 @@ class TunnelLink:
         now, receive = time.monotonic(), self._receive
         current: Stream | None = None
         views: list[Buffer] = []
-        try:
-            for record in records:
-                for kind, stream, value in receive(record, now):
-                    if kind == DATA and stream is current:
-                        views.append(value)
-                        continue
-                    if current is not None:
-                        self._deliver(current, batch, views)
-                    current, views = (stream, [value]) if kind == DATA else (None, [])
-                    if current is None:
-                        self._on_event(kind, stream, value)
-        finally:  # what came before a broken rule is good
-            if current is not None:
-                self._deliver(current, batch, views)
+        for record in records:
+            for kind, stream, value in receive(record, now):
+                if kind == DATA and stream is current:
+                    views.append(value)
+                    continue
+                if current is not None:
+                    self._deliver(current, batch, views)
+                current, views = (stream, [value]) if kind == DATA else (None, [])
+                if current is None:
+                    self._on_event(kind, stream, value)
+            if self.closed:
+                return
+        if current is not None:
+            self._deliver(current, batch, views)
 
     def _deliver(self, stream: Stream, batch: Batch, views: list[Buffer]) -> None:
         if type(batch) is RecordBatch:  # the one that was read into lends these too
@@ -253,6 +260,8 @@ class TunnelLink:
                 self.on_round_trip(seconds)
             case Came.GOAWAY, GoAway() as going:
                 self._on_goaway(going)
+            case Came.BROKEN, TunnelError() as error:
+                self.close(TunnelEnd.PROTOCOL_ERROR, error.rule)
         self.sender.ask_for_flush()
 
     def _on_goaway(self, said: GoAway) -> None:
@@ -262,6 +271,8 @@ class TunnelLink:
     def on_end(self) -> None:
         """The peer closed the connection, cleanly."""
         self._tls.end()
+        if self._tls.unsent:  # nobody is left who would count what it holds, nor wait for its end
+            self._tls.dismiss()
         self._gone(*self._why_it_ended())
 
     def on_abort(self, reason: EndReason) -> None:

@@ -9,7 +9,7 @@ they go on in turns, a slot each, once it has drained.
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Protocol
 
@@ -78,7 +78,7 @@ class TunnelSender:
         self._poller, self._pool = engine.poller, engine.pool
         self._on_flushed, self._on_crash = on_flushed, on_crash
         self._protect = tls.protect
-        self._waiting: deque[Writer] = deque()
+        self._waiting: OrderedDict[Writer, None] = OrderedDict()  # each once, the first is next
         self.blocked = self.flush_asked = False
         self.takes_slots = tls.max_fragment >= PAYLOAD + HEADER_LENGTH
 
@@ -97,7 +97,11 @@ class TunnelSender:
 
     def wait(self, stream: Writer) -> None:
         """Let the stream go on when its turn has come."""
-        self._waiting.append(stream)
+        self._waiting[stream] = None
+
+    def forget(self, stream: Writer) -> None:
+        """It waits no more."""
+        self._waiting.pop(stream, None)
 
     def send_slots(self, stream: Stream, batch: SlotBatch) -> int:
         """Send what the window allows, now, and before it what was gathered.
@@ -105,7 +109,9 @@ class TunnelSender:
         It is encrypted where it was read: the copy that this saves was a fifth of the CPU of a bulk
         transfer. Returns how many bytes were sent.
         """
-        records = self._gathered_records()
+        # Copied, where they lie in the scratch buffer: that is not kept with the batch, when the
+        # socket does not take all of it.
+        records: list[Buffer] = [bytes(record) for record in self._gathered_records()]
         allowed = stream.send_window
         full = min(batch.full, allowed // PAYLOAD)
         if full:
@@ -115,7 +121,7 @@ class TunnelSender:
             self._tls.protect_run(batch.framed_run, full, records)
         sent = full * PAYLOAD
         rest = batch.length - sent
-        if rest < PAYLOAD and sent + rest <= allowed:
+        if 0 < rest < PAYLOAD and sent + rest <= allowed:
             start = full * STRIDE + _FRAME
             HEADER.pack_into(batch.memory, start, rest << 8 | DATA, stream.id)
             self._protect(batch.buffer, start, HEADER_LENGTH + rest, records)
@@ -167,8 +173,11 @@ class TunnelSender:
 
     def _let_go_on(self) -> None:
         """Let those who wait write in the order in which they came."""
+        outbox = self._tunnel.outbox
         for _ in range(min(len(self._waiting), SCRATCH_SLOTS)):
-            self._waiting.popleft().go_on()
+            if outbox.full:
+                break
+            self._waiting.popitem(last=False)[0].go_on()
         if self._waiting:
             self.ask_for_flush()
 

@@ -92,7 +92,7 @@ class TunnelStream:
         self._owes_writable = False
         self._taking = 0  # bytes that the sink has, and has not got rid of
         self._held: bytearray | None = None  # came while nobody took it
-        self._unsent: bytearray | None = None  # does not fit the peer's window
+        self._unsent: bytearray | None = None  # does not fit the peer's window, or the socket
         stream.owner = self
 
     @property
@@ -117,18 +117,19 @@ class TunnelStream:
 
     def write(self, batch: Batch) -> bool:
         """Send. False: accepted, but send no more until `on_writable`."""
-        stream, length = self._stream, batch.length
-        if length > self._at_once or length >= stream.send_window or type(batch) is not SlotBatch:
+        stream, outbox, length = self._stream, self._outbox, batch.length
+        if (
+            length > self._at_once
+            or length >= stream.send_window
+            or outbox.full
+            or type(batch) is not SlotBatch
+        ):
             return self._write_more(batch)
-        outbox, sender = self._outbox, self._sender
         outbox.put_data(stream, batch.memory[HEADROOM : HEADROOM + length])
+        sender = self._sender
         if not sender.flush_asked:
             sender.ask_for_flush()
-        if not outbox.full:
-            return True
-        self._owes_writable = True
-        sender.wait(self)
-        return False
+        return True
 
     def _write_more(self, batch: Batch) -> bool:
         """`write` for what is large, or comes while something waits."""
@@ -146,12 +147,11 @@ class TunnelStream:
         if self._may_go_on():
             return True
         self._owes_writable = True
-        if self._unsent is None and self._stream.send_window:  # the socket is full
-            self._sender.wait(self)
+        self._wait_for_socket()
         return False
 
     def _put(self, data: memoryview) -> None:
-        """Queue what the window allows, keep the rest."""
+        """Queue what window and socket allow, keep the rest, which goes if the stream does."""
         if self._unsent is None:
             data = data[self._queue(data) :]
             if not data:
@@ -161,14 +161,16 @@ class TunnelStream:
         self._link.pool.count(len(data))
 
     def _queue(self, data: Buffer) -> int:
-        """Put into the outbox what the window allows; returns how many bytes that was."""
-        stream, outbox = self._stream, self._outbox
+        """Put into the outbox what window and socket allow; returns how many bytes that was."""
+        stream, outbox, sent = self._stream, self._outbox, 0
         allowed = min(len(data), stream.send_window)
-        for start in range(0, allowed, outbox.most_data):
-            outbox.put_data(stream, bytes(data[start : min(start + outbox.most_data, allowed)]))
-        if allowed:
+        while sent < allowed and not outbox.full:
+            piece = bytes(data[sent : min(sent + outbox.most_data, allowed)])
+            outbox.put_data(stream, piece)
+            sent += len(piece)
+        if sent:
             self._sender.ask_for_flush()
-        return allowed
+        return sent
 
     def _may_go_on(self) -> bool:
         return self._unsent is None and not self._outbox.full and self._stream.send_window > 0
@@ -177,21 +179,28 @@ class TunnelStream:
         """The window is open again, or it is our turn to send: tell whoever has to write."""
         if self.closed:
             return
-        unsent = self._unsent
-        if unsent is not None:
-            sent = self._queue(memoryview(unsent).toreadonly())
-            self._link.pool.count(-sent)
-            self._unsent = unsent[sent:] or None
-            if self._unsent is None:
-                self._at_once = PAYLOAD if self._sender.takes_slots else -1
-                if self._out_ended:
-                    self._say_end()
-        if not self._owes_writable:
-            return
-        if self._may_go_on():
+        if self._unsent is not None:
+            self._send_unsent(self._unsent)
+        if not self._may_go_on():
+            self._wait_for_socket()
+        elif self._owes_writable:
             self._owes_writable = False
             self._sink.on_writable()
-        elif self._unsent is None and self._stream.send_window:
+
+    def _send_unsent(self, unsent: bytearray) -> None:
+        with memoryview(unsent) as view:
+            sent = self._queue(view)
+        del unsent[:sent]
+        self._link.pool.count(-sent)
+        if not unsent:
+            self._unsent = None
+            self._at_once = PAYLOAD if self._sender.takes_slots else -1
+            if self._out_ended:
+                self._say_end()
+
+    def _wait_for_socket(self) -> None:
+        """Unless it is the window that is used up: then WINDOW will tell."""
+        if self._stream.send_window and (self._owes_writable or self._unsent is not None):
             self._sender.wait(self)
 
     def end(self) -> None:
@@ -329,4 +338,6 @@ class TunnelStream:
             if kept is not None:
                 self._link.pool.count(-len(kept))
         self._held = self._unsent = None
+        self._owes_writable = False
+        self._sender.forget(self)
         self._stream.receive.release()

@@ -6,17 +6,15 @@ in slots instead, one of each kind: a grant a stream, the last PONG, a PING of o
 
 from __future__ import annotations
 
-from pqproxy.tunnel.errors import TunnelError
 from pqproxy.tunnel.frames import HEADER, HEADER_LENGTH, FrameType, frame, window
 from pqproxy.tunnel.stream import Stream
 
 # From here on whoever has data should wait. It is a quarter of a megabyte: what is put in front of
 # a token is not to be more.
 MOST_RECORDS = 16
-# Refusals that a peer may provoke before it reads one of them.
-MAX_WAITING_REFUSALS = 4096
 
 _DATA = int(FrameType.DATA)
+_ENDINGS = (FrameType.END, FrameType.RESET)
 _header = HEADER.pack
 
 
@@ -24,6 +22,7 @@ class Outbox:
     """The frames that leave with the next flush, and what a record of data begins with.
 
     Attributes:
+        endings: frames of those that wait, and say that a stream has ended.
         full: nobody should put data here now: so much waits already, or nothing can be sent.
         ping: the payload of a PING to be sent.
         pong: the payload of a PONG to be sent.
@@ -34,8 +33,8 @@ class Outbox:
         "_max_record",
         "_pieces",
         "_records",
-        "_refusals",
         "_room",
+        "endings",
         "full",
         "ping",
         "pong",
@@ -46,7 +45,7 @@ class Outbox:
         self._records: list[list[bytes | bytearray]] = []  # that are complete
         self._pieces: list[bytes | bytearray] = []  # of the record that is being filled
         self._room = max_record  # in that
-        self._refusals = 0
+        self.endings = 0
         self._blocked = self.full = False
         self.ping: bytes | None = None
         self.pong: bytes | None = None
@@ -67,17 +66,9 @@ class Outbox:
 
     def put(self, kind: FrameType, stream: int, payload: bytes = b"") -> None:
         """Queue a frame that fits a record."""
+        if kind in _ENDINGS:
+            self.endings += 1
         self._put_frame(frame(kind, stream, payload))
-
-    def put_refusal(self, stream: int, payload: bytes) -> None:
-        """Queue RESET for a stream that never was one.
-
-        Raises TunnelError for a peer that makes us say it again and again, and does not listen.
-        """
-        self._refusals += 1
-        if self._refusals > MAX_WAITING_REFUSALS:
-            raise TunnelError(f"over {MAX_WAITING_REFUSALS} streams were refused, no answer read")
-        self.put(FrameType.RESET, stream, payload)
 
     def put_window(self, stream: Stream, grant: int) -> None:
         """Queue WINDOW."""
@@ -112,7 +103,7 @@ class Outbox:
         else:
             self._begin_record(0)
             taken, self._records = self._records[:at_most], self._records[at_most:]
-        self._refusals = 0
+        self.endings = 0  # the peer reads
         self._look_whether_full()
         return taken
 

@@ -35,6 +35,9 @@ MIN_RECORD = 1024
 LAST_ID = 2**31 - 1
 # Streams that a peer may open and reset in a row, none of which got an answer.
 MAX_RESETS_UNANSWERED = 4096
+# Words about the end of a stream that wait to be sent while it opens more: who does not read makes
+# us keep each of them.
+MAX_ENDINGS_UNREAD = 4096
 
 # Plain ints: comparing enum members costs as much as decrypting a small record.
 DATA = int(FrameType.DATA)
@@ -58,6 +61,7 @@ class Came(Enum):
     WRITABLE = "writable"  # a stream's window was used up and is open again
     GOAWAY = "goaway"  # with `GoAway`
     ROUND_TRIP = "round_trip"  # seconds
+    BROKEN = "broken"  # a rule, with the `TunnelError` that names it: the tunnel is to end
 
 
 # (DATA, stream, view into the record), or (Came, stream or None, what it came with): plain tuples,
@@ -192,10 +196,11 @@ class Tunnel:
 
     @property
     def is_done(self) -> bool:
-        """Whether one side wants no more streams, the other knows, and the last one has ended."""
+        """Whether one side wants no more streams, the other knows, the last one has ended, and all
+        that was said of it has been taken."""
         settled = self._role is Role.EGRESS or self._last_served != EVERY_STREAM
         left = self.going_away or (self._leaving is not None and settled)
-        return left and not self.streams
+        return left and not self.streams and self.outbox.is_empty()
 
     def take_records(self, at_most: int, now: float) -> list[list[bytes | bytearray]]:
         """Take what is to be sent, up to so many records, each as the pieces of its plaintext.
@@ -215,37 +220,38 @@ class Tunnel:
         """Take the frames of one record.
 
         Data comes as pieces of it, in order. Every frame of every stream comes through this loop:
-        hence the locals, and one comparison for all that may be wrong with data.
-
-        Raises:
-            TunnelError: the peer broke a rule, and the tunnel is to end.
+        hence the locals. A broken rule is the last event, and no exception: what came before it has
+        changed the streams already, and their owners must hear of that.
         """
         self.liveness.heard(now)
         events: list[Event] = []
         stream_of, position, end = self.streams.get, 0, len(record)
-        while position < end:
-            try:
-                word, number = _read_header(record, position)
-            except struct.error:
-                raise TunnelError("a frame's header spans records") from None
-            start = position + HEADER_LENGTH
-            position = start + (word >> 8)
-            if position > end:
-                raise TunnelError("a frame spans records")
-            if word & 0xFF == DATA:  # nearly always
-                stream = stream_of(number)
-                if stream is not None:
-                    receive = stream.receive
-                    receive.left -= word >> 8
-                    if receive.left < 0:
-                        raise _beyond_window(stream)
-                    events.append((DATA, stream, record[start:position]))
+        try:
+            while position < end:
+                try:
+                    word, number = _read_header(record, position)
+                except struct.error:
+                    raise TunnelError("a frame's header spans records") from None
+                start = position + HEADER_LENGTH
+                position = start + (word >> 8)
+                if position > end:
+                    raise TunnelError("a frame spans records")
+                if word & 0xFF == DATA:  # nearly always
+                    stream = stream_of(number)
+                    if stream is not None:
+                        receive = stream.receive
+                        receive.left -= word >> 8
+                        if receive.left < 0 or position == start:
+                            raise _wrong_data(stream)
+                        events.append((DATA, stream, record[start:position]))
+                    else:
+                        self._stray(number, "DATA")
                 else:
-                    self._stray(number, "DATA")
-            else:
-                event = self._on_frame(word & 0xFF, number, bytes(record[start:position]), now)
-                if event is not None:
-                    events.append(event)
+                    event = self._on_frame(word & 0xFF, number, bytes(record[start:position]), now)
+                    if event is not None:
+                        events.append(event)
+        except TunnelError as error:
+            events.append((Came.BROKEN, None, error))
         return events
 
     def _on_frame(self, kind: int, number: int, payload: bytes, now: float) -> Event | None:
@@ -288,6 +294,10 @@ class Tunnel:
     def _on_open(self, number: int, payload: bytes, now: float) -> Event | None:
         if self._role is Role.EGRESS:
             raise TunnelError("OPEN from the side that does not open")
+        if self.going_away:
+            raise TunnelError("OPEN after GOAWAY")
+        if self.outbox.endings > MAX_ENDINGS_UNREAD:
+            raise TunnelError(f"over {MAX_ENDINGS_UNREAD} streams ended, and no answer was read")
         if not number & 1 or number > LAST_ID:
             raise TunnelError(f"OPEN of stream {number}, which is not odd and below 2^31")
         if number <= self._last_opened:
@@ -309,7 +319,7 @@ class Tunnel:
         return room and self._budget.take(settings.initial_window)
 
     def _refuse(self, number: int, code: ErrorCode) -> None:
-        self.outbox.put_refusal(number, Reset(code, code.name.lower()).encode())
+        self.outbox.put(FrameType.RESET, number, Reset(code, code.name.lower()).encode())
 
     def _on_stream(self, kind: FrameType, number: int, payload: bytes) -> Event | None:
         stream = self.streams.get(number)
@@ -330,9 +340,9 @@ class Tunnel:
                 return Came.END, stream, None
             case FrameType.RESET:
                 why = Reset.decode(payload)
-                self._remove(stream)
                 if self._role is Role.INGRESS:
                     self._count_reset(stream)
+                self._remove(stream)
                 return Came.RESET, stream, why
         grant = read_window(payload)
         if stream.send_window + grant > MAX_WINDOW:
@@ -369,10 +379,11 @@ class Tunnel:
             raise TunnelError(f"over {MAX_RESETS_UNANSWERED} streams in a row opened and reset")
 
 
-def _beyond_window(stream: Stream) -> TunnelError:
-    return TunnelError(
-        "DATA after END" if stream.ended_by_peer else "DATA beyond the stream's window"
-    )
+def _wrong_data(stream: Stream) -> TunnelError:
+    if stream.ended_by_peer:
+        return TunnelError("DATA after END")
+    beyond = stream.receive.left < 0
+    return TunnelError("DATA beyond the stream's window" if beyond else "DATA without data")
 
 
 def _eight(payload: bytes, name: str) -> bytes:

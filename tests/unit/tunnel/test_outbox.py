@@ -1,12 +1,11 @@
 """Frames leave in their order, in as few records as it fits, none across two."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pqproxy.tunnel import Budget, Stream, TunnelError
+from pqproxy.tunnel import Budget, Stream
 from pqproxy.tunnel.frames import HEADER, FrameType
-from pqproxy.tunnel.outbox import MAX_WAITING_REFUSALS, Outbox
+from pqproxy.tunnel.outbox import Outbox
 from pqproxy.tunnel.windows import ReceiveWindow
 
 
@@ -81,18 +80,11 @@ def test_only_the_last_ping_and_the_last_pong_wait():
     assert frames_of(record) == [(6, 0, b"p" * 8), (7, 0, (999).to_bytes(8, "big"))]
 
 
-def test_refusals_that_nobody_reads_have_an_end():
+def test_endings_are_counted_until_they_are_taken():
     outbox = Outbox(16_384)
-    for number in range(MAX_WAITING_REFUSALS):
-        outbox.put_refusal(2 * number + 1, b"\0\7")
-    with pytest.raises(TunnelError, match="refused"):
-        outbox.put_refusal(1, b"\0\7")
+    for kind in (FrameType.OPEN, FrameType.RESET, FrameType.END, FrameType.GOAWAY):
+        outbox.put(kind, 1)
+    assert outbox.endings == 2
+    outbox.take(16)
 
-
-def test_refusals_that_were_taken_do_not_count():
-    outbox = Outbox(16_384)
-    for number in range(3 * MAX_WAITING_REFUSALS):
-        outbox.put_refusal(2 * number + 1, b"\0\7")
-        if number % 1000 == 0:
-            while outbox.take(16):
-                pass
+    assert outbox.endings == 0

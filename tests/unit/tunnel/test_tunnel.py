@@ -15,9 +15,17 @@ from pqproxy.tunnel import (
     TunnelError,
 )
 from pqproxy.tunnel.frames import EVERY_STREAM, FrameType, frame, window
-from pqproxy.tunnel.tunnel import LAST_ID, MAX_RESETS_UNANSWERED
+from pqproxy.tunnel.tunnel import LAST_ID, MAX_ENDINGS_UNREAD, MAX_RESETS_UNANSWERED
 
 from .pair import MAX_STREAMS, WINDOW, Pair
+
+
+def broken(side, now, *frames):
+    """The rule that these break."""
+    kind, stream, error = side.receive(said(*frames), now)[-1]
+    assert kind is Came.BROKEN
+    assert stream is None
+    return error
 
 
 def said(*frames):
@@ -174,6 +182,11 @@ BROKEN = {
         opened(1) + frame(FrameType.END, 1) + frame(FrameType.DATA, 1, b"x"),
         "DATA after END",
     ),
+    "data without data": (opened(1) + frame(FrameType.DATA, 1), "DATA without data"),
+    "an open after goaway": (
+        frame(FrameType.GOAWAY, 0, GoAway(0).encode()) + opened(1),
+        "OPEN after GOAWAY",
+    ),
     "two ends": (opened(1) + 2 * frame(FrameType.END, 1), "END a second time"),
     "an end with more": (opened(1) + frame(FrameType.END, 1, b"x"), "END with a payload"),
     "more than the window": (
@@ -190,23 +203,21 @@ BROKEN = {
 
 @pytest.mark.parametrize(("frames", "rule"), BROKEN.values(), ids=BROKEN)
 def test_a_broken_rule_is_named(ingress, pair, frames, rule):
-    with pytest.raises(TunnelError, match=rule) as raised:
-        ingress.receive(memoryview(frames), pair.now)
+    error = broken(ingress, pair.now, frames)
 
-    assert raised.value.code is ErrorCode.PROTOCOL_ERROR
+    assert rule in error.rule
+    assert error.code is ErrorCode.PROTOCOL_ERROR
 
 
 @pytest.mark.parametrize(
     "first", [frame(FrameType.PING, 0, b"p" * 8), opened(1), frame(FrameType.DATA, 1, b"x")]
 )
 def test_whoever_does_not_begin_with_settings_is_refused(first):
-    with pytest.raises(TunnelError, match="first frame is not SETTINGS"):
-        Pair().ingress.receive(memoryview(first), 0.0)
+    assert broken(Pair().ingress, 0.0, first).rule == "the first frame is not SETTINGS"
 
 
 def test_an_ingress_opens_nothing(pair):
-    with pytest.raises(TunnelError, match="does not open"):
-        pair.egress.receive(said(opened(1)), pair.now)
+    assert "does not open" in broken(pair.egress, pair.now, opened(1)).rule
 
 
 def test_a_type_to_come_is_passed_over_where_it_concerns_the_whole_tunnel(ingress, pair):
@@ -234,8 +245,10 @@ def test_a_row_of_streams_opened_and_reset_has_an_end(ingress, pair):
         )
         events[0][1].receive.release()
     number += 2
-    with pytest.raises(TunnelError, match="opened and reset"):
-        ingress.receive(said(opened(number), frame(FrameType.RESET, number, reset)), pair.now)
+    error = broken(ingress, pair.now, opened(number), frame(FrameType.RESET, number, reset))
+
+    assert "opened and reset" in error.rule
+    assert number in ingress.streams  # so that its owner hears of an end
 
 
 def test_who_resets_what_was_answered_is_no_nuisance(ingress, pair):
@@ -247,6 +260,42 @@ def test_who_resets_what_was_answered_is_no_nuisance(ingress, pair):
             ingress.outbox.put_data(stream, b"token")
         ingress.receive(said(frame(FrameType.RESET, number, reset)), pair.now)
         stream.receive.release()
+
+
+def test_what_came_before_a_broken_rule_is_told(ingress, pair):
+    """It has changed the streams already: their owners must hear of it."""
+    frames = opened(1), opened(3), frame(FrameType.RESET, 1, b"\0\3"), b"\0"
+    events = ingress.receive(said(*frames), pair.now)
+
+    assert [kind for kind, _, _ in events] == [Came.OPEN, Came.OPEN, Came.RESET, Came.BROKEN]
+
+
+@pytest.mark.parametrize("ending", ["refused", "reset", "ended"])
+def test_who_opens_and_does_not_read_how_it_ends_has_an_end(ingress, pair, ending):
+    if ending == "refused":
+        ingress.go_away(ErrorCode.NONE, "", pair.now)
+        pair.settle()
+    for index in range(MAX_ENDINGS_UNREAD + 1):
+        number = 2 * index + 1
+        for _, stream, _ in ingress.receive(said(opened(number)), pair.now):
+            if ending == "reset":
+                ingress.reset(stream, Reset(ErrorCode.OVERLOAD))
+            else:
+                ingress.receive(said(frame(FrameType.END, number)), pair.now)
+                ingress.end(stream)
+            stream.receive.release()
+
+    assert "no answer was read" in broken(ingress, pair.now, opened(number + 2)).rule
+
+
+def test_endings_that_were_taken_do_not_count(ingress, pair):
+    ingress.go_away(ErrorCode.NONE, "", pair.now)
+    pair.settle()
+    for index in range(2 * MAX_ENDINGS_UNREAD):
+        assert ingress.receive(said(opened(2 * index + 1)), pair.now) == []
+        if index % 1000 == 0:
+            while ingress.take_records(16, pair.now):
+                pass
 
 
 # Going away.
