@@ -161,7 +161,7 @@ def _served(
     )
     if egress.tunnel.mode is TunnelMode.REQUIRE and not _is_tunnel(negotiated):
         hint = "put pqproxy before the server, or say tunnel: {mode: auto}"
-        return failure(_NAME, f"{message}; it takes no tunnels, and tunnel.mode is require", hint)
+        return failure(_NAME, f"{message}; tunnel.mode: require wants nothing else", hint)
     if group in CLASSICAL:
         hint = "not post-quantum: put a sidecar before the server, or renew its TLS stack"
         return warning(_NAME, message, hint)
@@ -175,7 +175,7 @@ def _is_tunnel(negotiated: Negotiated) -> bool:
 
 
 def _tunnels(egress: Egress, negotiated: Negotiated) -> str:
-    if egress.tunnel.mode is not TunnelMode.AUTO:
+    if egress.tunnel.mode is TunnelMode.NEVER:
         return ""
     return ", through tunnels" if _is_tunnel(negotiated) else ", without tunnels"
 
