@@ -8,6 +8,7 @@ import functools
 import ipaddress
 import socket
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pqproxy.config import values
 from pqproxy.config.values import Address, TcpAddress
@@ -52,27 +53,24 @@ class Egress(Service):
         self._judge = PeerJudge(Purpose.SERVER, believed, expect, worker.now, keys)
         own, offered = credentials(identities), algorithms(settings)
         offered_groups = groups(settings.groups, settings.policy)
-        # One config an endpoint: they differ in the name that is asked for.
-        self._endpoints: list[tuple[Address, ClientConfig]] = [
-            (
-                address,
-                ClientConfig(
-                    provider=worker.provider,
-                    server_name=server_name(address),
-                    groups=offered_groups,
-                    key_shares=key_shares(offered_groups),
-                    cipher_suites=offered.cipher_suites,
-                    credentials=own,
-                    schemes=offered.schemes,
-                    signature_schemes=offered.signature_schemes,
-                    chain_signature_schemes=offered.chain_signature_schemes,
-                    alpn_protocols=alpn(settings.alpn),
-                    padding=settings.padding or 0,
-                    clock=worker.clock,
-                ),
-            )
+        config = ClientConfig(
+            provider=worker.provider,
+            groups=offered_groups,
+            key_shares=key_shares(offered_groups),
+            cipher_suites=offered.cipher_suites,
+            credentials=own,
+            schemes=offered.schemes,
+            signature_schemes=offered.signature_schemes,
+            chain_signature_schemes=offered.chain_signature_schemes,
+            alpn_protocols=alpn(settings.alpn),
+            padding=settings.padding or 0,
+            clock=worker.clock,
+        )
+        # One an address: they differ in the name that is asked for.
+        self._configs = {
+            address: replace(config, server_name=server_name(address))
             for address in settings.connect
-        ]
+        }
         self._sessions = SessionCache()
         self._binding = binding_of(settings, trust)
         self._turn = 0
@@ -82,30 +80,37 @@ class Egress(Service):
         self._sessions.clear()
 
     async def _serve(self, sock: socket.socket, visit: Visit) -> EndReason:
+        client = self._attend(sock, visit)
+        tls = await self._reach(visit)
+        return await self._join_tls(client, tls, visit)
+
+    def _attend(self, sock: socket.socket, visit: Visit) -> SocketDuplex:
+        """The client, whose bytes wait. Raises Ended."""
         # What comes in here was not authenticated and costs no CPU of ours: only the dial counts.
         visit.place.handshake_over()
         client = SocketDuplex(sock, self._worker.engine, CLIENT)
         visit.client = client
         self._stay_for(client, visit)
-        tls = await self._reach(visit)
+        return client
+
+    async def _join_tls(self, client: SocketDuplex, tls: TlsDuplex, visit: Visit) -> EndReason:
         if tls.wants_small_records:
             client.read_slot_by_slot()
         return await self._join(client, tls, visit)
 
     async def _reach(self, visit: Visit) -> TlsDuplex:
-        """Connect to one of the endpoints, each connection beginning with another. Raises Ended."""
-        count = len(self._endpoints)
-        self._turn = (self._turn + 1) % count
-        for attempt in range(count):
-            address, config = self._endpoints[(self._turn + attempt) % count]
+        """Connect to one of the addresses, each connection beginning with another. Raises Ended."""
+        configs = list(self._configs.items())
+        self._turn = (self._turn + 1) % len(configs)
+        for attempt in range(len(configs)):
+            address, config = configs[(self._turn + attempt) % len(configs)]
             try:
                 sock = await self._dial(address, visit)
             except Ended:
-                if attempt == count - 1:
+                if attempt == len(configs) - 1:
                     raise
                 continue
-            key = self._session_key(address, config)
-            return await self._secure(sock, config, visit, key)
+            return await self._secure(sock, address, config, visit)
         raise AssertionError("a listener has at least one endpoint")
 
     def _session_key(self, address: Address, config: ClientConfig) -> SessionKey:
@@ -114,9 +119,10 @@ class Egress(Service):
         return SessionKey(address, name, protocols, leaves, self._binding)
 
     async def _secure(
-        self, sock: socket.socket, config: ClientConfig, visit: Visit, key: SessionKey
+        self, sock: socket.socket, address: Address, config: ClientConfig, visit: Visit
     ) -> TlsDuplex:
         """TLS over a fresh connection. Raises Ended."""
+        key = self._session_key(address, config)
         ticket = self._sessions.take(key, self._worker.clock())
         if ticket is not None and not self._judge.permits(ticket.session.authentication):
             ticket = None

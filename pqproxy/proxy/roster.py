@@ -25,12 +25,15 @@ from pqproxy.identity.revocation import Revocations
 from pqproxy.identity.trust import Trust
 from pqproxy.proxy.descriptor import Engine
 from pqproxy.proxy.egress import Egress
+from pqproxy.proxy.engine_settings import egress_alpn
 from pqproxy.proxy.handover import close_all
 from pqproxy.proxy.ingress import Ingress
 from pqproxy.proxy.keylog import open_key_log
 from pqproxy.proxy.service import Service, Worker
+from pqproxy.proxy.tunnel_egress import TunnelEgress
 from pqproxy.telemetry.counters import ListenerCounters, WorkerCounters
 from pqproxy.tls import KeyLog, TicketKeys
+from pqproxy.tunnel import TUNNEL_PROTOCOL
 
 # The listener in force that gives its sockets to a new one, or sockets of its own.
 Sources = Mapping[str, str | list[socket.socket]]
@@ -157,7 +160,8 @@ class Roster:
         if isinstance(listener, values.Ingress):
             return Ingress(listener, worker, counters, own, trust)
         assert trust is not None  # noqa: S101 - every egress names one
-        return Egress(listener, worker, counters, own, trust)
+        kind = TunnelEgress if TUNNEL_PROTOCOL in egress_alpn(listener) else Egress
+        return kind(listener, worker, counters, own, trust)
 
     def _exchange(self, replaced: Mapping[str, Service], sources: Sources) -> None:
         """Give every new service its sockets; close what nobody listens on any more."""
@@ -203,6 +207,11 @@ class Roster:
     def tasks(self) -> set[asyncio.Task[None]]:
         """One task per open connection, whenever it came."""
         return set().union(*(service.tasks for service in self._everyone()))
+
+    @property
+    def clients(self) -> set[asyncio.Task[None]]:
+        """Those that are no tunnels: whoever is cut off with one of these loses something."""
+        return set().union(*(service.clients for service in self._everyone()))
 
     def stop_listening(self) -> None:
         """Accept who is in the queues already, then no more."""

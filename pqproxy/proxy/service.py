@@ -22,7 +22,7 @@ from pqproxy.proxy.admission import Admission, Place
 from pqproxy.proxy.attendance import Attendance
 from pqproxy.proxy.demands import Demands
 from pqproxy.proxy.descriptor import Engine
-from pqproxy.proxy.dialer import DialFailed, dial
+from pqproxy.proxy.dialer import DialFailed, Endpoint, dial, dial_endpoint
 from pqproxy.proxy.duplex import Duplex
 from pqproxy.proxy.listener import Listener
 from pqproxy.proxy.peer_alerts import HandshakeFailed
@@ -159,14 +159,19 @@ class Service:
         return self._visits.keys()
 
     @property
+    def clients(self) -> "set[asyncio.Task[None]]":
+        """Those that are no tunnels."""
+        return {task for task, visit in self._visits.items() if visit.link is None}
+
+    @property
     def visits(self) -> list[Visit]:
         """The open ones."""
         return list(self._visits.values())
 
     @property
     def oldest(self) -> float | None:
-        """When the oldest open connection came (time.monotonic())."""
-        visit = next(iter(self._visits.values()), None)
+        """When the oldest open connection came that is no tunnel (time.monotonic())."""
+        visit = next((one for one in self._visits.values() if one.link is None), None)
         return None if visit is None else visit.started
 
     @property
@@ -208,11 +213,14 @@ class Service:
         self.counters.opened()
         self._begin(visit, functools.partial(self._serve, sock, visit), sock)
 
-    def _begin(self, visit: Visit, serve: Steps, sock: socket.socket | None = None) -> None:
+    def _begin(
+        self, visit: Visit, serve: Steps, sock: socket.socket | None = None
+    ) -> "asyncio.Task[None]":
         """Give a connection its task; a socket that nothing owns at its end is closed then."""
         task = self._loop.create_task(self._live(visit, serve, sock))
         self._visits[task] = visit
         task.add_done_callback(self._visits.pop)
+        return task
 
     def _turn_away(self, peer: str, limit: str | None) -> None:
         self.counters.decision(Decision.REFUSED, ReasonCode.OVERLOAD)
@@ -320,12 +328,15 @@ class Service:
             raise Ended(EndReason.CLIENT_LEFT, "the client left before it was served")
         duplex.attach(Attendance(visit, task))
 
-    async def _dial(self, address: Address, visit: Visit) -> socket.socket:
+    async def _dial(self, address: Address | Endpoint, visit: Visit) -> socket.socket:
         """Connect to the upstream. Raises Ended; success is counted by `_reached`."""
         visit.upstream = str(address)
         visit.dialled = time.monotonic()
+        patience = self._timeouts.connect
         try:
-            return await dial(address, self._timeouts.connect, self._poller)
+            if isinstance(address, Endpoint):
+                return await dial_endpoint(address, patience, self._poller)
+            return await dial(address, patience, self._poller)
         except DialFailed as failure:
             self._reached(visit, failure.result)
             reason = ReasonCode.UPSTREAM_DOWN

@@ -8,9 +8,10 @@ return of one, is one log line.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -96,6 +97,7 @@ class Dialled(Generic[L]):
 
     link: L
     lasts: float  # seconds until the first certificate of either side ends
+    on_kept: Callable[[], None]  # called unless there turns out to be one too many
 
 
 class TunnelFleet(Generic[L]):
@@ -117,6 +119,7 @@ class TunnelFleet(Generic[L]):
         self._timer: asyncio.TimerHandle | None = None
         self._step_asked = self._over = False
         self._waiting: set[asyncio.Future[None]] = set()
+        self._new: list[Dialled[L]] = []  # of which the fleet has yet to say whether it needs them
         self._too_many: set[Address] = set()  # names that were warned of
 
     # What the egress says.
@@ -153,13 +156,14 @@ class TunnelFleet(Generic[L]):
             self._tell_ejected(endpoint, why)
         self._changed()
 
-    def plain_opened(self, endpoint: Endpoint) -> None:
-        """A client goes there by a connection of its own."""
+    @contextlib.contextmanager
+    def plainly(self, endpoint: Endpoint) -> Iterator[None]:
+        """While a client goes there by a connection of its own."""
         self._fleet.plain_opened(endpoint)
-
-    def plain_closed(self, endpoint: Endpoint) -> None:
-        """That one has ended."""
-        self._fleet.plain_closed(endpoint)
+        try:
+            yield
+        finally:
+            self._fleet.plain_closed(endpoint)
 
     def plain_failed(self, endpoint: Endpoint, ended: Ended) -> None:
         """That one could not be made."""
@@ -237,6 +241,10 @@ class TunnelFleet(Generic[L]):
         orders = self._fleet.orders(self._loop.time())
         for link, parting in orders.retire:
             link.retire(_PARTINGS[parting])
+        for dialled in self._new:
+            if not dialled.link.going_away:
+                dialled.on_kept()
+        self._new.clear()
         for name in orders.resolve:
             self._begin(self._resolve(name))
         for endpoint in orders.dial:
@@ -294,6 +302,7 @@ class TunnelFleet(Generic[L]):
     def _take_up(self, endpoint: Endpoint, dialled: Dialled[L]) -> bool:
         link, now = dialled.link, self._loop.time()
         returned = self._fleet.up(endpoint, link, link.instance, now + dialled.lasts, now)
+        self._new.append(dialled)
         if link.going_away:  # since it was up, and nobody knew of it
             self._fleet.going_away(link, now)
         return returned

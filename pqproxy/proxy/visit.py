@@ -59,9 +59,13 @@ class Visit:
     def carried_by(self, tunnel: "Visit", stream: TunnelStream) -> None:
         """It goes through a tunnel: what was proved there holds here."""
         self.stream = stream
-        self.negotiated, self.identity = tunnel.negotiated, tunnel.identity
-        self.own_signature, self.peer_signature = tunnel.own_signature, tunnel.peer_signature
-        self.would_refuse = tunnel.would_refuse
+        self.proved_by(tunnel)
+
+    def proved_by(self, other: "Visit") -> None:
+        """What the handshake of another has proved holds for this one."""
+        self.negotiated, self.identity = other.negotiated, other.identity
+        self.own_signature, self.peer_signature = other.own_signature, other.peer_signature
+        self.would_refuse = other.would_refuse
 
     def line(self, end: EndReason, ended: Ended | None, now: float) -> ConnectionLine | RefusalLine:
         """The log line of this connection."""

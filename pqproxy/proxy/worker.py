@@ -16,7 +16,7 @@ import socket
 import time
 import warnings
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import cast
 
 from pqproxy import collector
 from pqproxy.config.values import Log
@@ -37,6 +37,7 @@ from pqproxy.telemetry import log
 from pqproxy.telemetry.counters import WorkerCounters
 
 EXIT_GOOD, EXIT_FAILURE, EXIT_CONFIG, EXIT_FORCED = 0, 1, 2, 4
+_EMPTY_TUNNELS = 1.0  # seconds for them to end; nobody loses anything with them
 
 _log = logging.getLogger(__name__)
 
@@ -186,18 +187,27 @@ class WorkerProcess(asyncio.Protocol):
 
     async def _drain(self) -> None:
         self._roster.stop_listening()
-        everything = self._roster.tasks
         hurry = asyncio.ensure_future(self._hurry.wait())
-        left: set[asyncio.Future[Any]] = set(everything)
-        while left and not hurry.done():
-            await asyncio.wait({hurry, *left}, return_when=asyncio.FIRST_COMPLETED)
-            left = {task for task in left if not task.done()}
+        seen: set[asyncio.Task[None]] = set()
+        while (everything := self._roster.tasks) and not hurry.done():
+            # Through a tunnel that was told to go may still come what was on its way.
+            clients = self._roster.clients
+            seen |= clients
+            patience = None if clients else _EMPTY_TUNNELS
+            await asyncio.wait(
+                {hurry, *(clients or everything)},
+                timeout=patience,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if not clients and self._roster.tasks == everything:
+                break  # peers that do not let go of tunnels with nothing in them
         hurry.cancel()
+        everything, left = self._roster.tasks, self._roster.clients
         self._roster.cut()
-        if left:
-            await asyncio.wait(left)
+        if everything:
+            await asyncio.wait(everything)
         reset = len(left)
-        self._say(event="drained", finished=len(everything) - reset, reset=reset)
+        self._say(event="drained", finished=len(seen | left) - reset, reset=reset)
         self.finished.set_result(EXIT_FORCED if reset else EXIT_GOOD)
 
     def close(self) -> None:

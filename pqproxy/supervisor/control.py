@@ -93,7 +93,7 @@ class Report:
             "policy_origin": listener.policy_origin,
             "authentication": listener.authentication,
             "identities": listener.identities,
-            "connections_active": sum(counters.active.values()),
+            "connections_active": counters.clients,
             "connections_ended": sum(counters.connections.counts.values()),
             "ends": _rows(END_LABELS, counters.connections.counts),
             "handshakes": _rows(HANDSHAKE_LABELS, counters.handshakes.counts),

@@ -211,7 +211,7 @@ class WorkerProcess(asyncio.Protocol):
     @property
     def active(self) -> int:
         """Connections open at the last report."""
-        return sum(sum(counters.active.values()) for counters in self.counters.listeners.values())
+        return sum(counters.clients for counters in self.counters.listeners.values())
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport (asyncio's callback)."""

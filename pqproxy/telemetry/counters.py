@@ -193,6 +193,11 @@ class ListenerCounters:
         else:
             self.last_dial_failed = self._clock()
 
+    @property
+    def clients(self) -> int:
+        """Connections open now, without those that are tunnels."""
+        return max(0, sum(self.active.values()) - self.tunnels)
+
     def tunnel_opened(self) -> None:
         """Count a tunnel that is up: its peer has let us in, or was let in."""
         self.tunnels += 1

@@ -28,8 +28,10 @@ class Standing:
 
 
 def active(sidecar):
-    """Connections that a sidecar holds, by its metrics."""
+    """Connections that a sidecar holds, by its metrics, without those that are tunnels."""
     lines = sidecar.metrics().splitlines()
-    return sum(
-        float(line.split()[-1]) for line in lines if line.startswith("pqproxy_connections_active{")
-    )
+
+    def total(name):
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(f"{name}{{"))
+
+    return total("pqproxy_connections_active") - total("pqproxy_tunnels_active")

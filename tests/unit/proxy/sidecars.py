@@ -94,7 +94,7 @@ def ingress(world, forward, leaf=SERVER, key_log=None, ticket_keys=(), trust=MES
     return service, address_of(sock)
 
 
-def egress(world, *connect, leaf=CLIENT, trust=MESH, **settings):
+def egress(world, *connect, leaf=CLIENT, trust=MESH, kind=Egress, **settings):
     """(a listening Egress, its address)."""
     sock = listening()
     world.sockets.append(sock)
@@ -107,7 +107,7 @@ def egress(world, *connect, leaf=CLIENT, trust=MESH, **settings):
         **{"expect": ("spiffe://corp/ns/apps/sa/llm",), **settings},
     )
     counters = ListenerCounters("to-llm", "egress")
-    service = Egress(wanted, worker(world), counters, [identity(leaf)] if leaf else [], trust)
+    service = kind(wanted, worker(world), counters, [identity(leaf)] if leaf else [], trust)
     service.listen([sock])
     world.services.append(service)
     return service, address_of(sock)

@@ -14,6 +14,8 @@ from pqproxy.config.values import (
     Settings,
     Timeouts,
     TrustFiles,
+    Tunnel,
+    TunnelMode,
 )
 from pqproxy.identity.errors import IdentityError
 from pqproxy.identity.own import Identity
@@ -40,7 +42,7 @@ TRUST = TrustFiles("mesh", (ROOT.certificate_pem,), "mesh")
 class House:
     """A roster whose egress `to-llm` connects to its own ingress `llm`, before a model server."""
 
-    def __init__(self, world):
+    def __init__(self, world, tunnel=TunnelMode.NEVER):
         self.world = world
         self.model = Model(world)
         inner, outer = listening(), listening()
@@ -57,7 +59,7 @@ class House:
             egress=(
                 Egress(
                     "to-llm", self.entry, (address_of(inner),), ("client",), "mesh",
-                    expect=("spiffe://corp/ns/apps/sa/llm",),
+                    expect=("spiffe://corp/ns/apps/sa/llm",), tunnel=Tunnel(tunnel),
                 ),
             ),
         )  # fmt: skip

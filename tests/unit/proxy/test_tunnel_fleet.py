@@ -51,7 +51,7 @@ class Bench:
         self.answers = {}  # by host: Ended, SpeaksNoTunnels, seconds that its tunnels last
         self.hanging = set()  # hosts that never answer
         self.dials = Counter()
-        self.links = []
+        self.links, self.kept = [], []
         settings = replace(SETTINGS, connect=connect, timeouts=timeouts, tunnel=Tunnel(**tunnel))
         self.fleet = TunnelFleet(settings, world.engine.poller, self.dial)
 
@@ -66,7 +66,7 @@ class Bench:
         link = Link()
         link.endpoint, link.host = endpoint, host
         self.links.append(link)
-        return Dialled(link, answer)
+        return Dialled(link, answer, lambda: self.kept.append(link))
 
     def start(self):
         self.fleet.start()
@@ -296,9 +296,8 @@ def test_a_server_that_speaks_no_tunnels_is_chosen_without_one(bench, world, lin
     choice = one.fleet.choose()
     assert choice.tunnel is None
     assert one.fleet.endpoints() == {"10.0.0.1:8443": endpoints.Endpoint(plain=True)}
-    one.fleet.plain_opened(choice.address)
-    one.fleet.plain_failed(choice.address, refused(ONE))
-    one.fleet.plain_closed(choice.address)
+    with one.fleet.plainly(choice.address):
+        one.fleet.plain_failed(choice.address, refused(ONE))
     with pytest.raises(Ended, match="connection refused"):
         world.run(one.fleet.wait())
     world.until(one.fleet.choose)

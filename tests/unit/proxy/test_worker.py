@@ -14,7 +14,16 @@ import time
 
 import pytest
 
-from pqproxy.config.values import Drain, Egress, Ingress, Log, Settings, TrustFiles
+from pqproxy.config.values import (
+    Drain,
+    Egress,
+    Ingress,
+    Log,
+    Settings,
+    TrustFiles,
+    Tunnel,
+    TunnelMode,
+)
 from pqproxy.proxy.channel import FrameReader, WorkerChange, WorkerStart, encode_frame
 from pqproxy.proxy.handover import open_handover, send_sockets
 from tests.support import pki
@@ -89,7 +98,7 @@ def started():
     """Starts a worker that is a whole pair: its egress connects to its own ingress."""
     opened = []
 
-    def start(**settings):
+    def start(tunnel=TunnelMode.NEVER, **settings):
         model, inner, outer = listening(), listening(), listening()
         echo(model)
         ingress = Ingress(
@@ -98,7 +107,7 @@ def started():
         )  # fmt: skip
         egress = Egress(
             "to-llm", address_of(outer), (address_of(inner),), ("app",), "mesh",
-            expect=("spiffe://corp/ns/apps/sa/llm",),
+            expect=("spiffe://corp/ns/apps/sa/llm",), tunnel=Tunnel(tunnel),
         )  # fmt: skip
         everything = {
             "identities": (SERVER.files("llm"), CLIENT.files("app")),

@@ -91,6 +91,7 @@ def test_status_tells_workers_listeners_and_ends():
     llm = report.crew.totals().listeners["llm"]
     llm.opened()
     llm.opened()
+    llm.opened()  # a tunnel, which is told of by itself
     llm.closed("tls", EndReason.FINISHED)
     llm.tunnel_opened()
     llm.tunnel_opened()
