@@ -12,7 +12,7 @@ INSTALL := $(PYTHON) -m pip --python $(BIN)/python install --quiet --constraint 
 
 # A stamp a set of extras: `make demo` does not wait for the tools of the tests.
 DEMO := $(VENV)/.installed-demo
-TEST := $(VENV)/.installed-test $(VENV)/.installed-liboqs
+TEST := $(VENV)/.installed-test,liboqs
 LINT := $(VENV)/.installed-lint
 BENCH := $(VENV)/.installed-bench
 

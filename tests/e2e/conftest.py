@@ -11,9 +11,9 @@ from tests.support.standing import Standing
 
 
 def pytest_collection_modifyitems(items):
-    here = Path(__file__).parent
+    here = f"{Path(__file__).parent}/"
     for item in items:
-        if here in item.path.parents:
+        if str(item.path).startswith(here):
             item.add_marker("e2e")
 
 

@@ -67,10 +67,21 @@ def empty_directory(tmp_path):
     return directory
 
 
-def test_it_shows_a_completion_and_what_protected_it(empty_directory):
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory):
+    """A demo that has ended, and what came out of it in which reads."""
+    demo = Demo(tmp_path_factory.mktemp("watched"))
+    reads = []
+    while chunk := os.read(demo.process.stdout.fileno(), 1 << 16):
+        reads.append(chunk)
+    demo.finish()
+    return demo, reads
+
+
+def test_it_shows_a_completion_and_what_protected_it(watched):
     pytest.importorskip("xllamacpp")
-    demo = Demo(empty_directory)
-    output = demo.finish()
+    demo, reads = watched
+    output = b"".join(reads).decode()
 
     assert demo.process.returncode == 0, output
     assert "llama.cpp" in output
@@ -86,12 +97,8 @@ def test_it_shows_a_completion_and_what_protected_it(empty_directory):
     assert not demo.left_behind()
 
 
-def test_tokens_are_shown_as_they_come(empty_directory):
-    demo = Demo(empty_directory)
-    reads = []
-    while chunk := os.read(demo.process.stdout.fileno(), 1 << 16):
-        reads.append(chunk)
-    demo.finish()
+def test_tokens_are_shown_as_they_come(watched):
+    _, reads = watched
 
     assert len(reads) > 60
 
@@ -152,29 +159,36 @@ def test_a_model_server_that_is_down_is_named(empty_directory):
     assert not demo.left_behind()
 
 
-def test_what_a_model_says_cannot_steer_the_terminal(empty_directory):
+def demo_of_a_server_that_says(words, directory):
+    """What a demo shows when that is all that the model ever says."""
+
     async def models(_request):
         return web.json_response({"data": [{"id": "m"}]})
 
     async def chat(request):
         await request.read()
-        event = {"choices": [{"delta": {"content": "red \x1b[31m alert"}}]}
+        event = {"choices": [{"delta": {"content": words}}]}
         return web.Response(body=b"data: " + json.dumps(event).encode() + b"\n\n")
 
     with AiohttpServer(web.get("/v1/models", models), web.post("/v1/chat/completions", chat)) as it:
-        demo = Demo(empty_directory, "--upstream", f"http://{it.forward}")
+        demo = Demo(directory, "--upstream", f"http://{it.forward}")
         output = demo.finish()
 
     assert demo.process.returncode == 0, output
-    assert "red \N{REPLACEMENT CHARACTER}[31m alert" in output
+    return output
+
+
+def test_what_a_model_says_cannot_steer_the_terminal(empty_directory):
+    shown = demo_of_a_server_that_says("red \x1b[31m alert", empty_directory)
+
+    assert "red \N{REPLACEMENT CHARACTER}[31m alert" in shown
 
 
 def test_a_terminal_that_knows_ascii_only_is_no_reason_to_fail(empty_directory, monkeypatch):
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
-    demo = Demo(empty_directory)
-    output = demo.finish()
+    shown = demo_of_a_server_that_says("ten \N{EURO SIGN}", empty_directory)
 
-    assert demo.process.returncode == 0, output
+    assert "ten ?" in shown
 
 
 def test_what_is_no_model_server_is_named(empty_directory):
