@@ -18,6 +18,7 @@ from bench.pair import GROUP, Plan
 Config = dict[str, Any]
 TYPES = "type.googleapis.com/envoy.extensions"
 SESSIONS = 8  # that an egress keeps, as many as pqproxy's
+LIMITS, MANY = ("max_connections", "max_pending_requests"), 65536
 TLS = f"{TYPES}.transport_sockets.tls.v3"
 
 
@@ -129,6 +130,8 @@ def _cluster(name: str, port: int, tls: Config | None = None) -> Config:
         "name": name,
         "type": "STATIC",
         "connect_timeout": "5s",
+        # By default it has no more than 1024 connections, and resets the clients beyond.
+        "circuit_breakers": {"thresholds": [dict.fromkeys(LIMITS, MANY)]},
         "load_assignment": {
             "cluster_name": name,
             "endpoints": [{"lb_endpoints": [endpoint]}],

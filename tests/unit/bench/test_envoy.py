@@ -46,6 +46,13 @@ def test_no_handshake_of_the_pair_can_be_a_resumption(plan):
         assert switch not in anonymous  # where resumption is what is measured
 
 
+def test_thousands_of_connections_are_not_refused(plan):
+    for config in (egress_config(plan), ingress_config(plan)):
+        (cluster,) = config["static_resources"]["clusters"]
+        (limits,) = cluster["circuit_breakers"]["thresholds"]
+        assert limits["max_connections"] > 10_000
+
+
 def test_a_configuration_is_plain_json(plan):
     for config in (egress_config(plan), ingress_config(plan)):
         assert json.loads(json.dumps(config)) == config
