@@ -112,10 +112,6 @@ class Batch:
         """The payload, in order."""
         raise NotImplementedError  # each shape of batch has its own
 
-    def pieces(self) -> list[Buffer]:
-        """The same, cut as the peer cut it."""
-        return self.views()
-
     def keep(self, unsent: list[Buffer]) -> Kept:
         """Hold `unsent`, views into this batch and perhaps others, beyond the call."""
         return self.pool.keep(self, unsent)
@@ -183,53 +179,47 @@ class SlotBatch(Batch):
         return spans
 
 
-class RecordBatch(Batch):
-    """A flat buffer in which TLS records were decrypted: the payload lies in pieces."""
+class PieceBatch(Batch):
+    """Payload that lies in pieces."""
 
-    __slots__ = ("buffer", "fragments", "landing", "room")
+    __slots__ = ("fragments",)
+
+    def __init__(self, pool: "BufferPool") -> None:
+        super().__init__(pool)
+        self.fragments: list[Buffer] = []
+
+    def fill(self, fragments: list[Buffer]) -> None:
+        """Say which pieces are payload."""
+        self.fragments = fragments
+        self.length = len(fragments[0]) if len(fragments) == 1 else sum(map(len, fragments))
+
+    def views(self) -> list[Buffer]:
+        """The pieces; many small ones are joined into one."""
+        if len(self.fragments) > _MAX_VIEWS:
+            return [b"".join(self.fragments)]
+        return self.fragments
+
+
+class RecordBatch(PieceBatch):
+    """A flat buffer in which TLS records were decrypted: a piece is what one of them held."""
+
+    __slots__ = ("buffer", "landing", "room")
 
     def __init__(self, pool: "BufferPool") -> None:
         super().__init__(pool)
         self.buffer = memoryview(bytearray(RECORD_ROOM + RECORD_READ))
         self.room = self.buffer[RECORD_ROOM:]
         self.landing = Landing(self.buffer, RECORD_ROOM)
-        self.fragments: list[Buffer] = []
-
-    def fill(self, fragments: list[Buffer]) -> None:
-        """Say which pieces of the buffer are payload."""
-        self.fragments = fragments
-        self.length = len(fragments[0]) if len(fragments) == 1 else sum(map(len, fragments))
-
-    def pieces(self) -> list[Buffer]:
-        """One a record."""
-        return self.fragments
-
-    def views(self) -> list[Buffer]:
-        """The fragments; many small ones are joined into one."""
-        return _sendable(self.fragments)
 
 
-class LooseBatch(Batch):
+class LooseBatch(PieceBatch):
     """Bytes that live in nobody's read buffer; keeping them copies."""
 
-    __slots__ = ("_views",)
+    __slots__ = ()
 
     def __init__(self, pool: "BufferPool", views: list[Buffer]) -> None:
         super().__init__(pool)
-        self._views = views
-        self.length = sum(map(len, views))
-
-    def pieces(self) -> list[Buffer]:
-        """As they came."""
-        return self._views
-
-    def views(self) -> list[Buffer]:
-        """The bytes; many small pieces are joined into one."""
-        return _sendable(self._views)
-
-
-def _sendable(pieces: list[Buffer]) -> list[Buffer]:
-    return [b"".join(pieces)] if len(pieces) > _MAX_VIEWS else pieces
+        self.fill(views)
 
 
 class BufferPool:

@@ -221,6 +221,8 @@ class Descriptor:
         except OSError:
             self._break()
             return False
+        if sent == sum(map(len, views)):
+            return True
         for position, view in enumerate(views):
             if sent < len(view):
                 unsent = views[position:]

@@ -12,9 +12,7 @@ from collections.abc import Callable
 
 from pqproxy.proxy.buffers import (
     Batch,
-    Buffer,
-    LooseBatch,
-    RecordBatch,
+    PieceBatch,
 )
 from pqproxy.proxy.descriptor import Engine, Side
 from pqproxy.proxy.tls_duplex import TlsDuplex
@@ -189,54 +187,20 @@ class TunnelLink:
     # What the connection calls.
 
     def on_data(self, batch: Batch) -> None:
-        """Records of frames."""
-        records = batch.pieces()
-        if len(records) == 1 and type(batch) is RecordBatch:  # nearly always
-            self._take(records[0], batch)
-        else:
-            self._take_many(records, batch)
-
-    def _take(self, record: Buffer, batch: RecordBatch) -> None:
-        """The frames of one record, each to its stream."""
-        for kind, stream, value in self._receive(record, time.monotonic()):
-            if kind == DATA:
-                batch.fragments, batch.length = [value], len(value)  # `fill`, without its call
-                try:
-                    stream.owner.on_data(batch)
-                except Exception:  # the others have nothing to do with it
-                    self._failed(stream)
-            else:
+        """Records of frames, each frame to its stream."""
+        assert isinstance(batch, PieceBatch)  # noqa: S101 - TLS knows no other
+        for kind, stream, value in self._receive(batch.fragments, time.monotonic()):
+            if kind != DATA:
                 self._on_event(kind, stream, value)
-
-    def _take_many(self, records: list[Buffer], batch: Batch) -> None:
-        """The same for a bulk transfer: consecutive data of one stream goes on together."""
-        now, receive = time.monotonic(), self._receive
-        current: Stream | None = None
-        views: list[Buffer] = []
-        for record in records:
-            for kind, stream, value in receive(record, now):
-                if kind == DATA and stream is current:
-                    views.append(value)
-                    continue
-                if current is not None:
-                    self._deliver(current, batch, views)
-                current, views = (stream, [value]) if kind == DATA else (None, [])
-                if current is None:
-                    self._on_event(kind, stream, value)
-            if self.closed:
-                return
-        if current is not None:
-            self._deliver(current, batch, views)
-
-    def _deliver(self, stream: Stream, batch: Batch, views: list[Buffer]) -> None:
-        if type(batch) is RecordBatch:  # the one that was read into lends these too
-            batch.fill(views)
-        else:
-            batch = LooseBatch(self.pool, views)
-        try:
-            stream.owner.on_data(batch)
-        except Exception:
-            self._failed(stream)
+                continue
+            if len(value) == 1:  # a token, a request: `fill` without its call
+                batch.fragments, batch.length = value, len(value[0])
+            else:
+                batch.fill(value)
+            try:
+                stream.owner.on_data(batch)
+            except Exception:  # the others have nothing to do with it
+                self._failed(stream)
 
     def _failed(self, stream: Stream) -> None:
         _log.exception("a stream failed inside the proxy")

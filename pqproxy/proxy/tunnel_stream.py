@@ -238,6 +238,7 @@ class TunnelStream:
         self._paused = False
         if self._taking:
             taken, self._taking = self._taking, 0
+            self._receive.waited = True
             self._consumed(taken)
         if self._held is None:
             self._direct = True

@@ -3,16 +3,17 @@
 It knows no socket, no event loop and no clock: the time comes with each call, in seconds. Nobody's
 bytes are kept here but those that wait for the next flush.
 
-    receive(record) -> events           open, send, end, reset, go_away -> take_records()
+    receive(records) -> events          open, end, reset, go_away, outbox -> take_records()
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from enum import Enum
-from typing import Any
 
 from pqproxy.tunnel.errors import ErrorCode, TunnelError
+from pqproxy.tunnel.events import DATA, Came, Event
 from pqproxy.tunnel.frames import (
     EVERY_STREAM,
     HEADER,
@@ -39,8 +40,6 @@ MAX_RESETS_UNANSWERED = 4096
 # us keep each of them.
 MAX_ENDINGS_UNREAD = 4096
 
-# Plain ints: comparing enum members costs as much as decrypting a small record.
-DATA = int(FrameType.DATA)
 _read_header = HEADER.unpack_from
 
 
@@ -49,24 +48,6 @@ class Role(Enum):
 
     EGRESS = "egress"
     INGRESS = "ingress"
-
-
-class Came(Enum):
-    """What an event says, beside DATA."""
-
-    UP = "up"  # the peer's SETTINGS
-    OPEN = "open"  # a new stream, with `Open`
-    END = "end"  # the peer half-closed a stream
-    RESET = "reset"  # with `Reset`
-    WRITABLE = "writable"  # a stream's window was used up and is open again
-    GOAWAY = "goaway"  # with `GoAway`
-    ROUND_TRIP = "round_trip"  # seconds
-    BROKEN = "broken"  # a rule, with the `TunnelError` that names it: the tunnel is to end
-
-
-# (DATA, stream, view into the record), or (Came, stream or None, what it came with): plain tuples,
-# since one is made for each frame of data.
-Event = tuple[object, Any, Any]
 
 
 class Tunnel:
@@ -216,17 +197,28 @@ class Tunnel:
 
     # What the peer says.
 
-    def receive(self, record: memoryview | bytes, now: float) -> list[Event]:
-        """Take the frames of one record.
+    def receive(self, records: Iterable[memoryview | bytes], now: float) -> list[Event]:
+        """Take the frames of records that came together.
 
-        Data comes as pieces of it, in order. Every frame of every stream comes through this loop:
-        hence the locals. A broken rule is the last event, and no exception: what came before it has
-        changed the streams already, and their owners must hear of that.
+        Data comes as pieces of them, in order; what comes of one stream in a row is one event. A
+        broken rule is the last event, and no exception: what came before it has changed the streams
+        already, and their owners must hear of that.
         """
         self.liveness.heard(now)
         events: list[Event] = []
-        stream_of, position, end = self.streams.get, 0, len(record)
         try:
+            self._take_frames(records, now, events)
+        except TunnelError as error:
+            events.append((Came.BROKEN, None, error))
+        return events
+
+    def _take_frames(
+        self, records: Iterable[memoryview | bytes], now: float, events: list[Event]
+    ) -> None:
+        """Every frame of every stream goes through this loop: hence the locals."""
+        stream_of, current = self.streams.get, -1  # the stream of the frame before
+        for record in records:
+            position, end = 0, len(record)
             while position < end:
                 try:
                     word, number = _read_header(record, position)
@@ -237,22 +229,23 @@ class Tunnel:
                 if position > end:
                     raise TunnelError("a frame spans records")
                 if word & 0xFF == DATA:  # nearly always
-                    stream = stream_of(number)
-                    if stream is not None:
-                        receive = stream.receive
-                        receive.left -= word >> 8
-                        if receive.left < 0 or position == start:
-                            raise _wrong_data(stream)
-                        events.append((DATA, stream, record[start:position]))
-                    else:
-                        self._stray(number, "DATA")
+                    if number != current:
+                        stream = stream_of(number)
+                        if stream is None:
+                            self._stray(number, "DATA")
+                            continue
+                        window, current = stream.receive, number
+                        pieces: list[memoryview | bytes] = []
+                        events.append((DATA, stream, pieces))
+                    window.left -= word >> 8
+                    if window.left < 0 or position == start:
+                        raise _wrong_data(self.streams[number])
+                    pieces.append(record[start:position])
                 else:
+                    current = -1
                     event = self._on_frame(word & 0xFF, number, bytes(record[start:position]), now)
                     if event is not None:
                         events.append(event)
-        except TunnelError as error:
-            events.append((Came.BROKEN, None, error))
-        return events
 
     def _on_frame(self, kind: int, number: int, payload: bytes, now: float) -> Event | None:
         if self.peer is None and kind != FrameType.SETTINGS:

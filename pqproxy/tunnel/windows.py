@@ -13,8 +13,10 @@ BUDGET = 256 * 1024 * 1024
 # Of the budget, for growth. The rest is ten thousand first windows: those who are in a hurry keep
 # nobody out.
 _FOR_GROWTH = 3 / 8
-# A window that is used up within so many round trips kept its sender waiting.
+# A window that is used up within so many round trips kept its sender waiting; so did one of which
+# less than this is left, whatever the clock says.
 _ROUND_TRIPS = 2.0
+_USED_UP = 16 * 1024
 # Of a window, one part of so many is granted back at a time.
 _PARTS = 2
 
@@ -56,15 +58,18 @@ class ReceiveWindow:
         size: of the whole window: what it may send, what is on its way or waits here.
         consumed: bytes that have left for good since the last grant.
         due: so much consumed is worth a grant.
+        waited: bytes had to wait here since the last grant: a larger window would not help whoever
+            takes them, and cost memory.
     """
 
-    __slots__ = ("_budget", "_granted_at", "_grown", "consumed", "due", "left", "size")
+    __slots__ = ("_budget", "_granted_at", "_grown", "consumed", "due", "left", "size", "waited")
 
     def __init__(self, budget: Budget, size: int, now: float) -> None:
         self._budget, self._granted_at = budget, now
         self.size = self.left = size
         self.consumed = self._grown = 0
         self.due = size // _PARTS
+        self.waited = False
 
     def shut(self) -> None:
         """The peer has ended: nothing more may come."""
@@ -78,17 +83,24 @@ class ReceiveWindow:
             now: in seconds.
         """
         granted, self.consumed = self.consumed, 0
-        if round_trip is not None:
-            in_a_hurry = (now - self._granted_at) * _PARTS <= _ROUND_TRIPS * round_trip
+        if self._is_too_small(round_trip, now):
             growth = min(self.size, MAX_STREAM_WINDOW - self.size)
-            if in_a_hurry and growth > 0 and self._budget.take_to_grow(growth):
+            if growth > 0 and self._budget.take_to_grow(growth):
                 self.size += growth
                 self._grown += growth
                 self.due = self.size // _PARTS
                 granted += growth
-        self._granted_at = now
+        self._granted_at, self.waited = now, False
         self.left += granted
         return granted
+
+    def _is_too_small(self, round_trip: float | None, now: float) -> bool:
+        if self.waited:
+            return False
+        if self.left < min(_USED_UP, self.due):
+            return True
+        took = now - self._granted_at
+        return round_trip is not None and took * _PARTS <= _ROUND_TRIPS * round_trip
 
     def release(self) -> None:
         """The stream is gone: give everything back. May be called more than once."""

@@ -97,7 +97,7 @@ class Rogue:
     # As a sink.
 
     def on_data(self, batch):
-        self.heard += [bytes(piece) for piece in batch.pieces()]
+        self.heard += [bytes(piece) for piece in batch.fragments]
 
     def on_end(self):
         self.heard_end = True

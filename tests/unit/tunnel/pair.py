@@ -1,6 +1,6 @@
 """Two tunnels, wired to each other by hand."""
 
-from pqproxy.tunnel import Budget, Came, Open, Role, Settings, Tunnel
+from pqproxy.tunnel import DATA, Budget, Came, Open, Role, Settings, Tunnel
 
 WINDOW = 1024
 MAX_STREAMS = 8
@@ -24,10 +24,10 @@ class Pair:
         receiver = self.ingress if sender is self.egress else self.egress
         events = []
         while records := sender.take_records(16, self.now):
-            for pieces in records:
-                events += receiver.receive(memoryview(b"".join(pieces)), self.now)
+            whole = [memoryview(b"".join(pieces)) for pieces in records]
+            events += receiver.receive(whole, self.now)
         return [
-            (kind, stream, bytes(value) if isinstance(value, memoryview) else value)
+            (kind, stream, b"".join(value) if kind == DATA else value)
             for kind, stream, value in events
         ]
 

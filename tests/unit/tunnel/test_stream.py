@@ -8,7 +8,8 @@ def test_what_was_sent_is_known_whatever_was_granted_meanwhile():
     ours, theirs = pair.open()
     pair.egress.outbox.put_data(ours, b"x" * 900)
     pair.settle()
-    pair.now += 60  # it is in no hurry: the window stays as it is
+    pair.now += 60  # it is in no hurry, and waited: the window stays as it is
+    theirs.receive.waited = True
     pair.ingress.consumed(theirs, 900)
     pair.settle()
 

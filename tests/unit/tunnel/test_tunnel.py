@@ -29,7 +29,8 @@ def broken(side, now, *frames):
 
 
 def said(*frames):
-    return memoryview(b"".join(frames))
+    """One record."""
+    return [memoryview(b"".join(frames))]
 
 
 def opened(number, **names):
@@ -99,7 +100,7 @@ def test_a_window_is_opened_again_as_bytes_are_consumed(pair):
 
     assert not pair.ingress.consumed(theirs, WINDOW // 2 - 1)
     assert pair.ingress.consumed(theirs, 1)
-    pair.now += 60
+    theirs.receive.waited = True
     assert pair.move(pair.ingress) == [(Came.WRITABLE, ours, None)]
     assert ours.send_window == WINDOW // 2
 

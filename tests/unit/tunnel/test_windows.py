@@ -38,7 +38,23 @@ def test_a_window_used_up_within_two_round_trips_doubles():
     assert budget.left == 1_000_000 - 2000
 
 
-def test_without_a_measured_round_trip_nothing_grows():
+def test_a_window_of_which_nothing_is_left_doubles_however_long_it_took():
+    """Between two busy processes a round trip takes longer than it did when it was measured."""
+    receive, _ = window()
+    receive.left, receive.consumed = 0, 1000
+
+    assert receive.grant(round_trip=0.01, now=60.0) == 2000
+
+
+def test_a_window_does_not_grow_for_who_takes_his_time():
+    receive, _ = window()
+    receive.left, receive.consumed, receive.waited = 0, 1000, True
+
+    assert receive.grant(round_trip=1.0, now=0.1) == 1000
+    assert not receive.waited
+
+
+def test_without_a_measured_round_trip_nothing_grows_for_speed_alone():
     receive, _ = window()
     receive.left, receive.consumed = 500, 500
 
