@@ -69,6 +69,7 @@ class Poller(selectors.EpollSelector):
         # The same epoll by a descriptor of our own: the library keeps its object to itself.
         self._epoll = select.epoll.fromfd(os.dup(self.fileno()))
         self._handlers: dict[int, Pollable] = {}
+        self._due = False  # there is something in one of these
         self._again: list[Pollable] = []
         self._flushes: list[Flushable] = []
         self._handshakes: deque[Pollable] = deque()
@@ -105,14 +106,17 @@ class Poller(selectors.EpollSelector):
     def again(self, handler: Pollable) -> None:
         """Call `on_turn` after the events of this turn, or of the next when there is none."""
         self._again.append(handler)
+        self._due = True
 
     def flush(self, handler: Flushable) -> None:
         """Call `on_flush` at the end of this turn, or of the next: no piece waits for a timer."""
         self._flushes.append(handler)
+        self._due = True
 
     def handshake(self, handler: Pollable) -> None:
         """Call `on_turn` when data is done and the time for handshakes allows."""
         self._handshakes.append(handler)
+        self._due = True
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Serve data until the loop has something to do, or `timeout` seconds are over.
@@ -120,33 +124,38 @@ class Poller(selectors.EpollSelector):
         Returns what of the loop's own descriptors is ready, as every selector does.
         """
         self.hand_over = False
-        end = None if timeout is None else time.monotonic() + timeout
-        while True:
-            if self._again or self._flushes or self._handshakes:
-                wait = 0.0
-            elif end is None:
-                wait = -1.0
-            else:  # rounded up to what epoll can tell apart, or the loop would spin
-                wait = math.ceil(max(0.0, end - time.monotonic()) * 1e3) * 1e-3
-            ready = self._turn(wait)
-            if ready or self.hand_over or (end is not None and time.monotonic() >= end):
-                return ready
-
-    def _turn(self, wait: float) -> list[tuple[selectors.SelectorKey, int]]:
-        # An event may be stale: an earlier handler of the same turn may have closed its descriptor
-        # and a new one may have got its number. Handlers therefore believe only what the socket
-        # itself says, and treat an event as a hint.
+        wait, end = -1.0, math.inf
+        if timeout is not None:
+            wait, end = _rounded_up(timeout), time.monotonic() + timeout
         ready: list[tuple[selectors.SelectorKey, int]] = []
-        handler_of = self._handlers.get
-        for fd, mask in self._epoll.poll(wait, _MAX_EVENTS):
-            handler = handler_of(fd)
-            if handler is None:
-                self._report(fd, mask, ready)
-                continue
-            try:
-                handler.on_events(mask)
-            except Exception:
-                self._crashed(handler)
+        poll, handler_of = self._epoll.poll, self._handlers.get
+        # One loop, and no function for a turn: with a single connection a request is four turns.
+        while True:
+            # An event may be stale: an earlier handler of the same turn may have closed its
+            # descriptor and a new one may have got its number. Handlers therefore believe only what
+            # the socket itself says, and treat an event as a hint.
+            for fd, mask in poll(0.0 if self._due else wait, _MAX_EVENTS):
+                handler = handler_of(fd)
+                if handler is None:
+                    self._report(fd, mask, ready)
+                    continue
+                try:
+                    handler.on_events(mask)
+                except Exception:
+                    self._crashed(handler)
+            if self._due:
+                self._do_what_is_due()
+            if ready or self.hand_over:
+                return ready
+            if timeout is not None:
+                left = end - time.monotonic()
+                if left <= 0:
+                    return ready
+                wait = _rounded_up(left)
+
+    def _do_what_is_due(self) -> None:
+        """The turns that were asked for, after the events."""
+        self._due = False
         if self._again:
             waiting, self._again = self._again, []
             for handler in waiting:
@@ -157,7 +166,7 @@ class Poller(selectors.EpollSelector):
                 self._flush(link)
         if self._handshakes:
             self._shake_hands()
-        return ready
+            self._due = self._due or bool(self._handshakes)
 
     def _report(self, fd: int, mask: int, ready: list[tuple[selectors.SelectorKey, int]]) -> None:
         """An event of the loop's own, or a stale one."""
@@ -190,3 +199,8 @@ class Poller(selectors.EpollSelector):
             handler.crashed()
         except Exception:
             _log.exception("ending that connection failed too")
+
+
+def _rounded_up(seconds: float) -> float:
+    """To what epoll can tell apart, or the loop would spin."""
+    return math.ceil(max(0.0, seconds) * 1e3) * 1e-3
