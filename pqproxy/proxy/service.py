@@ -203,6 +203,9 @@ class Service:
         """Take one connection through its steps. Raises Ended when it ends before it is joined."""
         raise NotImplementedError  # each of the two kinds has its own
 
+    def _one_less(self) -> None:
+        """A connection is not among the open ones any more."""
+
     def _listener(self, sock: socket.socket, others: int) -> Listener:
         return Listener(sock, self._poller, self.admission, self._welcome, self._turn_away, others)
 
@@ -213,14 +216,10 @@ class Service:
         self.counters.opened()
         self._begin(visit, functools.partial(self._serve, sock, visit), sock)
 
-    def _begin(
-        self, visit: Visit, serve: Steps, sock: socket.socket | None = None
-    ) -> "asyncio.Task[None]":
+    def _begin(self, visit: Visit, serve: Steps, sock: socket.socket | None = None) -> None:
         """Give a connection its task; a socket that nothing owns at its end is closed then."""
         task = self._loop.create_task(self._live(visit, serve, sock))
         self._visits[task] = visit
-        task.add_done_callback(self._visits.pop)
-        return task
 
     def _turn_away(self, peer: str, limit: str | None) -> None:
         self.counters.decision(Decision.REFUSED, ReasonCode.OVERLOAD)
@@ -245,6 +244,11 @@ class Service:
         except Exception:
             _log.exception("a connection failed inside the proxy")
             end = EndReason.INTERNAL_ERROR
+        # Here, not by a callback of the task: that would take another turn of the loop.
+        task = asyncio.current_task()
+        if task is not None:
+            del self._visits[task]
+            self._one_less()
         if visit.client is None and sock is not None:
             sock.close()
         for duplex in (visit.client, visit.upstream_side):
@@ -254,7 +258,9 @@ class Service:
         if ended is not None and end is EndReason.REFUSED:
             self.counters.decision(Decision.REFUSED, ended.reason)
         self.counters.closed(visit.transport, end)
-        if visit.link is None:  # a tunnel has told of itself
+        if visit.link is not None:  # a tunnel has told of itself
+            return
+        if not (visit.is_plain(ended) and log.leaves_out(end)):  # a line takes long to make
             log.write(visit.line(end, ended, time.monotonic()))
 
     async def _shake_hands(self, tls: TlsDuplex, visit: Visit) -> None:

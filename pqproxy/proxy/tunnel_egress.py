@@ -6,7 +6,6 @@ dial, and gets a TLS connection for each client connection: the first client may
 
 from __future__ import annotations
 
-import asyncio
 import math
 import socket
 import sys
@@ -24,7 +23,7 @@ from pqproxy.proxy.discovery import Found, judge_completed, judge_failed
 from pqproxy.proxy.egress import Egress
 from pqproxy.proxy.engine_settings import egress_alpn
 from pqproxy.proxy.listener import Listener
-from pqproxy.proxy.service import Steps, Worker
+from pqproxy.proxy.service import Worker
 from pqproxy.proxy.tls_duplex import TlsDuplex
 from pqproxy.proxy.tunnel_fleet import Dialled, SpeaksNoTunnels, TunnelFleet
 from pqproxy.proxy.tunnel_keeper import TunnelKeeper
@@ -112,12 +111,9 @@ class TunnelEgress(Egress):
         if self._leaving and len(self._visits) <= self._tunnels.count:
             self._fleet.end()
 
-    def _begin(
-        self, visit: Visit, serve: Steps, sock: socket.socket | None = None
-    ) -> asyncio.Task[None]:
-        task = super()._begin(visit, serve, sock)
-        task.add_done_callback(lambda _: self._end_if_idle())
-        return task
+    def _one_less(self) -> None:
+        if self._leaving:
+            self._loop.call_soon(self._end_if_idle)
 
     # Clients.
 

@@ -67,6 +67,11 @@ class Visit:
         self.own_signature, self.peer_signature = other.own_signature, other.peer_signature
         self.would_refuse = other.would_refuse
 
+    def is_plain(self, ended: Ended | None) -> bool:
+        """Whether all there is to tell is that it was here, and how it ended."""
+        failed = None if self.tls is None else self.tls.failed
+        return ended is None and self.refusal is None and failed is None
+
     def line(self, end: EndReason, ended: Ended | None, now: float) -> ConnectionLine | RefusalLine:
         """The log line of this connection."""
         if ended is not None and end is EndReason.REFUSED and ended.reason is not None:

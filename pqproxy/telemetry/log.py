@@ -203,6 +203,11 @@ def write(line: Line) -> None:
     to.log(line.level, line)
 
 
+def leaves_out(end_reason: EndReason) -> bool:
+    """Whether the line of a connection of which there is nothing else to tell is not wanted."""
+    return end_reason not in _TROUBLE and not _connections.isEnabledFor(logging.INFO)
+
+
 def configure(log_format: str = "auto", connections: bool = True, tty: bool | None = None) -> None:
     """Send every logger of this process to stderr.
 

@@ -145,4 +145,5 @@ def lines(monkeypatch):
     """The log lines of connections, as they are written."""
     written = []
     monkeypatch.setattr("pqproxy.telemetry.log.write", written.append)
+    monkeypatch.setattr("pqproxy.telemetry.log.leaves_out", lambda _: False)
     return written

@@ -1,5 +1,6 @@
 from types import SimpleNamespace
 
+from pqproxy.identity.errors import Refused
 from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
 from pqproxy.proxy.visit import Ended, Visit
 from pqproxy.telemetry.log import ConnectionLine, RefusalLine
@@ -63,3 +64,19 @@ def test_a_refused_server_is_named_by_its_address():
     line = visit(upstream="gpu1:8443").line(EndReason.REFUSED, ended, 11.0)
 
     assert line.upstream == "gpu1:8443"
+
+
+def test_who_just_came_and_went_is_plain():
+    going = SimpleNamespace(failed=None)
+
+    assert visit(tls=going).is_plain(None)
+    assert visit().is_plain(None)
+
+
+def test_who_was_refused_or_failed_has_more_to_tell():
+    refused = Refused(ReasonCode.REVOKED, "certificate_revoked", "revoked", "show another")
+    failed = SimpleNamespace(failed=Failed(AlertDescription.ACCESS_DENIED, "peer said", True))
+
+    assert not visit(refusal=refused).is_plain(None)
+    assert not visit(tls=failed).is_plain(None)
+    assert not visit().is_plain(Ended(EndReason.CLIENT_LEFT, "before it was served"))

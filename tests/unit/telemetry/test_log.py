@@ -113,6 +113,21 @@ def test_a_resumed_connection_says_so_and_another_says_nothing(stderr, kind, sho
     assert "resumed" not in stderr()
 
 
+@pytest.mark.parametrize("end_reason", EndReason)
+@pytest.mark.parametrize("connections", [True, False])
+def test_what_is_left_out_is_known_before_its_line_is_made(stderr, end_reason, connections):
+    """A line takes longer to make than to drop."""
+    log.configure("json", connections)
+    line = log.ConnectionLine("llm", "192.0.2.1:5000", end_reason, 1.0)
+    log.write(
+        replace(CONNECTION, end_reason=EndReason.UPSTREAM_DOWN)
+    )  # or there is nothing to read
+
+    log.write(line)
+
+    assert log.leaves_out(end_reason) == (len(stderr().splitlines()) == 1)
+
+
 def test_a_stream_has_all_that_a_connection_has_and_names_its_tunnel(stderr):
     """Who asks whether a request was protected must find it by the line of that request."""
     log.configure("text")
