@@ -17,9 +17,10 @@ is measured in every round, in turn; figures are medians over the rounds. A **ra
 of the ratios of each round, because a machine's speed drifts and a round shares it; it is to the
 peer that needs least. Compare within one run only.
 
-The bars are what pqproxy demands of itself; below them is everything that was measured. Both sides
-of a pair share one core: where it is full, a rate is what fits into it and times are those of a
-queue, and two contenders that carried different rates are told apart by their CPU alone.
+The bars are what pqproxy demands of itself; below them is everything that was measured. Clocks are
+those of a machine that others may use, too: a ratio moves by a tenth from run to run. Both sides of
+a pair share one core. Where it is full, a rate is what fits into it, and times are those of a
+queue: look at the rates before anything else.
 
 **pqproxy** carries all clients over tunnels; **pqproxy-never** makes a TLS connection for each
 client connection, as the peers do. The peers run as TCP proxies, without access log, and without
