@@ -75,7 +75,9 @@ class Load:
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failure: object = None, *_: object) -> None:
+        if failure is not None:
+            self.end()  # it may be in the midst of something endless
         self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()
