@@ -16,7 +16,9 @@ TITLES = {"down": "download", "up": "upload"}
 
 ABOUT = """\
 Raw bytes in one direction; several transfers share the amount. The client and the server behind
-the pair use about as much CPU as a proxy does, on a core of their own.
+the pair have a core of their own. **Wire overhead** is what TCP carried between the two sides
+beyond the payload, in both directions, from before the client connects until it has everything:
+without a tunnel there is a handshake in it, while a tunnel's was over long before.
 """
 
 

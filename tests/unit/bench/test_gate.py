@@ -20,9 +20,12 @@ def test_a_load_without_end_ends_when_something_else_fails():
     threading.Thread(target=serve, args=[listener], daemon=True).start()
     began = time.monotonic()
 
-    load = Load("bench.bulk", ["down", listener.getsockname()[1], 1, 10**15])
-    with pytest.raises(LoadFailed, match="something else"), load:
-        load.begin()
-        raise LoadFailed("something else")
+    def transfer():
+        with Load("bench.bulk", ["down", listener.getsockname()[1], 1, 10**15]) as load:
+            load.begin()
+            raise LoadFailed("something else")
+
+    with pytest.raises(LoadFailed, match="something else"):
+        transfer()
 
     assert time.monotonic() - began < 60
