@@ -7,9 +7,9 @@ from pqproxy.checking.findings import Finding, good, warning
 from pqproxy.checking.subject import Subject
 from pqproxy.config.addresses import is_loopback
 from pqproxy.config.groups import PRIVATE
+from pqproxy.config.redaction import redacted
 from pqproxy.config.schema import ListenerEntry
 from pqproxy.config.values import ClientAuth, Egress, Ingress, Policy, PolicyOrigin
-from pqproxy.supervisor.control import redacted
 
 _REQUIRE = "policy: require refuses them; pqproxy observed names whom, under policy: observe"
 _COMPARED = ("ingress", "egress", "workers", "provider", "drain")

@@ -60,7 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _settings(arguments: argparse.Namespace) -> "Settings":
-    from pqproxy.cli.adhoc import adhoc_settings, read_credentials
+    from pqproxy.cli.adhoc import adhoc_settings
+    from pqproxy.cli.credentials import read_credentials
 
     credentials = read_credentials(arguments.identity, arguments.trust, given_passphrase(arguments))
     if credentials.trust is None:

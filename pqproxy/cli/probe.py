@@ -136,7 +136,7 @@ def server_name(address: "Address", given: str | None) -> str | None:
 
 
 def _verify(path: Path, expected: str | None) -> "Verify":
-    from pqproxy.cli.adhoc import read_credentials
+    from pqproxy.cli.credentials import read_credentials
     from pqproxy.identity.errors import IdentityError
     from pqproxy.identity.trust import Trust
     from pqproxy.probing.chain import verify_with

@@ -126,7 +126,8 @@ def invitation(settings: "Settings", state: "State") -> str:
 
 
 def _settings(arguments: argparse.Namespace, state: "State | None") -> "Settings":
-    from pqproxy.cli.adhoc import adhoc_settings, read_credentials
+    from pqproxy.cli.adhoc import adhoc_settings
+    from pqproxy.cli.credentials import read_credentials
 
     identities = state.server if state else arguments.identity
     # The client bundle holds the roots of the directory: the ones we signed the client with.

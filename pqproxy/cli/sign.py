@@ -111,8 +111,8 @@ def _target(arguments: argparse.Namespace) -> Path | None:
 
 
 def _identity(arguments: argparse.Namespace) -> "Identity":
-    from pqproxy.cli.adhoc import OWN, read_credentials
     from pqproxy.cli.credential_options import given_passphrase
+    from pqproxy.cli.credentials import OWN, read_credentials
     from pqproxy.config.files import UnreadableFile, read_file
     from pqproxy.config.values import IdentityFiles
     from pqproxy.identity.errors import IdentityError

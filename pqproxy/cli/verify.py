@@ -120,7 +120,7 @@ def _signature(path: Path) -> bytes:
 
 
 def _trust(arguments: argparse.Namespace) -> "Trust":
-    from pqproxy.cli.adhoc import read_credentials
+    from pqproxy.cli.credentials import read_credentials
     from pqproxy.config.files import UnreadableFile, read_revocation_files
     from pqproxy.identity.errors import IdentityError
     from pqproxy.identity.trust import Trust

@@ -16,14 +16,15 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from pqproxy.config.values import Egress, Ingress, TcpAddress, UnixAddress
+from pqproxy.config.redaction import redacted
+from pqproxy.config.values import Egress, Ingress
 from pqproxy.supervisor.admin import AdminServer
 from pqproxy.supervisor.binding import Bound
 from pqproxy.supervisor.certificates import CertificateEnd, warning_of
@@ -192,19 +193,6 @@ async def _asks_to_wait(request: web.Request) -> bool:
     except (ValueError, RecursionError):
         raise web.HTTPBadRequest(text="the body is not JSON\n") from None
     return isinstance(asked, dict) and asked.get("wait") is True
-
-
-def redacted(value: object) -> Any:
-    """A configuration value as JSON: the contents of files (all that is bytes) never appear."""
-    if isinstance(value, bytes):
-        return "redacted"
-    if isinstance(value, (TcpAddress, UnixAddress)):
-        return str(value)
-    if is_dataclass(value):
-        return {field.name: redacted(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, (tuple, list)):
-        return [redacted(item) for item in value]
-    return value
 
 
 @web.middleware

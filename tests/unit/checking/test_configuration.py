@@ -6,7 +6,7 @@ import pytest
 from pqproxy.checking.configuration import check_configuration
 from pqproxy.checking.findings import Level
 from pqproxy.checking.subject import Running
-from pqproxy.supervisor.control import redacted
+from pqproxy.config.redaction import redacted
 from tests.unit.checking.subjects import levels, only
 
 

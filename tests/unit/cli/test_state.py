@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from cryptography import x509
 
-from pqproxy.cli.adhoc import read_credentials
+from pqproxy.cli.credentials import read_credentials
 from pqproxy.cli.errors import CommandError
 from pqproxy.cli.state import open_state
 from pqproxy.identity.authority import create_authority
