@@ -180,7 +180,7 @@ def _keep(results: Results, *, publish: bool) -> None:
 
 
 def _write_json(results: Results, directory: Path) -> None:
-    (directory / "results.json").write_text(json.dumps(asdict(results), indent=2) + "\n")
+    (directory / "results.json").write_text(json.dumps(asdict(results), indent=1) + "\n")
 
 
 def _draw(results: Results, directory: Path) -> bool:

@@ -48,6 +48,7 @@ def at(distribution: Sequence[float], fraction: float) -> float:
 
 
 def quantiles(values: Sequence[float]) -> list[float]:
-    """The values at FRACTIONS, by nearest rank; there is at least one."""
+    """The values at FRACTIONS, by nearest rank, to 0.1 us; there is at least one."""
     ranked = sorted(values)
-    return [ranked[max(0, math.ceil(fraction * len(ranked)) - 1)] for fraction in FRACTIONS]
+    places = (max(0, math.ceil(fraction * len(ranked)) - 1) for fraction in FRACTIONS)
+    return [round(ranked[place], 7) for place in places]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from bench.figures import Metric, Sample
-from bench.results import OURS, Bar, Judgement, Measured, Results
+from bench.results import BEST, OURS, Bar, Judgement, Measured, Results
 
 PREAMBLE = """\
 # Benchmarks
@@ -106,8 +106,11 @@ def demand(bar: Bar, unit: str) -> str:
     """A bar in words."""
     sign = "≥" if bar.at_least else "≤"
     title = TITLES[bar.metric].format(unit=unit)
-    times = "" if bar.against is None or bar.difference else "x"
-    return f"{title} {sign} {_form(bar)(bar.limit)}{times}"
+    limit = _form(bar)(bar.limit)
+    if bar.difference:
+        return f"{title} {sign} {limit} over {bar.against}"
+    times = {None: "", BEST: "x"}.get(bar.against, f"x {bar.against}")
+    return f"{title} {sign} {limit}{times}"
 
 
 def _form(bar: Bar) -> Callable[[float], str]:
