@@ -231,8 +231,11 @@ class Roster:
         The report that tells of that end is its last: else a report would grow with every name
         that was ever used.
         """
+        for counters in self._counters.listeners.values():
+            counters.tunnel_buffered = 0  # of an old service and its successor together
         for service in self._everyone():
             service.count_bytes()
+            service.counters.tunnel_buffered += service.buffered
         connections = {name: one.admission.connections for name, one in self._services.items()}
         status = {
             "connections": connections,

@@ -197,6 +197,11 @@ class Service:
         for splice in self._splices:
             self._count(splice)
 
+    @property
+    def buffered(self) -> int:
+        """Bytes that its tunnels hold."""
+        return 0
+
     # What the two kinds do differently.
 
     async def _serve(self, sock: socket.socket, visit: Visit) -> EndReason:

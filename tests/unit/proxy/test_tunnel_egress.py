@@ -391,3 +391,15 @@ def test_a_server_that_is_revoked_loses_its_tunnel_and_the_streams_in_it(world, 
     assert of(lines, "to-llm", log.ConnectionLine)[0].end_reason is EndReason.REVOKED
     assert of(lines, "to-llm", log.TunnelClosedLine)[0].end_reason is TunnelEnd.REVOKED
     assert of(lines, "to-llm", log.EjectedLine)[0].reason is ReasonCode.REVOKED
+
+
+def test_what_tunnels_hold_is_told_for_all_services_of_a_name_together(world, house, monkeypatch):
+    """The old one's streams may wait for slow readers for as long as they live."""
+    monkeypatch.setattr(TunnelEgress, "buffered", 100)
+    exchange(world, house.model, house.entry)
+    changed = replace(house.settings.egress[0], timeouts=Timeouts(idle=100.0))
+    reload(house, replace(house.settings, egress=(changed,)))
+    for _ in range(2):
+        report = house.roster.snapshot()["counters"]["to-llm"]
+
+    assert report["tunnels"][1] == 200
