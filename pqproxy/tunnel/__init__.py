@@ -5,9 +5,9 @@ Imports nothing of ours. `Tunnel` is one side; `proxy/tunnel_link.py` gives it a
 
 from pqproxy.tunnel.errors import ErrorCode, TunnelError
 from pqproxy.tunnel.events import DATA, Came, Event
-from pqproxy.tunnel.frames import GoAway, Open, Reset, Settings
+from pqproxy.tunnel.frames import GoAway, Open, Reset, Role, Settings
 from pqproxy.tunnel.stream import Stream
-from pqproxy.tunnel.tunnel import Role, Tunnel
+from pqproxy.tunnel.tunnel import Tunnel
 from pqproxy.tunnel.windows import BUDGET, INITIAL_WINDOW, Budget
 
 # In ALPN; the version of the framing is part of it.

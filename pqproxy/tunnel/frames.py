@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import Enum, IntEnum
 
 from pqproxy.tunnel.errors import ErrorCode, TunnelError
 
@@ -24,6 +24,14 @@ EVERY_STREAM = 2**32 - 1  # in the first GOAWAY of two: whatever was opened is s
 HEADER = struct.Struct(">II")  # length << 8 | type, stream
 _PAIR = struct.Struct(">HI")
 _UINT32 = struct.Struct(">I")
+_PING_LENGTH = 8
+
+
+class Role(Enum):
+    """Which side of a tunnel: streams are opened by the egress alone."""
+
+    EGRESS = "egress"
+    INGRESS = "ingress"
 
 
 class FrameType(IntEnum):
@@ -165,6 +173,13 @@ def read_window(payload: bytes) -> int:
     if not 0 < grant <= MAX_WINDOW:
         raise TunnelError(f"WINDOW grants {grant} bytes")
     return int(grant)
+
+
+def read_ping(payload: bytes, name: str) -> bytes:
+    """What PING or PONG, its `name`, carries. Raises TunnelError."""
+    if len(payload) != _PING_LENGTH:
+        raise TunnelError(f"{name} of {len(payload)} bytes")
+    return payload
 
 
 def _name(payload: bytes) -> tuple[str, bytes]:

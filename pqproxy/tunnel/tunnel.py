@@ -9,8 +9,6 @@ bytes are kept here but those that wait for the next flush.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
-from enum import Enum
 
 from pqproxy.tunnel.errors import ErrorCode, TunnelError
 from pqproxy.tunnel.events import DATA, Came, Event
@@ -23,7 +21,9 @@ from pqproxy.tunnel.frames import (
     GoAway,
     Open,
     Reset,
+    Role,
     Settings,
+    read_ping,
     read_window,
 )
 from pqproxy.tunnel.liveness import Liveness
@@ -41,13 +41,7 @@ MAX_RESETS_UNANSWERED = 4096
 MAX_ENDINGS_UNREAD = 4096
 
 _read_header = HEADER.unpack_from
-
-
-class Role(Enum):
-    """Which side of a tunnel: streams are opened by the egress alone."""
-
-    EGRESS = "egress"
-    INGRESS = "ingress"
+_RUN = 4  # records: fewer are no bulk transfer
 
 
 class Tunnel:
@@ -197,7 +191,7 @@ class Tunnel:
 
     # What the peer says.
 
-    def receive(self, records: Iterable[memoryview | bytes], now: float) -> list[Event]:
+    def receive(self, records: list[memoryview | bytes], now: float) -> list[Event]:
         """Take the frames of records that came together.
 
         Data comes as pieces of them, in order; what comes of one stream in a row is one event. A
@@ -207,16 +201,40 @@ class Tunnel:
         self.liveness.heard(now)
         events: list[Event] = []
         try:
-            self._take_frames(records, now, events)
+            taken = self._take_run(records, events) if len(records) >= _RUN else 0
+            self._take_frames(records[taken:] if taken else records, now, events)
         except TunnelError as error:
             events.append((Came.BROKEN, None, error))
         return events
 
+    def _take_run(self, records: list[memoryview | bytes], events: list[Event]) -> int:
+        """Of a bulk transfer: records that each are one frame of data of one stream, all alike.
+
+        What `_take_frames` would make of them, at a fifth of the cost. Returns how many that were.
+        """
+        length = len(records[0])
+        count = len(records) if len(records[-1]) == length else len(records) - 1
+        header = bytes(records[0][:HEADER_LENGTH])
+        word, number = _read_header(header) if len(header) == HEADER_LENGTH else (0, 0)
+        stream = self.streams.get(number)
+        data = length - HEADER_LENGTH
+        if stream is None or word != data << 8 | DATA or stream.receive.left < count * data:
+            return 0
+        run = records[:count]
+        if set(map(len, run)) != {length}:
+            return 0
+        if b"".join([record[:HEADER_LENGTH] for record in run]) != header * count:
+            return 0
+        stream.receive.left -= count * data
+        events.append((DATA, stream, [record[HEADER_LENGTH:] for record in run]))
+        return count
+
     def _take_frames(
-        self, records: Iterable[memoryview | bytes], now: float, events: list[Event]
+        self, records: list[memoryview | bytes], now: float, events: list[Event]
     ) -> None:
-        """Every frame of every stream goes through this loop: hence the locals."""
-        stream_of, current = self.streams.get, -1  # the stream of the frame before
+        """Every small frame of every stream goes through this loop: hence the locals."""
+        stream_of = self.streams.get
+        current, pieces = -1, []  # the stream of the frame before, and its data
         for record in records:
             position, end = 0, len(record)
             while position < end:
@@ -228,24 +246,26 @@ class Tunnel:
                 position = start + (word >> 8)
                 if position > end:
                     raise TunnelError("a frame spans records")
-                if word & 0xFF == DATA:  # nearly always
-                    if number != current:
-                        stream = stream_of(number)
-                        if stream is None:
-                            self._stray(number, "DATA")
-                            continue
-                        window, current = stream.receive, number
-                        pieces: list[memoryview | bytes] = []
-                        events.append((DATA, stream, pieces))
-                    window.left -= word >> 8
-                    if window.left < 0 or position == start:
-                        raise _wrong_data(self.streams[number])
-                    pieces.append(record[start:position])
-                else:
+                if word & 0xFF != DATA:
                     current = -1
                     event = self._on_frame(word & 0xFF, number, bytes(record[start:position]), now)
                     if event is not None:
                         events.append(event)
+                    continue
+                stream = stream_of(number)
+                if stream is None:
+                    self._stray(number, "DATA")
+                    continue
+                window = stream.receive
+                left = window.left - position + start
+                if left < 0 or position == start:
+                    raise _wrong_data(stream, left)
+                window.left = left
+                if number == current:
+                    pieces.append(record[start:position])
+                else:
+                    current, pieces = number, [record[start:position]]
+                    events.append((DATA, stream, pieces))
 
     def _on_frame(self, kind: int, number: int, payload: bytes, now: float) -> Event | None:
         if self.peer is None and kind != FrameType.SETTINGS:
@@ -261,9 +281,9 @@ class Tunnel:
             case FrameType.SETTINGS:
                 return self._on_settings(payload, now)
             case FrameType.PING:
-                self.outbox.pong = _eight(payload, "PING")
+                self.outbox.pong = read_ping(payload, "PING")
             case FrameType.PONG:
-                return self._on_pong(_eight(payload, "PONG"), now)
+                return self._on_pong(read_ping(payload, "PONG"), now)
             case FrameType.GOAWAY:
                 self.going_away = True
                 return Came.GOAWAY, None, GoAway.decode(payload)
@@ -372,14 +392,7 @@ class Tunnel:
             raise TunnelError(f"over {MAX_RESETS_UNANSWERED} streams in a row opened and reset")
 
 
-def _wrong_data(stream: Stream) -> TunnelError:
+def _wrong_data(stream: Stream, left: int) -> TunnelError:
     if stream.ended_by_peer:
         return TunnelError("DATA after END")
-    beyond = stream.receive.left < 0
-    return TunnelError("DATA beyond the stream's window" if beyond else "DATA without data")
-
-
-def _eight(payload: bytes, name: str) -> bytes:
-    if len(payload) != 8:
-        raise TunnelError(f"{name} of {len(payload)} bytes")
-    return payload
+    return TunnelError("DATA beyond the stream's window" if left < 0 else "DATA without data")

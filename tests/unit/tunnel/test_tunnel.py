@@ -158,6 +158,54 @@ def test_a_stream_gives_its_window_back_when_its_owner_is_done(pair):
     assert pair.budget.left == before
 
 
+# Bulk: many records at once, each one frame.
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [[100] * 8, [100] * 7 + [30], [100, 100, 30, 100, 100], [30] + [100] * 7, [100] * 4 + [0, 9]],
+)
+def test_records_that_come_together_are_taken_as_if_they_came_apart(lengths):
+    pieces = [bytes([number]) * length for number, length in enumerate(lengths) if length]
+    records = [memoryview(frame(FrameType.DATA, 1, piece)) for piece in pieces]
+    came = []
+    for together in (True, False):
+        ingress = Pair(window=4096).up().ingress
+        ((_, stream, _),) = ingress.receive(said(opened(1)), 0.0)
+        for batch in [records] if together else [[record] for record in records]:
+            came.append([(kind, b"".join(data)) for kind, _, data in ingress.receive(batch, 0.0)])
+        assert stream.receive.left == 4096 - sum(lengths)
+
+    assert b"".join(data for _, data in came[0]) == b"".join(pieces)
+    assert b"".join(data for batch in came[1:] for _, data in batch) == b"".join(pieces)
+
+
+@pytest.mark.parametrize(
+    "header", ["000064 02 00000003", "000063 02 00000001", "000064 05 00000001"]
+)
+def test_one_of_them_that_is_something_else_is_not_taken_for_more_of_the_same(header):
+    ingress = Pair(window=4096).up().ingress
+    ingress.receive(said(opened(1)), 0.0)
+    records = [memoryview(frame(FrameType.DATA, 1, b"x" * 100))] * 8
+    records[4] = memoryview(bytes.fromhex(header) + b"x" * 100)
+    *data, (last, _, error) = ingress.receive(records, 0.0)
+
+    assert last is Came.BROKEN
+    assert isinstance(error, TunnelError)
+    assert sum(len(piece) for _, _, pieces in data for piece in pieces) in (400, 499)
+
+
+def test_bulk_beyond_the_window_is_taken_up_to_it_and_refused():
+    ingress = Pair(window=450).up().ingress
+    ingress.receive(said(opened(1)), 0.0)
+    records = [memoryview(frame(FrameType.DATA, 1, b"x" * 100))] * 8
+    *data, (last, _, error) = ingress.receive(records, 0.0)
+
+    assert last is Came.BROKEN
+    assert "beyond" in error.rule
+    assert sum(len(piece) for _, _, pieces in data for piece in pieces) == 400
+
+
 # Broken rules.
 
 BROKEN = {
