@@ -8,10 +8,14 @@ from bench.gate import Load
 from bench.pair import Pair
 from bench.procfs import process_tree, pss
 from bench.results import Bar
-from bench.scenario import Effort, Row, Scenario, Stage
+from bench.scenario import USUAL, WITHOUT_TUNNELS, Effort, Row, Scenario, Stage
 
 LIMIT = 10e3  # bytes a connection and side
 PROCESSES = (Bar(Metric.SUPERVISOR, 60e6, against=None), Bar(Metric.WORKER, 45e6, against=None))
+WITHOUT = tuple(
+    Bar(metric, 20e3, against=None, subject=WITHOUT_TUNNELS)
+    for metric in (Metric.EGRESS_MEMORY, Metric.INGRESS_MEMORY)
+)
 WARM_UP = 0.5  # seconds of requests
 QUICK = 1_000  # connections: more take their time
 SPARE = 500  # descriptors that a proxy has beside its connections'
@@ -64,6 +68,7 @@ def _memory(root: int) -> list[int]:
 
 
 def _row(count: int) -> Row:
+    few = count <= QUICK
     return Row(
         f"idle-{count}",
         f"{count:,} connections",
@@ -72,9 +77,10 @@ def _row(count: int) -> Row:
         (
             Bar(Metric.EGRESS_MEMORY, LIMIT, against=None),
             Bar(Metric.INGRESS_MEMORY, LIMIT, against=None),
-            *PROCESSES,
+            *(PROCESSES + WITHOUT if few else ()),
         ),
-        thorough=count > QUICK,
+        (*USUAL, WITHOUT_TUNNELS) if few else USUAL,
+        thorough=not few,
         rounds=1,  # what a process has grown by it keeps: the next round would find it there
     )
 
