@@ -242,7 +242,8 @@ class TunnelFleet(Generic[L]):
         for link, parting in orders.retire:
             link.retire(_PARTINGS[parting])
         for dialled in self._new:
-            if not dialled.link.going_away:
+            # One too many is told of as well, if somebody came before it was known for that.
+            if dialled.link.streams or not dialled.link.going_away:
                 dialled.on_kept()
         self._new.clear()
         for name in orders.resolve:

@@ -314,6 +314,28 @@ def test_when_every_tunnel_is_full_that_is_said(bench, world):
     assert caught.value.reason is ReasonCode.OVERLOAD
 
 
+def test_one_too_many_is_told_of_where_a_client_took_it_at_once(bench, world, monkeypatch):
+    """The line of that stream names its tunnel, which must not be one that nobody knows."""
+    monkeypatch.setattr("pqproxy.proxy.tunnel_fleet.Plan", functools.partial(Plan, spread=2))
+    one = bench(ONE)
+    taken = []
+
+    async def dial(endpoint):
+        dialled = await one.dial(endpoint)
+        if len(one.links) == 2:
+            taken.append(dialled.link)
+            dialled.link.streams = 1
+        return dialled
+
+    one.fleet._dial = dial
+    one.start()
+
+    (link,) = taken
+    assert link.retired is TunnelEnd.RETIRED
+    assert one.kept == one.links[:2]
+    assert len(one.links) > 2
+
+
 def test_at_the_end_all_are_retired_and_nothing_is_dialled_any_more(bench, world):
     one = bench(ONE, TWO)
     one.hanging = {"10.0.0.2"}
