@@ -84,5 +84,7 @@ def stream_end_for(end: TunnelEnd, side: Side) -> EndReason:
 
 def describe(code: int, text: str) -> str:
     """What a peer said, for the log."""
+    if code == ErrorCode.NONE and text:
+        return text
     name = ErrorCode(code).name.lower() if code in _KNOWN else f"code {code}"
     return name if text in ("", name) else f"{name}: {text}"

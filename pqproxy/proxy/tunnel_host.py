@@ -10,8 +10,9 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from pqproxy.proxy.descriptor import Engine
+from pqproxy.proxy.descriptor import CLIENT, Engine
 from pqproxy.proxy.tls_duplex import TlsDuplex
+from pqproxy.proxy.tunnel_codes import stream_end_for
 from pqproxy.proxy.tunnel_link import TunnelLink
 from pqproxy.proxy.tunnel_record import TunnelRecord
 from pqproxy.proxy.tunnel_stream import TunnelStream
@@ -43,20 +44,30 @@ class TunnelHost:
             visit: of the tunnel itself.
         """
         link = visit.client = visit.link = self._link(tls, visit)
-        record = TunnelRecord(visit, link, self._counters)
-        gone: asyncio.Future[None] = self._engine.poller.loop.create_future()
+        records: list[TunnelRecord] = []  # one, from its peer's first word on
+        gone: asyncio.Future[tuple[TunnelEnd, str]] = self._engine.poller.loop.create_future()
+
+        def on_up() -> None:
+            records.append(TunnelRecord(visit, link, self._counters))
 
         def on_gone(end: TunnelEnd, detail: str) -> None:
             self._links.discard(link)
-            record.ended(end, detail)
+            for record in records:
+                record.ended(end, detail)
             if not gone.done():
-                gone.set_result(None)
+                gone.set_result((end, detail))
 
-        link.on_gone = on_gone
+        link.on_up, link.on_gone = on_up, on_gone
         self._links.add(link)
         if self._retiring is not None:
             link.retire(self._retiring)
-        await gone
+        try:
+            end, detail = await gone
+        finally:
+            if not records:  # it is told of as any connection: somebody only looked whether
+                visit.link = None  # tunnels are to be had, for instance
+        if not records:
+            raise Ended(stream_end_for(end, CLIENT), detail)
 
     def _link(self, tls: TlsDuplex, visit: Visit) -> TunnelLink:
         if tls.closed:
@@ -82,8 +93,3 @@ class TunnelHost:
         self._retiring = end
         for link in tuple(self._links):
             link.retire(end)
-
-    @property
-    def buffered(self) -> int:
-        """Bytes that all of them hold."""
-        return sum(link.unsent for link in self._links)

@@ -49,11 +49,6 @@ class TunnelKeeper:
         """How many there are, with those that only let their streams finish."""
         return len(self._visits)
 
-    @property
-    def buffered(self) -> int:
-        """Bytes that all of them hold."""
-        return sum(link.unsent for link in self._visits)
-
     def keep(
         self, link: TunnelLink, endpoint: Endpoint, visit: Visit, lasts: float
     ) -> Dialled[TunnelLink]:

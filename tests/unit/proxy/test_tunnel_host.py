@@ -1,5 +1,6 @@
 """Tunnels at an ingress: every stream is a connection, judged by what is known today."""
 
+import logging
 from datetime import timedelta
 
 import pytest
@@ -26,15 +27,20 @@ def model(world):
     return Model(world)
 
 
-def dial(world, address, leaf=CLIENT):
-    """A link to an ingress, as an egress makes it."""
+def shake_hands(world, address, leaf=CLIENT):
+    """A connection whose server selected tunnels, with nothing said in it yet."""
     connection = Endpoint.client(
         leaf, server_name="llm.test", alpn_protocols=(TUNNEL_PROTOCOL,)
     ).connection
     tls = TlsDuplex(connect(world, address), world.engine, UPSTREAM, connection, accept)
     world.until(tls.handshake.done)
     assert tls.handshake.result().alpn_protocol == TUNNEL_PROTOCOL
-    return world.run(open_tunnel(tls, world.engine, 5))
+    return tls
+
+
+def dial(world, address, leaf=CLIENT):
+    """A link to an ingress, as an egress makes it."""
+    return world.run(open_tunnel(shake_hands(world, address, leaf), world.engine, 5))
 
 
 def stream(link, client="10.1.2.3:456"):
@@ -224,3 +230,18 @@ def test_where_tunnels_are_never_taken_none_is_selected(world, model):
 
     assert tls.handshake.result().alpn_protocol is None
     tls.abort(EndReason.CLIENT_LEFT)
+
+
+def test_who_never_said_a_word_had_no_tunnel(world, model, lines):
+    """`pqproxy check` looks whether tunnels are to be had: that is nobody's trouble."""
+    service, address = ingress(world, model.address)
+    tls = shake_hands(world, address)
+    tls.end()
+    world.until(lambda: lines)
+
+    (line,) = lines
+    assert isinstance(line, ConnectionLine)
+    assert (line.end_reason, line.alpn) == (EndReason.CLIENT_LEFT, "pqproxy/1")
+    assert line.level == logging.INFO
+    assert not service.counters.tunnel_closes.counts
+    assert service.counters.tunnels == 0
