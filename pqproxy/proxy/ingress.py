@@ -101,11 +101,6 @@ class Ingress(Service):
         proof = negotiated.authentication
         return proof is None or self._judge.permits(proof)
 
-    @property
-    def buffered(self) -> int:
-        """Bytes that its tunnels hold."""
-        return self._tunnels.buffered
-
     def stop_listening(self) -> None:
         """Accept who is in the queue already, then no more; nor streams through tunnels."""
         super().stop_listening()

@@ -175,6 +175,12 @@ class Service:
         return None if visit is None else visit.started
 
     @property
+    def buffered(self) -> int:
+        """Bytes that its tunnels hold."""
+        links = (visit.link for visit in self._visits.values())
+        return sum(link.buffered for link in links if link is not None)
+
+    @property
     def trust(self) -> Trust | None:
         """Whom it believes."""
         return self._judge.trust
@@ -196,11 +202,6 @@ class Service:
         """Bring the counters up to date for connections that are still open."""
         for splice in self._splices:
             self._count(splice)
-
-    @property
-    def buffered(self) -> int:
-        """Bytes that its tunnels hold."""
-        return 0
 
     # What the two kinds do differently.
 

@@ -103,11 +103,6 @@ class TunnelEgress(Egress):
         if not self._leaving:  # else its successor tells
             self.counters.endpoints.replace(self._fleet.endpoints())
 
-    @property
-    def buffered(self) -> int:
-        """Bytes that its tunnels hold."""
-        return self._tunnels.buffered
-
     def _leave(self) -> None:
         self._leaving = True
         self._loop.call_soon(self._end_if_idle)  # whoever is in the queue comes first

@@ -123,6 +123,12 @@ class TunnelLink:
         return self.tunnel.outbox.length + self._tls.unsent
 
     @property
+    def buffered(self) -> int:
+        """Bytes that wait to be sent, or for who reads too slowly on this side."""
+        kept: int = sum(stream.owner.buffered for stream in self.tunnel.streams.values())
+        return self.unsent + kept
+
+    @property
     def going_away(self) -> bool:
         """Whether it will take no new streams any more."""
         return self.closed or self.tunnel.going_away or self.tunnel.worn_out

@@ -325,6 +325,11 @@ class TunnelStream:
             self._queued = True
             self._link.poller.again(self)
 
+    @property
+    def buffered(self) -> int:
+        """Bytes that it keeps, in both directions."""
+        return sum(len(kept) for kept in (self._held, self._unsent) if kept is not None)
+
     # Ending.
 
     def _close_if_done(self) -> None:

@@ -318,6 +318,26 @@ def test_what_is_abandoned_changes_nothing_and_leaves_no_socket(house):
     assert house.flows(*house.stream())
 
 
+def test_what_tunnels_hold_is_reported_as_it_is_now(world):
+    house = House(world, TunnelMode.AUTO)
+    client, server = house.stream()
+
+    def held():
+        return house.counters()["llm"]["tunnels"][1]
+
+    assert held() == 0
+    client.setblocking(False)
+    world.until(lambda: push(client) and held() > 0)  # the server reads nothing
+    server.close()
+    world.until(lambda: held() == 0)
+
+
+def push(client):
+    with contextlib.suppress(BlockingIOError, ConnectionError):
+        client.send(bytes(1 << 16))
+    return True
+
+
 def test_a_replaced_service_goes_with_its_last_connection(house, world):
     """Its keys and whatever it remembers of peers are not kept for another day."""
     client, server = house.stream()

@@ -55,11 +55,11 @@ def test_a_paused_stream_hands_nothing_on(world, tunnels):
     ours.write(loose(world, b"token"))
     world.pass_time(0.02)
     assert not sink.events
-    assert world.pool.copied == 5
+    assert world.pool.copied == theirs.buffered == tunnels.ingress.buffered == 5
     theirs.resume()
     world.until(lambda: sink.received == b"token")
 
-    assert world.pool.copied == 0
+    assert world.pool.copied == theirs.buffered == tunnels.ingress.buffered == 0
 
 
 def test_what_the_window_does_not_allow_waits_and_pauses_the_writer(world, tunnels):
