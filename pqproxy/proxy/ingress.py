@@ -98,6 +98,10 @@ class Ingress(Service):
             return False
         if tunnel.identity is None:
             return self._config.client_authentication is not ClientAuthentication.REQUIRE
+        try:
+            self._judge.recheck(tunnel.identity)
+        except Refused:
+            return True  # `withdraw` follows, and ends it with all its streams for what it is
         proof = negotiated.authentication
         return proof is None or self._judge.permits(proof)
 

@@ -30,8 +30,8 @@ class Withdrawal:
         self._visits, self._loop = visits, loop
 
     def sweep(self, judge: Rejudge) -> None:
-        """Begin to judge everybody who is here now."""
-        self._go_on(iter(list(self._visits.items())), judge)
+        """Begin to judge everybody who is here now: a tunnel after the streams that it carries."""
+        self._go_on(reversed(list(self._visits.items())), judge)
 
     def _go_on(self, left: "Iterator[tuple[asyncio.Task[None], Visit]]", judge: Rejudge) -> None:
         deadline = monotonic() + _TURN

@@ -15,7 +15,7 @@ FIRST_WAIT = 0.2  # seconds, about, after a first failure; it doubles with each 
 # Who does not answer costs a packet to ask, and may be back any moment.
 LONGEST_WAIT = 2.0
 # Who answers and is refused, or refuses, cost both sides a handshake, and somebody has to act.
-LONGEST_WAIT_AFTER_REFUSAL = 10.0
+LONGEST_WAIT_AFTER_REFUSAL = 5.0
 STABLE = 10.0  # seconds that a tunnel must live to prove that its endpoint works
 _MOST_DOUBLINGS = 16
 

@@ -1,4 +1,7 @@
-"""Sessions resumed by a real pair: across workers, after a worker died, and until a restart."""
+"""Sessions resumed by a real pair: across workers, after a worker died, and until a restart.
+
+Without tunnels: each connection has a handshake of its own.
+"""
 
 import os
 import signal
@@ -41,7 +44,7 @@ def count(sidecar, resumed):
 def test_a_pair_resumes_and_goes_on_doing_so_when_a_worker_dies(sidecars):
     """The keys are the supervisor's: whoever comes after the worker opens its tickets."""
     with serving(echo) as server:
-        pair = sidecars.start_pair(server.forward)
+        pair = sidecars.start_pair(server.forward, "never")
         assert_resumed(visit(pair), resumed=False)
         assert_resumed(visit(pair))
         wait_until(lambda: count(pair.ingress, "true") == 1, "the metrics say so")
@@ -59,7 +62,7 @@ def test_any_worker_resumes_what_another_one_began_until_a_restart(sidecars):
         listen = f"127.0.0.1:{free_port()}"
         document = ingress(sidecars.certificates, listen, server.forward) | {"workers": 2}
         front = sidecars.start("ingress", document).wait_until_ready()
-        pair = Pair(sidecars.start_egress(listen), front)
+        pair = Pair(sidecars.start_egress(listen, tunnel={"mode": "never"}), front)
         assert_resumed(visit(pair), resumed=False)
         lines = [visit(pair) for _ in range(12)]
         front.stop()

@@ -57,7 +57,8 @@ class House:
 
     def _egress(self, name):
         listen = f"127.0.0.1:{free_port()}"
-        return egress(self.certificates, listen, self.ingress.listen, name)
+        own = {"mode": "never"}  # a handshake for each
+        return egress(self.certificates, listen, self.ingress.listen, name, tunnel=own)
 
     def trust(self, **more):
         return {"mesh": {"roots": [self.certificates.root], "crl": [str(self.list)], **more}}

@@ -181,7 +181,7 @@ def test_nobody_resumes_by_a_certificate_that_was_replaced(tmp_path, renewed, se
     """A ticket would hide the new one from the peer until it ends, eight hours later."""
     running = Sidecars(tmp_path, renewed)
     try:
-        pair = running.start_pair(server.forward)
+        pair = running.start_pair(server.forward, "never")
         assert [resumed(pair) for _ in range(3)] == [False, True, True]
         for name, sidecar in (("server", pair.ingress), ("client", pair.egress)):
             renewed.renew(name, "second key")

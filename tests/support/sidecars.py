@@ -273,10 +273,10 @@ class Sidecars:
         document = egress(self.certificates, listen, connect, **more)
         return self.start("egress", document).wait_until_ready()
 
-    def start_pair(self, forward, **more):
+    def start_pair(self, forward, tunnel="auto", **more):
         """Both, in front of `forward`; `more` is said of the ingress."""
         front = self.start_ingress(forward, **more)
-        return Pair(self.start_egress(front.listen), front)
+        return Pair(self.start_egress(front.listen, tunnel={"mode": tunnel}), front)
 
     def stop(self):
         """End all; the last one first."""

@@ -393,6 +393,20 @@ def test_a_server_that_is_revoked_loses_its_tunnel_and_the_streams_in_it(world, 
     assert of(lines, "to-llm", log.EjectedLine)[0].reason is ReasonCode.REVOKED
 
 
+def test_a_client_that_is_revoked_loses_its_tunnel_and_the_streams_in_it(world, house, lines):
+    """The ingress says of each of them why."""
+    client, _ = exchange(world, house.model, house.entry)
+    denied = replace(house.settings.trust[0], deny=("spiffe://corp/ns/apps/sa/app",))
+    reload(house, replace(house.settings, trust=(denied,)))
+    assert how_it_ends(world, client) == "reset"
+    world.until(lambda: of(lines, "llm", log.TunnelClosedLine))
+    (line,) = of(lines, "llm", log.ConnectionLine)
+
+    assert (line.end_reason, line.reason) == (EndReason.REVOKED, ReasonCode.REVOKED)
+    assert line.fix
+    assert of(lines, "llm", log.TunnelClosedLine)[0].end_reason is TunnelEnd.REVOKED
+
+
 def test_what_tunnels_hold_is_told_for_all_services_of_a_name_together(world, house, monkeypatch):
     """The old one's streams may wait for slow readers for as long as they live."""
     monkeypatch.setattr(TunnelEgress, "buffered", 100)
