@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from pqproxy.proxy.buffers import (
+    BULK,
     HEADROOM,
     PAYLOAD,
     SCRATCH_SLOTS,
@@ -30,6 +31,14 @@ from pqproxy.tunnel import DATA, Stream, Tunnel
 from pqproxy.tunnel.frames import HEADER, HEADER_LENGTH
 
 _FRAME = HEADROOM - HEADER_LENGTH  # where a frame begins in a slot
+
+# What is read at once for a stream, so that what is sent next stands behind no more: of a bulk
+# transfer while others have something to say, too.
+MAX_WRITE = 16 * PAYLOAD
+# A transfer that had the tunnel to itself for so many writes, into a socket that drains in so many
+# seconds, reads all that fits: larger reads cost an eighth less CPU.
+_ALONE_FOR = 16
+_SWIFT = 0.001
 
 
 class Writer(Protocol):
@@ -53,11 +62,14 @@ class TunnelSender:
     """
 
     __slots__ = (
+        "_alone",
+        "_blocked_at",
         "_on_crash",
         "_on_flushed",
         "_poller",
         "_pool",
         "_protect",
+        "_swift",
         "_tls",
         "_tunnel",
         "_waiting",
@@ -80,14 +92,19 @@ class TunnelSender:
         self._protect = tls.protect
         self._waiting: OrderedDict[Writer, None] = OrderedDict()  # each once, the first is next
         self.blocked = self.flush_asked = False
+        self._alone = 0  # writes of bulk since anything else was said
+        self._swift = False  # the socket drained fast when it was full last
+        self._blocked_at = 0.0
         self.takes_slots = tls.max_fragment >= PAYLOAD + HEADER_LENGTH
 
     # What streams say.
 
     @property
-    def is_contended(self) -> bool:
-        """Whether streams wait for it."""
-        return self._tunnel.outbox.full or bool(self._waiting)
+    def room(self) -> int:
+        """How many bytes should be read at once for a stream: a slot while others wait."""
+        if self._tunnel.outbox.full or self._waiting:
+            return PAYLOAD
+        return BULK if self._alone >= _ALONE_FOR and self._swift else MAX_WRITE
 
     def ask_for_flush(self) -> None:
         """Send what is in the outbox at the end of this turn."""
@@ -112,6 +129,7 @@ class TunnelSender:
         # Copied, where they lie in the scratch buffer: that is not kept with the batch, when the
         # socket does not take all of it.
         records: list[Buffer] = [bytes(record) for record in self._gathered_records()]
+        self._alone = 0 if records else self._alone + 1
         allowed = stream.send_window
         full = min(batch.full, allowed // PAYLOAD)
         if full:
@@ -142,6 +160,7 @@ class TunnelSender:
     def drained(self) -> None:
         """The socket takes bytes again."""
         self.blocked = False
+        self._swift = time.monotonic() - self._blocked_at < _SWIFT
         self._tunnel.outbox.block(blocked=False)
         self.ask_for_flush()
 
@@ -183,7 +202,7 @@ class TunnelSender:
 
     def _send(self, records: list[Buffer], batch: Batch) -> None:
         if not self._tls.send_records(records, batch):
-            self.blocked = True
+            self.blocked, self._blocked_at = True, time.monotonic()
             self._tunnel.outbox.block(blocked=True)
 
     def _gathered_records(self) -> list[Buffer]:

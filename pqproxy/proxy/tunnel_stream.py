@@ -27,10 +27,6 @@ from pqproxy.proxy.tunnel_sender import TunnelSender
 from pqproxy.telemetry.reasons import EndReason
 from pqproxy.tunnel import Reset, Stream, Tunnel
 
-# What is read at once for a tunnel that nobody else waits for: more would put too much in front of
-# the next token.
-MAX_WRITE = 16 * PAYLOAD
-
 
 class Carrier(Protocol):
     """What a stream sees of its `TunnelLink`."""
@@ -111,7 +107,7 @@ class TunnelStream:
 
     def room(self) -> int:
         """How many bytes should be read for it at most."""
-        return min(PAYLOAD if self._sender.is_contended else MAX_WRITE, self._stream.send_window)
+        return min(self._sender.room, self._stream.send_window)
 
     # Sending.
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from pqproxy.proxy.buffers import PAYLOAD, LooseBatch
+from pqproxy.proxy.buffers import BULK, PAYLOAD, LooseBatch
+from pqproxy.proxy.tunnel_sender import MAX_WRITE
 
 from .tunnels import Tunnels
 
@@ -24,12 +25,12 @@ def test_those_who_wait_go_on_in_the_order_in_which_they_came(world, tunnels):
     sender, order = tunnels.egress.sender, []
     for name in range(40):
         sender.wait(Writer(order, name))
-    assert sender.is_contended
+    assert sender.room == PAYLOAD
     sender.ask_for_flush()
     world.until(lambda: len(order) == 40)
 
     assert order == list(range(40))
-    assert not sender.is_contended
+    assert sender.room == MAX_WRITE
 
 
 def test_a_full_socket_stops_everybody_until_it_has_drained(world):
@@ -41,7 +42,7 @@ def test_a_full_socket_stops_everybody_until_it_has_drained(world):
             break
         world.turn(1)
     assert tunnels.egress.sender.blocked
-    assert tunnels.egress.sender.is_contended
+    assert tunnels.egress.sender.room == PAYLOAD
     world.until(lambda: "writable" in our_sink.events)
 
 
@@ -62,3 +63,33 @@ def test_a_closed_tunnel_sends_nothing_more(world, tunnels):
     world.turn(5)
 
     assert order == []
+
+
+def write_bulk(world, stream, times):
+    batch = world.pool.slots
+    for _ in range(times):
+        batch.length = 2 * PAYLOAD
+        stream.write(batch)
+        world.turn(2)
+
+
+def test_who_has_a_swift_tunnel_to_himself_reads_all_that_fits(world, tunnels):
+    ours, *_ = tunnels.open()
+    sender = tunnels.egress.sender
+    sender._swift = True
+    write_bulk(world, ours, 20)
+    assert sender.room == BULK
+    other, _, _, other_sink = tunnels.open()
+    other.write(LooseBatch(world.pool, [b"token"]))
+    write_bulk(world, ours, 1)
+
+    assert sender.room == MAX_WRITE
+    world.until(lambda: other_sink.received == b"token")
+
+
+def test_a_tunnel_that_drains_slowly_is_given_little_at_once(world, tunnels):
+    ours, *_ = tunnels.open()
+    tunnels.egress.sender._swift = False
+    write_bulk(world, ours, 20)
+
+    assert tunnels.egress.sender.room == MAX_WRITE

@@ -3,7 +3,7 @@
 import pytest
 
 from pqproxy.proxy.buffers import HEADROOM, PAYLOAD, LooseBatch
-from pqproxy.proxy.tunnel_stream import MAX_WRITE
+from pqproxy.proxy.tunnel_sender import MAX_WRITE
 from pqproxy.telemetry.reasons import EndReason
 from pqproxy.tunnel import ErrorCode, Reset
 
