@@ -151,6 +151,9 @@ class Ingress(Service):
                 tunnel.link.retire(TunnelEnd.UNAUTHORISED)
             self.counters.decision(Decision.REFUSED, refusal.reason)
             return
+        if said.route:  # there is one way to go here, and it has no name
+            stream.refuse(Reset(ErrorCode.NO_ROUTE, "no_route"))
+            return
         place = self.admission.join(tunnel.place.source)
         if place is None:
             self._turn_away(tunnel.peer, self.admission.full(tunnel.place.source))

@@ -1,6 +1,7 @@
 """Tunnels at an ingress: every stream is a connection, judged by what is known today."""
 
 import logging
+import time
 from datetime import timedelta
 
 import pytest
@@ -11,9 +12,10 @@ from pqproxy.proxy.buffers import LooseBatch
 from pqproxy.proxy.descriptor import UPSTREAM
 from pqproxy.proxy.tls_duplex import TlsDuplex
 from pqproxy.proxy.tunnel_opening import open_tunnel
+from pqproxy.proxy.tunnel_stream import TunnelStream
 from pqproxy.telemetry.log import ConnectionLine, TunnelClosedLine, TunnelUpLine
 from pqproxy.telemetry.reasons import EndReason, TunnelEnd
-from pqproxy.tunnel import TUNNEL_PROTOCOL
+from pqproxy.tunnel import TUNNEL_PROTOCOL, Open
 from tests.support import pki
 from tests.support.loopback import Endpoint
 
@@ -122,6 +124,18 @@ def test_a_stream_that_was_reset_before_its_turn_dials_nobody(world, model, line
     world.until(lambda: len(lines) == 2)
 
     assert lines[-1].end_reason is EndReason.CLIENT_LEFT
+    assert not model.dialled()
+
+
+def test_a_route_that_is_not_there_is_refused_by_name(world, model):
+    _, address = ingress(world, model.address)
+    link = dial(world, address)
+    link.tunnel.open(Open(route="elsewhere"), time.monotonic())
+    opened, sink = TunnelStream(next(iter(link.tunnel.streams.values())), link), Recorder()
+    opened.attach(sink)
+    world.until(lambda: sink.events)
+
+    assert opened.said == "the other side said no_route"
     assert not model.dialled()
 
 
