@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 TESTERS := $(shell cores=$$(nproc 2>/dev/null || echo 1); echo $$((cores < 4 ? cores + 1 : 4)))
 CONSTRAINTS := requirements/constraints.txt
 # The pip of the machine fills the environment: it needs neither ensurepip nor a pip of its own.
-INSTALL := $(PYTHON) -m pip --python $(BIN)/python install --quiet --constraint $(CONSTRAINTS)
+INSTALL := $(PYTHON) -m pip --python $(BIN)/python install --quiet --no-compile --constraint $(CONSTRAINTS)
 
 # A stamp a set of extras: `make demo` does not wait for the tools of the tests.
 DEMO := $(VENV)/.installed-demo
@@ -55,4 +55,5 @@ $(BIN)/python:
 
 $(VENV)/.installed-%: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	$(INSTALL) --editable '.[$*]'
+	-@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib pqproxy >/dev/null  # pip would keep to one core
 	@touch $@

@@ -13,7 +13,7 @@ from tests.support.plain_server import serving
 from tests.support.pump import Pump
 from tests.support.waiting import wait_until
 
-SECONDS = float(os.environ.get("SOAK_SECONDS", "8"))
+SECONDS = float(os.environ.get("SOAK_SECONDS", "5"))
 PUMPS = 10
 
 
