@@ -95,7 +95,7 @@ class Report:
             "authentication": listener.authentication,
             "identities": listener.identities,
             "connections_active": counters.clients,
-            "connections_ended": sum(counters.connections.counts.values()),
+            "connections_ended": counters.clients_ended,
             "ends": _rows(END_LABELS, counters.connections.counts),
             "handshakes": _rows(HANDSHAKE_LABELS, counters.handshakes.counts),
             "decisions": _rows(DECISION_LABELS, counters.decisions.counts),

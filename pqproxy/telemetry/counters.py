@@ -198,6 +198,12 @@ class ListenerCounters:
         """Connections open now, without those that are tunnels."""
         return max(0, sum(self.active.values()) - self.tunnels)
 
+    @property
+    def clients_ended(self) -> int:
+        """Connections that have ended, without those that were tunnels."""
+        ended, tunnels = self.connections.counts, self.tunnel_closes.counts
+        return max(0, sum(ended.values()) - sum(tunnels.values()))
+
     def tunnel_opened(self) -> None:
         """Count a tunnel that is up: its peer has let us in, or was let in."""
         self.tunnels += 1

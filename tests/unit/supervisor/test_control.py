@@ -79,6 +79,8 @@ def test_status_tells_workers_listeners_and_ends():
     llm.tunnel_opened()
     llm.tunnel_opened()
     llm.tunnel_closed(TunnelEnd.REPLACED)
+    llm.opened()  # another one, that is gone
+    llm.closed("tls", EndReason.FINISHED)
     llm.round_trip(0.25)
     llm.endpoints.replace({"a:1": Endpoint(why="connection refused")})
 
@@ -104,7 +106,7 @@ def test_status_tells_workers_listeners_and_ends():
         ],
         "closes": [{"reason": "replaced", "count": 1}],
     }
-    assert listener["ends"] == [{"transport": "tls", "end_reason": "finished", "count": 1}]
+    assert listener["ends"] == [{"transport": "tls", "end_reason": "finished", "count": 2}]
     assert status["certificates"][0] == {
         "identity": "hybrid",
         "role": "leaf",
