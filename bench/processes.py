@@ -16,7 +16,7 @@ CORES = sorted(os.sched_getaffinity(0))
 # More workers get more cores: the load's last.
 PROXY_CORES, LOAD_CORE = CORES, CORES[-1]
 MANY_DESCRIPTORS = 65536
-START_SECONDS = 20
+START_SECONDS = 60
 STOP_SECONDS = 10
 
 
