@@ -14,9 +14,10 @@ from importlib import metadata
 from pathlib import Path
 
 from bench import machine
-from bench.cost_report import Measured, Results, markdown, mean
+from bench.cost_report import Measured, Needed, Results, markdown, mean
 from bench.engines import Engines, Exchange, HandshakeFailed, Setting
 from bench.kinds import KINDS, Kind, Parties
+from bench.primitives import Primitives, cpu_seconds
 from bench.processes import LOAD_CORE
 from pqproxy.crypto import (
     Provider,
@@ -58,16 +59,34 @@ class Contender:
         return Measured(self.setting, length, self._full, self._resumed)
 
 
+class Alone:
+    """The cryptography by itself, and the rounds that it has behind it."""
+
+    def __init__(self) -> None:
+        self._primitives = Primitives()
+        self.needed = [Needed(mutual, [], []) for mutual in (False, True)]
+
+    def measure(self, handshakes: int) -> None:
+        """One round."""
+        for each in self.needed:
+            server = self._primitives.server(mutual=each.mutual)
+            each.server.append(cpu_seconds(server, handshakes))
+            client = self._primitives.client(mutual=each.mutual)
+            each.client.append(cpu_seconds(client, handshakes))
+
+
 def main() -> None:
     """Run, print the page, keep it."""
     options = _options()
     os.sched_setaffinity(0, {LOAD_CORE})
     skipped: dict[str, str] = {}
     contenders = _contenders(_providers(skipped), skipped)
+    alone = Alone()
     for number in range(options.rounds):
         # Every other round in reverse, so that none always has the warmer machine.
         for contender in contenders[:: -1 if number % 2 else 1]:
             contender.measure(options.handshakes)
+        alone.measure(options.handshakes)
         _say(f"round {number + 1}/{options.rounds}")
     results = Results(
         command=shlex.join(["python", "-m", "bench.cost", *sys.argv[1:]]),
@@ -77,6 +96,7 @@ def main() -> None:
         rounds=options.rounds,
         measured=[contender.measured for contender in contenders],
         skipped=skipped,
+        needed=alone.needed,
     )
     _keep(markdown(results), publish=options.publish)
 

@@ -37,11 +37,17 @@ HYBRID = """\
 Each part of a full handshake alone, and both: how many times the CPU, and how many bytes more. A
 classical key exchange gets no tickets, which is part of the difference.
 """
+NEEDED = """\
+Of a full handshake with ECDSA P-256 and X25519MLKEM768, what the key exchange and the signatures
+take by themselves, called one after another. The rest is messages, key schedule, records and the
+judgement of a chain, nearly all of it Python: about 1,600 calls on each side.
+"""
 RESUMED = """\
 A ticket stands for the certificates; the key exchange is a fresh one. **Ratio** is by the full
 handshake with the same certificates.
 """
 
+NEEDED_HEADS = ("", "server: CPU", "needed", "", "client: CPU", "needed", "")
 HYBRID_HEADS = ("", "", "server: CPU", "client: CPU", "server sends", "client sends")
 HEADS = (
     "certificates",
@@ -68,6 +74,15 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class Needed:
+    """What the cryptography of a handshake takes by itself, in CPU seconds, round by round."""
+
+    mutual: bool
+    server: list[float]
+    client: list[float]
+
+
+@dataclass(frozen=True, slots=True)
 class Results:
     """Everything one run found."""
 
@@ -78,6 +93,7 @@ class Results:
     rounds: int
     measured: Sequence[Measured]
     skipped: Mapping[str, str] = field(default_factory=dict)  # what: why
+    needed: Sequence[Needed] = ()
 
 
 def mean(exchanges: Sequence[Exchange]) -> Exchange:
@@ -114,6 +130,10 @@ def _sections(results: Results) -> Iterator[str]:
         yield f"## Full handshakes, {provider}"
         yield FULL.strip()
         yield table(HEADS, [_cells(row, row.full, classical(row, rows)) for row in rows])
+        if provider == "openssl" and results.needed:
+            yield "## How much of that is cryptography"
+            yield NEEDED.strip()
+            yield table(NEEDED_HEADS, [_needed_cells(each, rows) for each in results.needed])
         yield f"## Resumed handshakes, {provider}"
         yield RESUMED.strip()
         yield table(HEADS, [_cells(row, row.resumed, row.full) for row in rows if row.resumed])
@@ -168,6 +188,16 @@ def _cells(row: Measured, ours: Sequence[Exchange], others: Sequence[Exchange]) 
         seconds = median(side(exchange).cpu_seconds for exchange in ours)
         cells += [cost(seconds), _times(ratio(ours, others, side))]
     return [*cells, *(f"{_sent(ours, side):,} B" for side in (_server, _client))]
+
+
+def _needed_cells(needed: Needed, rows: Sequence[Measured]) -> list[str]:
+    full = _rounds(rows, CLASSICAL_KIND, HYBRID_GROUP, needed.mutual)
+    cells = [_mode(needed.mutual)]
+    for side, alone in ((_server, needed.server), (_client, needed.client)):
+        whole = [side(exchange).cpu_seconds for exchange in full]
+        parts = [part / all_of_it for part, all_of_it in zip(alone, whole, strict=False)]
+        cells += [cost(median(whole)), cost(median(alone)), f"**{median(parts):.0%}**"]
+    return cells
 
 
 def _mode(mutual: bool) -> str:

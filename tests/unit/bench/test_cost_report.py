@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from bench.cost import settings
-from bench.cost_report import Measured, Results, classical, markdown, mean, ratio
+from bench.cost_report import Measured, Needed, Results, classical, markdown, mean, ratio
 from bench.engines import Cost, Exchange, Setting
 from bench.kinds import KINDS
 from pqproxy.tls import NamedGroup
@@ -106,3 +108,13 @@ def test_every_kind_is_measured_both_ways_and_one_without_post_quantum_cryptogra
         (kind, mutual) for kind in KINDS for mutual in (False, True)
     }
     assert len([s for s in everything if s.group is NamedGroup.x25519]) == 2
+
+
+def test_what_of_a_handshake_is_cryptography_is_told_for_each_side():
+    """The rest is what better code could save."""
+    results = Results(
+        "python -m bench.cost", "2026-01-02", {}, 5, 3, [row(mutual=True, full=rounds(2e-3))]
+    )
+    text = markdown(replace(results, needed=[Needed(True, [1e-3], [5e-4])]))
+
+    assert "| mutual | 4.00 ms | 1.00 ms | **25%** | 2.00 ms | 500.0 us | **25%** |" in text
