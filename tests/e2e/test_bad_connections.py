@@ -172,7 +172,7 @@ def test_a_client_that_nobody_allows_never_reaches_the_server(standing, sidecars
         with pytest.raises(ConnectionResetError):
             talk(beside.address)
 
-        (line,) = standing.ingress.wait_for("refused")
+        line, *_ = standing.ingress.wait_for("refused")  # it asks again and again
 
     assert line["reason"] == "not_allowed"
     assert "stranger" in line["identity"]
@@ -186,7 +186,9 @@ def test_a_server_that_is_not_the_expected_one_gets_no_byte(standing, sidecars):
         with pytest.raises(ConnectionResetError):
             talk(beside.address)
 
-        (line,) = beside.wait_for("refused")
+        (ejected,) = beside.wait_for("endpoint_ejected")
+        (line,) = beside.wait_for("connection")
 
-    assert line["reason"] == "not_allowed"
+    assert ejected["reason"] == line["reason"] == "not_allowed"
+    assert line["end_reason"] == "upstream_down"
     assert not server.accepted

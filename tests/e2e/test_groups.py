@@ -166,7 +166,7 @@ def test_a_standard_server_is_refused_under_cnsa2_and_the_log_says_what_it_lacks
         (line,) = beside.wait_for("connection")
         running.stop()
 
-    assert (line["end_reason"], line["reason"]) == ("upstream_alert", "profile")
+    assert (line["end_reason"], line["reason"]) == ("upstream_down", "profile")
     assert "handshake_failure" in line["detail"]
     assert "ML-DSA-87" in line["fix"]
 

@@ -101,6 +101,7 @@ def beside_document(pki, **connect):
             "name": name,
             "listen": f"127.0.0.1:{free_port()}",
             "connect": [address],
+            "tunnel": {"mode": "never"},  # each connection has a handshake to look at
             "identities": [identity],
             "trust": "all",
             "expect": [SERVER],

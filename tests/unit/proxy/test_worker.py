@@ -27,6 +27,7 @@ from pqproxy.config.values import (
 from pqproxy.proxy.channel import FrameReader, WorkerChange, WorkerStart, encode_frame
 from pqproxy.proxy.handover import open_handover, send_sockets
 from tests.support import pki
+from tests.support.waiting import wait_until
 
 from .sidecars import CLIENT, ROOT, SERVER, address_of, listening
 
@@ -91,6 +92,15 @@ def echo(server):
             threading.Thread(target=serve, args=(sock,), daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
+
+
+def snapshot(worker):
+    worker.say(op="snapshot", id=9)
+    return worker.hear()
+
+
+def shaken(worker):
+    return sum(row[-1] for row in snapshot(worker)["counters"]["llm"]["handshakes"])
 
 
 @pytest.fixture
@@ -218,6 +228,48 @@ def test_a_drain_waits_for_what_is_open_and_says_that_it_finished(started):
 
     assert worker.hear() == {"event": "drained", "finished": 2, "reset": 0}
     assert worker.wait() == 0
+
+
+def test_a_drain_counts_who_comes_through_tunnels_and_no_tunnel(started):
+    """Whoever drains wants to know of clients; a tunnel with nothing in it is no loss."""
+    worker = started(tunnel=TunnelMode.AUTO)
+    worker.hear()
+    client = connected(worker)
+    handshakes = 8  # until no other instance is looked for
+    wait_until(lambda: shaken(worker) == handshakes, "all tunnels that there will be")
+    worker.say(op="drain", timeout=30)
+    client.sendall(b"more")
+    assert client.recv(4, socket.MSG_WAITALL) == b"more"
+    client.shutdown(socket.SHUT_WR)
+    assert client.recv(1) == b""
+    client.close()
+
+    assert worker.hear() == {"event": "drained", "finished": 2, "reset": 0}
+    assert worker.wait() == 0
+
+
+def test_who_stops_with_idle_tunnels_has_reset_nobody(started):
+    worker = started(tunnel=TunnelMode.AUTO)
+    worker.hear()
+    connected(worker).close()
+    wait_until(lambda: shaken(worker) == 8, "all tunnels that there will be")
+    wait_until(lambda: snapshot(worker)["counters"]["llm"]["active"]["stream"] == 0, "it has ended")
+    worker.say(op="stop")
+
+    assert worker.hear()["reset"] == 0
+    assert worker.wait() == 0
+
+
+def test_a_stop_resets_streams_and_says_so(started):
+    worker = started(tunnel=TunnelMode.AUTO)
+    worker.hear()
+    with connected(worker) as client:
+        worker.say(op="stop")
+        assert worker.hear()["reset"] >= 2  # at both ends
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
+
+    assert worker.wait() == 4
 
 
 def test_a_drain_that_runs_out_of_time_resets_and_counts(started):
