@@ -250,6 +250,8 @@ class TunnelLink:
         end, text = self._why_it_ended()
         if end is TunnelEnd.PEER_LEFT:
             end = tunnel_end_for(reason)
+            if self._tls.failed is not None:  # an alert, whose word is all that there is
+                text = self._tls.failed.reason
         self._gone(end, text)
 
     def _why_it_ended(self) -> tuple[TunnelEnd, str]:

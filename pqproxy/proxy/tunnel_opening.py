@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import time
 
-from pqproxy.proxy.descriptor import Engine
+from pqproxy.proxy.descriptor import UPSTREAM, Engine
+from pqproxy.proxy.peer_alerts import fix_for_alert
 from pqproxy.proxy.tls_duplex import TlsDuplex
 from pqproxy.proxy.tunnel_link import TunnelLink
 from pqproxy.proxy.tunnel_stream import TunnelStream
@@ -24,7 +25,7 @@ async def open_tunnel(tls: TlsDuplex, engine: Engine, patience: float | None) ->
     """
     if tls.closed:
         detail = "the server left before the tunnel was up"
-        raise Ended(EndReason.UPSTREAM_LEFT, detail, ReasonCode.UPSTREAM_DOWN)
+        raise _why_not(tls, TunnelEnd.PEER_LEFT, detail)
     settings = Settings(engine.instance, INITIAL_WINDOW, max_streams=0)
     try:
         tunnel = Tunnel(Role.EGRESS, settings, engine.budget, tls.max_fragment, time.monotonic())
@@ -40,8 +41,7 @@ async def open_tunnel(tls: TlsDuplex, engine: Engine, patience: float | None) ->
 
     def on_gone(end: TunnelEnd, detail: str) -> None:
         if not up.done():
-            why = detail or f"the tunnel ended: {end}"
-            up.set_exception(Ended(EndReason.UPSTREAM_LEFT, why, ReasonCode.UPSTREAM_DOWN))
+            up.set_exception(_why_not(tls, end, detail))
 
     link.on_up, link.on_gone = on_up, on_gone
     try:
@@ -55,6 +55,16 @@ async def open_tunnel(tls: TlsDuplex, engine: Engine, patience: float | None) ->
         link.close(TunnelEnd.RETIRED, "not wanted any more")
         raise
     return link
+
+
+def _why_not(tls: TlsDuplex, end: TunnelEnd, detail: str) -> Ended:
+    """An ingress that refuses us says so by an alert, where its SETTINGS would have come."""
+    failed = tls.failed
+    if failed is None or not failed.by_peer:
+        why = detail or f"the tunnel ended: {end}"
+        return Ended(EndReason.UPSTREAM_LEFT, why, ReasonCode.UPSTREAM_DOWN)
+    fix = fix_for_alert(failed.alert, UPSTREAM, tls.handshake.result())
+    return Ended(EndReason.UPSTREAM_ALERT, failed.reason, None, fix)
 
 
 def _opened_by_ingress(stream: TunnelStream, said: Open) -> None:

@@ -5,6 +5,7 @@ import pytest
 from pqproxy.proxy.tunnel_opening import open_tunnel
 from pqproxy.proxy.visit import Ended
 from pqproxy.telemetry.reasons import EndReason, ReasonCode
+from pqproxy.tls import AlertDescription
 from pqproxy.tunnel import Settings
 from pqproxy.tunnel.frames import FrameType, frame
 
@@ -45,3 +46,16 @@ def test_a_server_that_leaves_is_down(world):
 
     assert raised.value.reason is ReasonCode.UPSTREAM_DOWN
     assert client.closed
+
+
+def test_a_server_that_refuses_us_after_the_handshake_is_quoted(world):
+    """It judges our certificate when we take the handshake for done."""
+    client, server = connections(world)
+    server._conn.abort(AlertDescription.ACCESS_DENIED)
+    server._send_output()
+    with pytest.raises(Ended) as raised:
+        world.run(open_tunnel(client, world.engine, 5))
+
+    assert raised.value.end is EndReason.UPSTREAM_ALERT
+    assert raised.value.detail == "peer said access_denied"
+    assert "add our identity to its allow" in raised.value.fix
