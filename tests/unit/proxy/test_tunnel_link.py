@@ -2,7 +2,7 @@
 
 import pytest
 
-from pqproxy.proxy.buffers import LooseBatch
+from pqproxy.proxy.buffers import PAYLOAD, LooseBatch
 from pqproxy.telemetry.reasons import EndReason, TunnelEnd
 from pqproxy.tunnel import Role
 from pqproxy.tunnel.frames import FrameType, frame
@@ -154,6 +154,25 @@ def test_bulk_both_ways_past_full_sockets_never_stands_still(world):
         for stream, own_sink, end in ((ours, sink, their_sink), (theirs, their_sink, sink)):
             pumps.append(Pump(world, stream, own_sink, end, data[:size]))
     world.until(lambda: all(pump.done() for pump in pumps), 60)
+
+
+def test_what_a_full_socket_left_is_not_overwritten_by_what_another_tunnel_gathers(world):
+    """What is gathered lies in a buffer that all tunnels of a worker share."""
+    tunnels = Tunnels(world, window=1 << 20, small=True)
+    ours, sink, theirs, their_sink = tunnels.open()
+    other, _, _, other_sink = tunnels.open()
+    data = bytes(range(256)) * (8 * PAYLOAD // 256)
+    ours.write(loose(world, data))  # gathered; and with it goes, from where it was read:
+    batch = world.pool.slots
+    batch.buffer[:] = b"y" * len(batch.buffer)
+    batch.length = 8 * PAYLOAD
+    other.write(batch)
+    assert tunnels.egress.unsent > 8 * PAYLOAD
+    theirs.write(loose(world, b"z" * 8 * PAYLOAD))
+    world.until(lambda: len(other_sink.received) == len(sink.received) == 8 * PAYLOAD)
+
+    assert their_sink.received == data
+    assert other_sink.received == b"y" * 8 * PAYLOAD
 
 
 class Pump:
