@@ -5,24 +5,27 @@ import os
 import socket
 import time
 
+from tests.support.plain_server import serving
+
 MEGABYTE = 1 << 20
 GIGABYTE = 1 << 30
 PATTERN = os.urandom(MEGABYTE)
 ALLOWED_GROWTH = 6 * MEGABYTE
 
 
-def test_a_gigabyte_to_a_slow_reader_leaves_memory_flat(standing):
+def test_a_gigabyte_to_a_slow_reader_leaves_memory_flat(sidecars):
+    """A pair of its own: nobody else has grown it before."""
+
     def send(connection):
         connection.recv(10)
         for _ in range(GIGABYTE // MEGABYTE):
             connection.sendall(PATTERN)
 
-    with (
-        standing.serving(send),
-        socket.create_connection(standing.address, timeout=60) as connection,
-    ):
-        connection.sendall(b"go")
-        received, memory = read_slowly(connection, standing)
+    with serving(send) as server:
+        pair = sidecars.start_pair(server.forward)
+        with socket.create_connection(pair.address, timeout=60) as connection:
+            connection.sendall(b"go")
+            received, memory = read_slowly(connection, pair)
 
     assert received == GIGABYTE
     for sizes in memory:
