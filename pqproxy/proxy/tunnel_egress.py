@@ -93,7 +93,7 @@ class TunnelEgress(Egress):
     def cut(self) -> None:
         """Reset every connection: the drain is over."""
         super().cut()
-        self._fleet.end()
+        self._fleet.cut()
         for endpoint in tuple(self._found):
             self._let_go_of_found(endpoint)
 

@@ -129,14 +129,21 @@ class TunnelFleet(Generic[L]):
         self._changed()
 
     def end(self) -> None:
-        """Have no tunnels any more: each closes when its last stream has ended."""
+        """Have no tunnels any more: each closes when its last stream has ended.
+
+        Who is being dialled is not left in mid-handshake, but retired at once.
+        """
         self._over = True
         if self._timer is not None:
             self._timer.cancel()
-        for task in self._tasks:
-            task.cancel()
         for link, parting in self._fleet.disband():
             link.retire(_PARTINGS[parting])
+
+    def cut(self) -> None:
+        """`end`, and dial no more."""
+        self.end()
+        for task in self._tasks:
+            task.cancel()
 
     def going_away(self, link: L) -> None:
         """The other end wants no more streams by it, or it cannot take any."""
@@ -302,6 +309,9 @@ class TunnelFleet(Generic[L]):
 
     def _take_up(self, endpoint: Endpoint, dialled: Dialled[L]) -> bool:
         link, now = dialled.link, self._loop.time()
+        if self._over:
+            link.retire(TunnelEnd.RETIRED)
+            return False
         returned = self._fleet.up(endpoint, link, link.instance, now + dialled.lasts, now)
         self._new.append(dialled)
         if link.going_away:  # since it was up, and nobody knew of it

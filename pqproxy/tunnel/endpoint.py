@@ -143,11 +143,17 @@ class Endpoint(Generic[T]):
         self._wait(now, longest)
 
     def lost(self, tunnel: T, now: float, why: Trouble, broken: bool) -> None:
-        """A tunnel is gone. One that broke the rules or lived for a moment only speaks for all."""
+        """A tunnel is gone.
+
+        One that broke the rules speaks for its endpoint, and so do two in a row that lived for a
+        moment only; after one of these somebody else may answer there already.
+        """
         life = self.tunnels.pop(tunnel)
         self._tries = 0
-        if broken or now - life.since < STABLE:
+        if broken or (now - life.since < STABLE and self._failures):
             self.failed(now, why, LONGEST_WAIT_AFTER_REFUSAL)
+        elif now - life.since < STABLE:
+            self._wait(now, LONGEST_WAIT)
         elif self.why is None:
             self._succeeded()
 

@@ -94,14 +94,14 @@ def test_streams_are_spread_and_none_is_lost_while_endpoints_come_and_go(
     everything = [front.listen for front in fronts]
     document = to(certificates, *everything[:2])
     beside = sidecars.start("egress", document).wait_until_ready()
-    client, lasting, tunnels = Client(beside.address), [], 0
+    client, lasting, due = Client(beside.address), [], 0
     for addresses in (everything[:2], everything, everything[2:]):
         (entry,) = document["egress"]
-        if tunnels:
+        if due:
             changed = document | {"egress": [entry | {"connect": addresses}]}
             assert beside.reload(changed).returncode == 0
-        tunnels += len(addresses)
-        beside.wait_for("tunnel_up", tunnels)
+        due += len(addresses)
+        beside.wait_for("tunnel_up", due)
         served = client.served
         wait_until(lambda: client.served > served + 3, "those of before are gone")  # noqa: B023
         found = shares(beside, len(addresses))
@@ -117,6 +117,41 @@ def test_streams_are_spread_and_none_is_lost_while_endpoints_come_and_go(
         connection.close()
     wait_until(lambda: up(beside) == 1, "the tunnels of before are gone")
     assert {line["end_reason"] for line in beside.lines("connection")} == {"finished"}
+
+
+def meets_both(sidecars, document):
+    """An egress with a tunnel to each of two workers; in one start of 128 all dials meet one."""
+    for _ in range(3):
+        beside = sidecars.start("egress", document).wait_until_ready()
+        wait_until(lambda one=beside: tunnels(one) == 2 or handshakes(one) == 8, "it has looked")
+        if tunnels(beside) == 2:
+            return beside
+        beside.stop()
+    raise AssertionError("it never met the other worker")
+
+
+def tunnels(sidecar):
+    return len(sidecar.lines("tunnel_up"))
+
+
+def handshakes(sidecar):
+    done = re.findall(r"^pqproxy_handshakes_total\{.*\} (\S+)$", sidecar.metrics(), re.MULTILINE)
+    return sum(map(float, done))
+
+
+def test_the_workers_behind_one_address_get_their_shares(sidecars, certificates):
+    """The kernel chooses who gets a connection; a few are dialled until another one is met."""
+    with serving(echo) as server:
+        both = ingress(certificates, f"127.0.0.1:{free_port()}", server.forward) | {"workers": 2}
+        front = sidecars.start("workers", both).wait_until_ready()
+        beside = meets_both(sidecars, to(certificates, front.listen))
+        for _ in range(2 * SHARES):
+            with connect(beside.address) as connection:
+                assert exchange(connection)
+        found = Counter(line["pid"] for line in front.wait_for("connection", 2 * SHARES))
+
+    assert found.keys() == set(front.workers)
+    assert all(abs(share - SHARES) <= SHARES / 10 for share in found.values()), found
 
 
 def test_an_endpoint_that_is_down_is_ejected_named_and_tried_again(sidecars, certificates, fronts):

@@ -141,7 +141,8 @@ def test_a_killed_worker_takes_its_own_streams_and_nothing_else(loaded):
     before = counted(front)
 
     os.kill(victim, signal.SIGKILL)
-    late = [Stream(beside.address) for _ in range(20)]  # some in the queue of the dead one
+    beside.wait_for("tunnel_closed")  # who comes before that is known goes with it
+    late = [Stream(beside.address) for _ in range(20)]
     wait_until(lambda: status(front)["worker_restarts"] == 1, "replaced")
     assert front.probe("/readyz") == 200, "one of two serves, and nobody is refused"
     wait_until(lambda: status(front)["ready"], "both again")

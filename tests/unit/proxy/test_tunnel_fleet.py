@@ -97,7 +97,7 @@ def bench(world):
 
     yield make
     for one in made:
-        one.fleet.end()
+        one.fleet.cut()
     world.turn()
 
 
@@ -344,10 +344,31 @@ def test_at_the_end_all_are_retired_and_nothing_is_dialled_any_more(bench, world
     world.turn(5)
 
     assert [link.retired for link in one.links] == [TunnelEnd.RETIRED]
+    one.fleet.cut()
+    world.turn(5)
     assert not one.fleet._tasks
     one.fleet.gone(one.links[0], one.links[0].endpoint, TunnelEnd.RETIRED, "")
     world.turn(5)
     assert sum(one.dials.values()) == 2
+
+
+def test_who_is_being_dialled_at_the_end_is_retired_as_soon_as_it_is_up(bench, world):
+    """The other side logs a tunnel that went, and no handshake that broke off."""
+    one = bench(ONE)
+    dial, go_on = one.dial, asyncio.Event()
+
+    async def slowly(endpoint):
+        await go_on.wait()
+        return await dial(endpoint)
+
+    one.fleet._dial = slowly
+    one.start()
+    one.fleet.end()
+    go_on.set()
+    world.turn(5)
+
+    assert [link.retired for link in one.links] == [TunnelEnd.RETIRED]
+    assert not one.fleet._tasks
 
 
 class Names:

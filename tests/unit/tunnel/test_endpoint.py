@@ -174,13 +174,18 @@ def test_a_tunnel_that_proved_itself_is_dialled_anew_at_once_when_it_is_lost():
     assert one.next_dial(alone=False) == -math.inf
 
 
-def test_one_that_was_lost_at_once_ejects_its_endpoint():
+def test_one_that_was_lost_at_once_is_dialled_soon_and_the_second_ejects_its_endpoint():
+    """The worker that had it was killed, perhaps, and others answer at the same address."""
     one = endpoint()
     dialled(one, "tunnel")
     one.lost("tunnel", 0.1, RESET, broken=False)
+    assert one.why is None
+    assert one.next_dial(alone=False) == pytest.approx(0.1 + FIRST_WAIT * 0.75)
+    dialled(one, "another", now=0.3)
+    one.lost("another", 0.4, RESET, broken=False)
 
     assert one.why is RESET
-    assert one.next_dial(alone=False) == pytest.approx(0.1 + FIRST_WAIT * 0.75)
+    assert one.next_dial(alone=False) == pytest.approx(0.4 + FIRST_WAIT * 1.5)
 
 
 def test_one_that_broke_the_rules_ejects_its_endpoint_whatever_its_age():
