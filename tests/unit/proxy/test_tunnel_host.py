@@ -131,6 +131,7 @@ def test_a_route_that_is_not_there_is_refused_by_name(world, model):
     _, address = ingress(world, model.address)
     link = dial(world, address)
     link.tunnel.open(Open(route="elsewhere"), time.monotonic())
+    link.sender.ask_for_flush()
     opened, sink = TunnelStream(next(iter(link.tunnel.streams.values())), link), Recorder()
     opened.attach(sink)
     world.until(lambda: sink.events)
