@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 from pqproxy.proxy.buffers import (
     Batch,
+    Buffer,
+    LooseBatch,
     PieceBatch,
 )
 from pqproxy.proxy.descriptor import Engine, Side
@@ -36,8 +38,11 @@ from pqproxy.tunnel import (
     Tunnel,
     TunnelError,
 )
+from pqproxy.tunnel.frames import HEADER_LENGTH
 
 _LOOK_EVERY = 5.0  # seconds
+_TURN = 0.002  # seconds: for the frames of one tunnel in one turn of the loop
+_TOGETHER = 128  # records
 _PATIENCE = 5.0  # seconds: for the peer to close, once nothing is left to say
 
 _log = logging.getLogger(__name__)
@@ -64,8 +69,10 @@ class TunnelLink:
 
     __slots__ = (
         "_end",
+        "_end_waits",
         "_finishing",
         "_peer_said",
+        "_put_off_records",
         "_receive",
         "_timer",
         "_tls",
@@ -92,6 +99,8 @@ class TunnelLink:
         self.sender = TunnelSender(tls, tunnel, engine, self._on_flushed, self._on_crash)
         self._receive = tunnel.receive
         self.closed = self._finishing = False
+        self._put_off_records: list[Buffer] = []  # for the next turn
+        self._end_waits = False  # the peer's, behind those
         self.on_up: Callable[[], None] = _nothing
         self.on_going_away: Callable[[], None] = _nothing
         self._peer_said: GoAway | None = None
@@ -195,7 +204,55 @@ class TunnelLink:
     def on_data(self, batch: Batch) -> None:
         """Records of frames, each frame to its stream."""
         assert isinstance(batch, PieceBatch)  # noqa: S101 - TLS knows no other
-        for kind, stream, value in self._receive(batch.fragments, time.monotonic()):
+        if len(batch.fragments) == 1:  # nearly always
+            self._take(batch.fragments, batch)
+        else:
+            self._take_in_turn(batch.fragments, batch)
+
+    def _take_in_turn(self, records: list[Buffer], batch: PieceBatch) -> None:
+        """What a turn has time for: a megabyte of the smallest frames would take half a second."""
+        end = time.monotonic() + _TURN
+        while records and not self.closed:
+            count = _taken_together(records)
+            self._take(records[:count], batch)
+            records = records[count:]
+            if records and time.monotonic() >= end:
+                self._put_off(records)
+                return
+
+    def _put_off(self, records: list[Buffer]) -> None:
+        self._put_off_records = [bytes(record) for record in records]
+        self.pool.count(sum(map(len, records)))
+        self._tls.pause()
+        self.poller.again(self)
+
+    def on_turn(self) -> None:
+        """The turn for what was put off, and for the end behind it."""
+        records = self._forget_what_was_put_off()
+        if self.closed:
+            return
+        self._take_in_turn(records, LooseBatch(self.pool, records))
+        if self._put_off_records or self.closed:
+            return
+        if self._end_waits:
+            self.on_end()
+        else:
+            self._tls.resume()
+
+    def _forget_what_was_put_off(self) -> list[Buffer]:
+        records, self._put_off_records = self._put_off_records, []
+        self.pool.count(-sum(map(len, records)))
+        return records
+
+    def on_events(self, mask: int) -> None:
+        """Never: the descriptor is the connection's."""
+
+    def crashed(self) -> None:
+        """Something in our own code failed."""
+        self._on_crash()
+
+    def _take(self, records: list[Buffer], batch: PieceBatch) -> None:
+        for kind, stream, value in self._receive(records, time.monotonic()):
             if kind != DATA:
                 self._on_event(kind, stream, value)
                 continue
@@ -240,6 +297,9 @@ class TunnelLink:
 
     def on_end(self) -> None:
         """The peer closed the connection, cleanly."""
+        if self._put_off_records:
+            self._end_waits = True
+            return
         self._tls.end()
         if self._tls.unsent:  # nobody is left who would count what it holds, nor wait for its end
             self._tls.dismiss()
@@ -285,11 +345,19 @@ class TunnelLink:
         self.closed = True
         self._timer.cancel()
         self.sender.close()
+        self._forget_what_was_put_off()
         streams = list(self.tunnel.streams.values())
         self.cut_off = len(streams)
         for stream in streams:
             stream.owner.vanish(stream_end_for(end, self.side))
         self.on_gone(end, text)
+
+
+def _taken_together(records: list[Buffer]) -> int:
+    """How many cost little together: of those that hold one frame each, or else one."""
+    first = records[:_TOGETHER]
+    alone = all(len(each) == HEADER_LENGTH + int.from_bytes(each[:3]) for each in first)
+    return len(first) if alone else 1
 
 
 def _nothing(*_: object) -> None:

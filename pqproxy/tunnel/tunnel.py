@@ -217,8 +217,8 @@ class Tunnel:
         header = bytes(records[0][:HEADER_LENGTH])
         word, number = _read_header(header) if len(header) == HEADER_LENGTH else (0, 0)
         stream = self.streams.get(number)
-        data = length - HEADER_LENGTH
-        if stream is None or word != data << 8 | DATA or stream.receive.left < count * data:
+        data, left = length - HEADER_LENGTH, -1 if stream is None else stream.receive.left
+        if stream is None or word != data << 8 | DATA or not 0 < data * count <= left:
             return 0
         run = records[:count]
         if set(map(len, run)) != {length}:
@@ -309,7 +309,7 @@ class Tunnel:
             raise TunnelError("OPEN from the side that does not open")
         if self.going_away:
             raise TunnelError("OPEN after GOAWAY")
-        if self.outbox.endings > MAX_ENDINGS_UNREAD:
+        if self.outbox.endings > MAX_ENDINGS_UNREAD + self._settings.max_streams:
             raise TunnelError(f"over {MAX_ENDINGS_UNREAD} streams ended, and no answer was read")
         if not number & 1 or number > LAST_ID:
             raise TunnelError(f"OPEN of stream {number}, which is not odd and below 2^31")

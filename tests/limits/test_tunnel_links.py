@@ -6,7 +6,7 @@ from pqproxy.proxy.buffers import PAYLOAD, LooseBatch
 from pqproxy.telemetry.reasons import TunnelEnd
 from pqproxy.tunnel import ErrorCode, GoAway, Reset
 from pqproxy.tunnel.frames import FrameType, frame, window
-from tests.limits.rogue import BUDGET, Rogue, opened
+from tests.limits.rogue import BUDGET, WINDOW, Rogue, data, opened
 from tests.unit.proxy.conftest import Recorder
 
 BROKEN = frame(FrameType.PING, 0, b"short")
@@ -181,3 +181,65 @@ def test_a_farewell_that_nobody_answers_has_an_end(world, monkeypatch):
 
     assert rogue.ended[0] is TunnelEnd.PEER_RETIRED
     assert rogue.victim.closed
+
+
+def test_small_frames_are_taken_a_turn_at_a_time_and_the_end_behind_them_last(world, monkeypatch):
+    """A megabyte of them is half a second of work, for which nobody else's token should wait."""
+    monkeypatch.setattr("pqproxy.proxy.tunnel_link._TURN", 0.0)
+    rogue = Rogue(world)
+    rogue.say(opened(1))
+    world.until(lambda: rogue.opened)
+    stream = rogue.opened[0]
+    take(stream)
+    before, turns = stream._stream.send_window, []
+    put_off = rogue.link._put_off
+
+    def note(_, records):
+        turns.append(len(records))
+        put_off(records)
+
+    monkeypatch.setattr(type(rogue.link), "_put_off", note)
+    rogue.say(*[window(1, 1)] * 20_000, frame(FrameType.GOAWAY, 0, GoAway(0).encode()))
+    rogue.tls.end()
+    world.until(lambda: rogue.ended)
+
+    assert turns
+    assert stream._stream.send_window == before + 20_000
+    assert rogue.ended[0] is TunnelEnd.PEER_RETIRED
+    assert world.pool.copied == 0
+
+
+def test_what_a_tunnel_put_off_goes_with_it(world, monkeypatch):
+    monkeypatch.setattr("pqproxy.proxy.tunnel_link._TURN", 0.0)
+    rogue = Rogue(world)
+    rogue.say(opened(1), *[window(1, 1)] * 5000, BROKEN, *[window(1, 1)] * 20_000)
+    world.until(lambda: rogue.ended)
+    world.turn(3)
+
+    assert rogue.ended[0] is TunnelEnd.PROTOCOL_ERROR
+    assert rogue.opened[0].closed
+    assert world.pool.copied == 0
+
+
+def test_what_comes_byte_by_byte_costs_no_more_than_its_window(world):
+    """Nobody takes from these, yet; each byte came with a header and in a view of its own."""
+    rogue = Rogue(world)
+    for number in range(1, 21, 2):
+        rogue.say(opened(number), *[data(number, b"x")] * WINDOW)
+    world.until(lambda: world.pool.copied == 10 * WINDOW)
+    assert all(len(stream._held) == WINDOW for stream in rogue.opened)
+    rogue.say(data(1, b"x"))
+    world.until(lambda: rogue.ended)
+
+    assert rogue.ended[1] == "DATA beyond the stream's window"
+    assert world.pool.copied == 0
+
+
+def test_pings_are_answered_once_a_turn(world):
+    rogue = Rogue(world, small=True)
+    rogue.tls.pause()
+    for _ in range(20):
+        rogue.say(*[frame(FrameType.PING, 0, b"p" * 8)] * 1000)
+        world.turn(2)
+
+    assert rogue.link.unsent < 4096

@@ -324,7 +324,7 @@ def test_who_opens_and_does_not_read_how_it_ends_has_an_end(ingress, pair, endin
     if ending == "refused":
         ingress.go_away(ErrorCode.NONE, "", pair.now)
         pair.settle()
-    for index in range(MAX_ENDINGS_UNREAD + 1):
+    for index in range(MAX_ENDINGS_UNREAD + MAX_STREAMS + 1):
         number = 2 * index + 1
         for _, stream, _ in ingress.receive(said(opened(number)), pair.now):
             if ending == "reset":
@@ -340,7 +340,7 @@ def test_who_opens_and_does_not_read_how_it_ends_has_an_end(ingress, pair, endin
 def test_endings_that_were_taken_do_not_count(ingress, pair):
     ingress.go_away(ErrorCode.NONE, "", pair.now)
     pair.settle()
-    for index in range(2 * MAX_ENDINGS_UNREAD):
+    for index in range(2 * MAX_ENDINGS_UNREAD + 2 * MAX_STREAMS):
         assert ingress.receive(said(opened(2 * index + 1)), pair.now) == []
         if index % 1000 == 0:
             while ingress.take_records(16, pair.now):
