@@ -60,7 +60,7 @@ class TunnelEgress(Egress):
             for address, config in self._configs.items()
         }
         self._fleet = TunnelFleet(settings, self._poller, self._dial_tunnel)
-        self._tunnels = TunnelKeeper(self._fleet, counters, self._visits, self._end_if_idle)
+        self._tunnels = TunnelKeeper(self._fleet, counters, self._visits)
         # Tunnels are no connections of clients, and take none of their places.
         self._places = Admission(ConnectionLimits(connections=sys.maxsize))
         self._found: dict[
@@ -81,12 +81,12 @@ class TunnelEgress(Egress):
         self._fleet.start()
 
     def release(self, *, for_good: bool) -> list[Listener]:
-        """Give up what it listens on. Tunnels go when the last client has gone."""
+        """Give up what it listens on. Tunnels go when the last stream has ended."""
         self._leave()
         return super().release(for_good=for_good)
 
     def stop_listening(self) -> None:
-        """Accept who is in the queue already, then no more. Tunnels go with the last of them."""
+        """Accept who is in the queue already, then no more. Tunnels go with their last stream."""
         super().stop_listening()
         self._leave()
 
@@ -105,15 +105,22 @@ class TunnelEgress(Egress):
 
     def _leave(self) -> None:
         self._leaving = True
-        self._loop.call_soon(self._end_if_idle)  # whoever is in the queue comes first
+        self._ask_for_end()
 
-    def _end_if_idle(self) -> None:
-        if self._leaving and len(self._visits) <= self._tunnels.count:
-            self._fleet.end()
+    def _ask_for_end(self) -> None:
+        """Let the fleet go in a later turn: whoever is in the queue comes first."""
+        if self._leaving and not self._fleet.over:
+            self._loop.call_soon(self._end_if_nobody_waits)
+
+    def _end_if_nobody_waits(self) -> None:
+        """Who has a stream keeps its tunnel. Another one is not dialled by yesterday's settings."""
+        for visit in self._visits.values():
+            if visit.link is None and visit.upstream_side is None:
+                return
+        self._fleet.end()
 
     def _one_less(self) -> None:
-        if self._leaving:
-            self._loop.call_soon(self._end_if_idle)
+        self._ask_for_end()
 
     # Clients.
 
@@ -123,11 +130,13 @@ class TunnelEgress(Egress):
             choice = self._fleet.choose() or await self._fleet.wait()
             if choice.tunnel is not None:
                 stream = self._tunnels.open(choice.tunnel, visit)
+                self._ask_for_end()
                 client.read_for(stream.room)
                 return await self._join(client, stream, visit)
             with self._fleet.plainly(choice.address):
                 tls = await self._reach_plain(choice.address, visit)
                 if tls is not None:
+                    self._ask_for_end()
                     return await self._join_tls(client, tls, visit)
 
     async def _reach_plain(self, endpoint: Endpoint, visit: Visit) -> TlsDuplex | None:

@@ -117,7 +117,8 @@ class TunnelFleet(Generic[L]):
         self._fleet: Fleet[Address, Endpoint, L] = Fleet(names, plan, _chance)
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._step_asked = self._over = False
+        self._step_asked = False
+        self.over = False  # no tunnels are wanted any more
         self._waiting: set[asyncio.Future[None]] = set()
         self._new: list[Dialled[L]] = []  # of which the fleet has yet to say whether it needs them
         self._too_many: set[Address] = set()  # names that were warned of
@@ -133,7 +134,7 @@ class TunnelFleet(Generic[L]):
 
         Who is being dialled is not left in mid-handshake, but retired at once.
         """
-        self._over = True
+        self.over = True
         if self._timer is not None:
             self._timer.cancel()
         for link, parting in self._fleet.disband():
@@ -237,13 +238,13 @@ class TunnelFleet(Generic[L]):
 
     def _changed(self) -> None:
         """Ask for orders, in a turn of its own: nobody is called back from within their call."""
-        if not (self._step_asked or self._over):
+        if not (self._step_asked or self.over):
             self._step_asked = True
             self._loop.call_soon(self._step)
 
     def _step(self) -> None:
         self._step_asked = False
-        if self._over:
+        if self.over:
             return
         orders = self._fleet.orders(self._loop.time())
         for link, parting in orders.retire:
@@ -309,7 +310,7 @@ class TunnelFleet(Generic[L]):
 
     def _take_up(self, endpoint: Endpoint, dialled: Dialled[L]) -> bool:
         link, now = dialled.link, self._loop.time()
-        if self._over:
+        if self.over:
             link.retire(TunnelEnd.RETIRED)
             return False
         returned = self._fleet.up(endpoint, link, link.instance, now + dialled.lasts, now)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable
 
 from pqproxy.proxy.dialer import Endpoint
 from pqproxy.proxy.tunnel_fleet import Dialled, TunnelFleet
@@ -30,24 +29,13 @@ class TunnelKeeper:
 
     Args:
         tasks: of its open connections, to which those of its tunnels are added.
-        on_end: called after each tunnel that is gone.
     """
 
     def __init__(
-        self,
-        fleet: TunnelFleet[TunnelLink],
-        counters: ListenerCounters,
-        tasks: Tasks,
-        on_end: Callable[[], None],
+        self, fleet: TunnelFleet[TunnelLink], counters: ListenerCounters, tasks: Tasks
     ) -> None:
-        self._fleet, self._counters = fleet, counters
-        self._tasks, self._on_end = tasks, on_end
+        self._fleet, self._counters, self._tasks = fleet, counters, tasks
         self._visits: dict[TunnelLink, Visit] = {}
-
-    @property
-    def count(self) -> int:
-        """How many there are, with those that only let their streams finish."""
-        return len(self._visits)
 
     def keep(
         self, link: TunnelLink, endpoint: Endpoint, visit: Visit, lasts: float
@@ -82,7 +70,6 @@ class TunnelKeeper:
             link.abort(visit.left or EndReason.DRAINED)
         del self._visits[link]
         visit.place.leave()
-        self._on_end()
 
     def open(self, link: TunnelLink, visit: Visit) -> TunnelStream:
         """A stream for a client. Raises Ended."""

@@ -11,6 +11,8 @@ import time
 from tests.support.numbered_tokens import Tokens, echo_or_tokens
 from tests.support.plain_server import serving
 from tests.support.pump import Pump
+from tests.support.sidecars import Pair, egress, free_port
+from tests.support.tunnels import meets_both
 from tests.support.waiting import wait_until
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "5"))
@@ -20,8 +22,9 @@ PUMPS = 10
 def test_nothing_is_lost_but_what_a_killed_worker_carried(sidecars):
     """Every byte arrives as sent; who rode on the killed worker sees a reset, no clean end."""
     with serving(echo_or_tokens) as server:
-        pair = sidecars.start_pair(server.forward, settings={"workers": 2})
-        front = pair.ingress
+        front = sidecars.start_ingress(server.forward, settings={"workers": 2})
+        document = egress(sidecars.certificates, f"127.0.0.1:{free_port()}", front.listen)
+        pair = Pair(meets_both(sidecars, document), front)
         pumps = [Pump(pair.address) for _ in range(PUMPS)]
         streams = [Tokens(pair.address) for _ in range(2)]
         begun = time.monotonic()

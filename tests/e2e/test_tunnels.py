@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.plain_server import echo, serving
 from tests.support.sidecars import Sidecars, egress, free_port, ingress
+from tests.support.tunnels import meets_both
 from tests.support.waiting import wait_until
 
 SHARES = 40  # streams for each endpoint
@@ -117,26 +118,6 @@ def test_streams_are_spread_and_none_is_lost_while_endpoints_come_and_go(
         connection.close()
     wait_until(lambda: up(beside) == 1, "the tunnels of before are gone")
     assert {line["end_reason"] for line in beside.lines("connection")} == {"finished"}
-
-
-def meets_both(sidecars, document):
-    """An egress with a tunnel to each of two workers; in one start of 128 all dials meet one."""
-    for _ in range(3):
-        beside = sidecars.start("egress", document).wait_until_ready()
-        wait_until(lambda one=beside: tunnels(one) == 2 or handshakes(one) == 8, "it has looked")
-        if tunnels(beside) == 2:
-            return beside
-        beside.stop()
-    raise AssertionError("it never met the other worker")
-
-
-def tunnels(sidecar):
-    return len(sidecar.lines("tunnel_up"))
-
-
-def handshakes(sidecar):
-    done = re.findall(r"^pqproxy_handshakes_total\{.*\} (\S+)$", sidecar.metrics(), re.MULTILINE)
-    return sum(map(float, done))
 
 
 def test_the_workers_behind_one_address_get_their_shares(sidecars, certificates):

@@ -14,6 +14,7 @@ from pqproxy.control.client import ControlClient
 from tests.support.plain_server import echo, serving
 from tests.support.processes import exists
 from tests.support.sidecars import egress, free_port, ingress
+from tests.support.tunnels import meets_both
 from tests.support.waiting import wait_until
 
 MANY = {"connections": 10_000, "handshakes": 10_000, "handshakes_per_source": 10_000}
@@ -128,7 +129,7 @@ def loaded(start, sidecars, certificates):
     with serving(echo) as server, ExitStack() as streams:
         front = start(2, f"127.0.0.1:{free_port()}", server.forward)
         document = egress(certificates, f"127.0.0.1:{free_port()}", front.listen)
-        beside = sidecars.start("egress", document).wait_until_ready()
+        beside = meets_both(sidecars, document)
         running = [Stream(beside.address) for _ in range(12)]
         for stream in running:
             streams.callback(stream.end)

@@ -288,6 +288,24 @@ def test_a_service_that_leaves_lets_its_streams_finish_and_then_its_tunnels_go(w
     assert (closed.end_reason, closed.streams, closed.reset) == (TunnelEnd.RETIRED, 1, 0)
 
 
+def test_a_service_that_leaves_dials_nobody_any_more(world, model, lines):
+    """It would do so by yesterday's settings, while today's are for others to use."""
+    going, inner = ingress(world, model.address)
+    service, outer = tunnels(world, inner)
+    client, server = exchange(world, model, outer)
+    service.stop_listening()
+    world.turn(10)
+    handshakes = sum(service.counters.handshakes.counts.values())
+    going._tunnels.retire(TunnelEnd.RETIRED)
+    server.send(b"more")
+    assert world.read_all(client, 4) == b"more"
+    client.close()
+    server.close()
+    world.until(lambda: not service.tasks)
+
+    assert sum(service.counters.handshakes.counts.values()) == handshakes
+
+
 def test_who_was_in_the_queue_of_a_service_that_leaves_is_served(world, model):
     _, inner = ingress(world, model.address)
     service, outer = tunnels(world, inner)

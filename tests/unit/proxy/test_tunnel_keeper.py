@@ -35,11 +35,9 @@ class Keeping:
     """A keeper of the egress' link of a pair."""
 
     def __init__(self, world, **pair):
-        self.world, self.fleet, self.tasks, self.ends = world, Fleet(), {}, []
+        self.world, self.fleet, self.tasks = world, Fleet(), {}
         self.counters = ListenerCounters("to-llm", "egress")
-        self.keeper = TunnelKeeper(
-            self.fleet, self.counters, self.tasks, lambda: self.ends.append(self.keeper.count)
-        )
+        self.keeper = TunnelKeeper(self.fleet, self.counters, self.tasks)
         self.pair = Tunnels(world, **pair)
         self.link = self.pair.egress
         self.places = Admission(ConnectionLimits())
@@ -88,7 +86,6 @@ def test_a_tunnel_that_is_spare_at_once_is_not_told_of(world, keeping, lines):
     assert not lines
     assert keeping.counters.tunnels == 0
     assert keeping.fleet.heard == [(ENDPOINT, TunnelEnd.RETIRED, "")]
-    assert keeping.ends == [0]
     assert keeping.places.connections == 0
 
 
