@@ -174,7 +174,10 @@ class TlsDuplex(Descriptor):
 
     def send_records(self, records: list[Buffer], batch: Batch) -> bool:
         """Send what `protect` made, as `write` does; `batch` is what the records lie in."""
-        if self._send(records, batch):
+        if len(records) == 1:
+            if self._send_one(records[0], batch):
+                return True
+        elif self._send(records, batch):
             return True
         self._owes_writable = True
         return False

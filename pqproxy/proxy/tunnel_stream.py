@@ -134,17 +134,21 @@ class TunnelStream:
         sent = 0
         if self._at_once > 0 and not self._outbox.full and type(batch) is SlotBatch:
             sent = self._sender.send_slots(self._stream, batch)
+        if sent < batch.length:
+            self._put_rest(batch, sent)
+        if self._may_go_on():
+            return True
+        self._owes_writable = True
+        self._wait_for_socket()
+        return False
+
+    def _put_rest(self, batch: Batch, sent: int) -> None:
         for view in batch.views():
             if sent >= len(view):
                 sent -= len(view)
             else:
                 self._put(memoryview(view)[sent:])
                 sent = 0
-        if self._may_go_on():
-            return True
-        self._owes_writable = True
-        self._wait_for_socket()
-        return False
 
     def _put(self, data: memoryview) -> None:
         """Queue what window and socket allow, keep the rest, which goes if the stream does."""

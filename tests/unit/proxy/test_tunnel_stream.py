@@ -2,7 +2,15 @@
 
 import pytest
 
-from pqproxy.proxy.buffers import HEADROOM, PAYLOAD, LooseBatch
+from pqproxy.proxy.buffers import (
+    FRAME_HEADER,
+    HEADROOM,
+    PAYLOAD,
+    RECORD_HEADER,
+    STRIDE,
+    TAILROOM,
+    LooseBatch,
+)
 from pqproxy.proxy.tunnel_sender import MAX_WRITE
 from pqproxy.telemetry.reasons import EndReason
 from pqproxy.tunnel import ErrorCode, Reset
@@ -192,3 +200,8 @@ def test_what_a_gone_stream_held_is_given_back(world, tunnels):
 
 def test_headers_of_frames_fit_in_front_of_a_slot():
     assert HEADROOM == 5 + 8
+
+
+def test_with_frames_the_records_of_a_buffer_leave_no_gaps():
+    """So that they leave as one piece."""
+    assert STRIDE == RECORD_HEADER + FRAME_HEADER + PAYLOAD + TAILROOM
