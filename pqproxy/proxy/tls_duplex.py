@@ -39,7 +39,6 @@ from pqproxy.tls import (
     Negotiated,
     Offer,
     PeerClosed,
-    Run,
     ServerConnection,
     SessionTicket,
     SignatureRequested,
@@ -48,7 +47,6 @@ from pqproxy.tls import (
 )
 
 Judge = Callable[[ChainReceived], Verdict]
-Protect = Callable[[memoryview, int, int, list[Buffer]], None]
 
 # While many bytes wait for slow readers a read brings no more than about one record.
 _PRESSED_READ = 16_384
@@ -158,19 +156,9 @@ class TlsDuplex(Descriptor):
         return self._conn.max_fragment
 
     @property
-    def protect(self) -> Protect:
-        """The engine's: for who cuts records himself, and sends them with `send_records`."""
-        return self._conn.protect
-
-    @property
-    def protect_small(self) -> Callable[[Buffer], Buffer]:
-        """The same for one that is shorter than `PADDED_BELOW`; it is copied."""
-        return self._conn.protect_small
-
-    @property
-    def protect_run(self) -> Callable[[Run, int, list[Buffer]], None]:
-        """The same for many at once."""
-        return self._conn.protect_run
+    def connection(self) -> ServerConnection | ClientConnection:
+        """The engine: for who protects records himself, and sends them with `send_records`."""
+        return self._conn
 
     def send_records(self, records: list[Buffer], batch: Batch) -> bool:
         """Send what `protect` made, as `write` does; `batch` is what the records lie in."""

@@ -64,11 +64,11 @@ class TunnelSender:
     __slots__ = (
         "_alone",
         "_blocked_at",
+        "_engine",
         "_on_crash",
         "_on_flushed",
         "_poller",
         "_pool",
-        "_protect",
         "_swift",
         "_tls",
         "_tunnel",
@@ -89,7 +89,7 @@ class TunnelSender:
         self._tls, self._tunnel = tls, tunnel
         self._poller, self._pool = engine.poller, engine.pool
         self._on_flushed, self._on_crash = on_flushed, on_crash
-        self._protect = tls.protect
+        self._engine = tls.connection
         self._waiting: OrderedDict[Writer, None] = OrderedDict()  # each once, the first is next
         self.blocked = self.flush_asked = False
         self._alone = 0  # writes of bulk since anything else was said
@@ -137,13 +137,13 @@ class TunnelSender:
             header, memory = HEADER.pack(PAYLOAD << 8 | DATA, stream.id), batch.memory
             for start in range(_FRAME, full * STRIDE, STRIDE):
                 memory[start : start + HEADER_LENGTH] = header
-            self._tls.protect_run(batch.framed_run, full, run)
+            self._engine.protect_run(batch.framed_run, full, run)
         sent = full * PAYLOAD
         rest = batch.length - sent
         if 0 < rest < PAYLOAD and sent + rest <= allowed:
             start = full * STRIDE + _FRAME
             HEADER.pack_into(batch.memory, start, rest << 8 | DATA, stream.id)
-            self._protect(batch.buffer, start, HEADER_LENGTH + rest, run)
+            self._engine.protect(batch.buffer, start, HEADER_LENGTH + rest, run)
             sent += rest
         stream.send_window -= sent
         records += _joined(run, batch.buffer, -(-sent // PAYLOAD))
@@ -217,10 +217,10 @@ class TunnelSender:
         for pieces in gathered:
             plaintext = b"".join(pieces)
             if len(plaintext) < PADDED_BELOW:
-                records.append(self._tls.protect_small(plaintext))
+                records.append(self._engine.protect_small(plaintext))
                 continue
             buffer[at : at + len(plaintext)] = plaintext
-            self._protect(buffer, at, len(plaintext), records)
+            self._engine.protect(buffer, at, len(plaintext), records)
             at += STRIDE
         if not self._tunnel.outbox.is_empty():
             self.ask_for_flush()
