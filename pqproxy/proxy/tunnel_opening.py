@@ -39,8 +39,12 @@ async def open_tunnel(tls: TlsDuplex, engine: Engine, patience: float | None) ->
         if not up.done():
             up.set_result(None)
 
+    gone: list[Ended] = []  # it was up, and is not: nobody else would hear of that
+
     def on_gone(end: TunnelEnd, detail: str) -> None:
-        if not up.done():
+        if up.done():
+            gone.append(_why_not(tls, end, detail))
+        else:
             up.set_exception(_why_not(tls, end, detail))
 
     link.on_up, link.on_gone = on_up, on_gone
@@ -54,6 +58,8 @@ async def open_tunnel(tls: TlsDuplex, engine: Engine, patience: float | None) ->
     except asyncio.CancelledError:
         link.close(TunnelEnd.RETIRED, "not wanted any more")
         raise
+    if gone:
+        raise gone[0]
     return link
 
 

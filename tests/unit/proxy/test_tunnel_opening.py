@@ -59,3 +59,17 @@ def test_a_server_that_refuses_us_after_the_handshake_is_quoted(world):
     assert raised.value.end is EndReason.UPSTREAM_ALERT
     assert raised.value.detail == "peer said access_denied"
     assert "add our identity to its allow" in raised.value.fix
+
+
+def test_a_server_that_is_up_and_leaves_in_one_breath_is_down(world):
+    """Whoever dialled has not had time to say what becomes of the link, and would never hear."""
+    client, server = connections(world)
+    server.attach(Recorder())
+    server._conn.send_data(settings(instance=7))
+    server._conn.send_close_notify()
+    server._send_output()
+    with pytest.raises(Ended) as raised:
+        world.run(open_tunnel(client, world.engine, 5))
+
+    assert raised.value.end is EndReason.UPSTREAM_LEFT
+    assert raised.value.reason is ReasonCode.UPSTREAM_DOWN
