@@ -1,7 +1,8 @@
 """A tunnel over its TLS connection: gives `Tunnel` a socket, a clock, and Duplexes for streams.
 
-`TunnelSender` does the sending. Reading never stops, because streams wait on windows; so two full
-sockets cannot wait for each other.
+`TunnelSender` does the sending. Reading never waits for a stream or a socket, because streams wait
+on windows; so two full sockets cannot wait for each other. It waits for the next turn only, where
+so many small frames came that others would have to wait for them.
 """
 
 from __future__ import annotations
