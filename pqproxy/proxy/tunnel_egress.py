@@ -63,9 +63,8 @@ class TunnelEgress(Egress):
         self._tunnels = TunnelKeeper(self._fleet, counters, self._visits)
         # Tunnels are no connections of clients, and take none of their places.
         self._places = Admission(ConnectionLimits(connections=sys.maxsize))
-        self._found: dict[
-            Endpoint, Visit
-        ] = {}  # connections that are good for a client as they are
+        # Connections to servers without tunnels, good for a client as they are.
+        self._found: dict[Endpoint, Visit] = {}
         self._leaving = False
 
     # What the worker calls.
