@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
 
 from pqproxy.proxy.descriptor import CLIENT, Engine
+from pqproxy.proxy.poller import Poller
 from pqproxy.proxy.tls_duplex import TlsDuplex
 from pqproxy.proxy.tunnel_codes import stream_end_for
 from pqproxy.proxy.tunnel_link import TunnelLink
@@ -20,6 +22,8 @@ from pqproxy.proxy.visit import Ended, Visit
 from pqproxy.telemetry.counters import ListenerCounters
 from pqproxy.telemetry.reasons import EndReason, ReasonCode, TunnelEnd
 from pqproxy.tunnel import INITIAL_WINDOW, Open, Role, Settings, Tunnel, TunnelError
+
+_TURN = 0.002  # seconds of welcoming in one turn of the loop
 
 # Takes a stream, what was said of it, and the visit of the tunnel that it came through.
 StreamWelcome = Callable[[TunnelStream, Open, Visit], None]
@@ -31,7 +35,8 @@ class TunnelHost:
     def __init__(
         self, engine: Engine, counters: ListenerCounters, max_streams: int, welcome: StreamWelcome
     ) -> None:
-        self._engine, self._counters, self._welcome = engine, counters, welcome
+        self._engine, self._counters = engine, counters
+        self._reception = _Reception(engine.poller, welcome)
         self._settings = Settings(engine.instance, INITIAL_WINDOW, max_streams)
         self._links: set[TunnelLink] = set()
         self._retiring: TunnelEnd | None = None
@@ -84,7 +89,7 @@ class TunnelHost:
             raise Ended(EndReason.PROTOCOL_ERROR, error.rule, ReasonCode.PROTOCOL_ERROR) from None
 
         def welcome(stream: TunnelStream, said: Open) -> None:
-            self._welcome(stream, said, visit)
+            self._reception.put(stream, said, visit)
 
         return TunnelLink(tls, tunnel, self._engine, welcome)
 
@@ -93,3 +98,35 @@ class TunnelHost:
         self._retiring = end
         for link in tuple(self._links):
             link.retire(end)
+
+
+class _Reception:
+    """Welcomes streams, a few milliseconds of them a turn.
+
+    One record can open more than a thousand, and each of them has us dial somebody.
+    """
+
+    def __init__(self, poller: Poller, welcome: StreamWelcome) -> None:
+        self._poller, self._welcome = poller, welcome
+        self._queue: deque[tuple[TunnelStream, Open, Visit]] = deque()
+
+    def put(self, stream: TunnelStream, said: Open, tunnel: Visit) -> None:
+        if not self._queue:
+            self._poller.again(self)
+        self._queue.append((stream, said, tunnel))
+
+    def on_turn(self) -> None:
+        """Welcome who waits; a stream that is gone by now is counted all the same."""
+        end = time.monotonic() + _TURN
+        try:
+            while self._queue and time.monotonic() < end:
+                self._welcome(*self._queue.popleft())
+        finally:
+            if self._queue:
+                self._poller.again(self)
+
+    def on_events(self, mask: int) -> None:
+        """Never: no descriptor is ours."""
+
+    def crashed(self) -> None:
+        """Nothing to undo: the others are welcome."""

@@ -260,3 +260,29 @@ def test_who_never_said_a_word_had_no_tunnel(world, model, lines):
     assert line.level == logging.INFO
     assert not service.counters.tunnel_closes.counts
     assert service.counters.tunnels == 0
+
+
+def test_streams_by_the_hundred_do_not_hold_up_a_turn(world, model, monkeypatch):
+    """Each costs a dial; others have data meanwhile."""
+    service, address = ingress(world, model.address)
+    link = dial(world, address)
+    reception = service._tunnels._reception
+    welcomed, turns = [], []
+    welcome, turn = reception._welcome, reception.on_turn
+
+    def slow(*stream):
+        time.sleep(0.001)
+        welcomed.append(len(turns))
+        welcome(*stream)
+
+    def counted():
+        turns.append(None)
+        turn()
+
+    monkeypatch.setattr(reception, "_welcome", slow)
+    monkeypatch.setattr(reception, "on_turn", counted)
+    for _ in range(20):
+        link.open("")
+    world.until(lambda: len(welcomed) == 20)
+
+    assert max(welcomed.count(number) for number in welcomed) <= 2
