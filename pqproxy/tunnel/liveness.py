@@ -11,16 +11,20 @@ from pqproxy.tunnel.outbox import Outbox
 PING_AFTER = 10.0  # seconds of silence, and between two measurements
 DEAD_AFTER = 20.0  # seconds of silence that follow
 _LENGTH = 8
+# As many at the start, one after another: a single one may meet a machine that is busy.
+_FIRST_PINGS = 4
 
 
 class Liveness:
     """When the peer was heard, and what PING told.
 
     Attributes:
-        round_trip: in seconds; None: not measured yet.
+        round_trip: in seconds, as it was last; None: not measured yet.
+        shortest: the least that it ever was. The last one may have stood behind a bulk transfer,
+            and a window that is made for that only makes the queue longer.
     """
 
-    __slots__ = ("_heard_at", "_mark", "_number", "_outbox", "_sent_at", "round_trip")
+    __slots__ = ("_heard_at", "_mark", "_number", "_outbox", "_sent_at", "round_trip", "shortest")
 
     def __init__(self, outbox: Outbox, now: float) -> None:
         self._outbox = outbox
@@ -28,6 +32,7 @@ class Liveness:
         self._number = 0  # of the last PING
         self._mark = 0  # of the one behind our GOAWAY
         self.round_trip: float | None = None
+        self.shortest: float | None = None
 
     def heard(self, now: float) -> None:
         """Something came."""
@@ -49,6 +54,9 @@ class Liveness:
         number = int.from_bytes(payload, "big")
         if number == self._number and self._outbox.ping is None:
             self.round_trip = now - self._sent_at
+            self.shortest = min(self.round_trip, self.shortest or self.round_trip)
+            if number < _FIRST_PINGS:
+                self.ping(now)
         return 0 < self._mark <= number <= self._number
 
     def look(self, now: float) -> bool:

@@ -184,7 +184,7 @@ class Tunnel:
         """
         for stream in self._due:
             if not stream.gone:
-                grant = stream.receive.grant(self.liveness.round_trip, now)
+                grant = stream.receive.grant(self.liveness.shortest, now)
                 self.outbox.put_window(stream, grant)
         self._due.clear()
         return self.outbox.take(at_most)

@@ -81,11 +81,13 @@ class ReceiveWindow:
         """Grant what was consumed, and more if the window is too small; returns how much.
 
         Args:
-            round_trip: of the tunnel, in seconds; None: not known, and the window stays as it is.
+            round_trip: the shortest that the tunnel had, in seconds; None: not known.
             now: in seconds.
         """
         granted, self.consumed = self.consumed, 0
-        if self._is_too_small(round_trip, now):
+        if self.waited:
+            granted -= self._shrink(granted)
+        elif self._is_too_small(round_trip, now):
             growth = min(self.size, MAX_STREAM_WINDOW - self.size)
             if growth > 0 and self._budget.take_to_grow(growth):
                 self.size += growth
@@ -96,9 +98,21 @@ class ReceiveWindow:
         self.left += granted
         return granted
 
+    def _shrink(self, most: int) -> int:
+        """Keep back what a slow reader does not need; returns how much, at most half of `most`.
+
+        The rest is granted: somebody may wait for it.
+        """
+        excess = min(most // 2, self.size - max(self.size // 2, _SWIFT_WINDOW), self._grown)
+        if excess <= 0:
+            return 0
+        self.size -= excess
+        self._grown -= excess
+        self.due = self.size // _PARTS
+        self._budget.give_back(excess, excess)
+        return excess
+
     def _is_too_small(self, round_trip: float | None, now: float) -> bool:
-        if self.waited:
-            return False
         if self.left < min(_USED_UP, self.due) and self.size < _SWIFT_WINDOW:
             return True
         took = now - self._granted_at

@@ -36,7 +36,18 @@ def test_an_answer_tells_the_round_trip(outbox):
     payload, outbox.ping = outbox.ping, None
     liveness.ponged(payload, 1.25)
 
+    assert liveness.round_trip == liveness.shortest == 0.25
+
+
+def test_the_shortest_round_trip_is_remembered(outbox):
+    liveness = Liveness(outbox, now=0.0)
+    for sent, answered in ((1.0, 1.5), (2.0, 2.125), (3.0, 3.25)):
+        liveness.ping(sent)
+        payload, outbox.ping = outbox.ping, None
+        liveness.ponged(payload, answered)
+
     assert liveness.round_trip == 0.25
+    assert liveness.shortest == 0.125
 
 
 @pytest.mark.parametrize("answer", [b"\0" * 8, b"\xff" * 8])

@@ -52,7 +52,7 @@ def test_each_learns_who_the_other_is_and_how_far():
     events = pair.settle()
 
     assert [value.instance for kind, _, value in events if kind is Came.UP] == [1, 2]
-    assert sum(kind is Came.ROUND_TRIP for kind, _, _ in events) == 2
+    assert sum(kind is Came.ROUND_TRIP for kind, _, _ in events) == 8  # four each
     assert pair.egress.takes_streams
     assert not pair.ingress.takes_streams  # it opens none
 

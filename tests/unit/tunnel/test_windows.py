@@ -108,6 +108,20 @@ def test_growth_ends_at_the_largest_window():
     assert receive.size == MAX_STREAM_WINDOW
 
 
+def test_a_large_window_shrinks_for_who_takes_his_time():
+    receive, budget = window(size=1 << 20, budget=1 << 30)
+    receive.left, receive.consumed = 0, 1 << 20
+    receive.grant(round_trip=10.0, now=0.1)
+    assert receive.size == 2 << 20
+    receive.left, receive.consumed, receive.waited = 0, 2 << 20, True
+
+    assert receive.grant(round_trip=10.0, now=0.2) == 1 << 20
+    assert receive.size == 1 << 20
+    assert budget.left == (1 << 30) - (1 << 20)
+    receive.release()
+    assert budget.left == 1 << 30
+
+
 @given(st.lists(st.tuples(st.integers(0, 4000), st.floats(0, 2), st.booleans()), max_size=40))
 def test_what_is_granted_is_always_within_the_budget_and_comes_back(steps):
     receive, budget = window(budget=50_000)
@@ -117,6 +131,7 @@ def test_what_is_granted_is_always_within_the_budget_and_comes_back(steps):
         receive.left -= used
         receive.consumed += used
         now += seconds
+        receive.waited = length % 3 == 0
         receive.grant(0.5 if measured else None, now)
         assert 0 <= receive.left <= receive.size <= 50_000
         assert budget.left + receive.size == 50_000
