@@ -98,6 +98,7 @@ class Endpoint(Generic[T]):
         "_failures",
         "_plan",
         "_random",
+        "_short_lived",
         "_tries",
         "dialling",
         "gone",
@@ -118,6 +119,7 @@ class Endpoint(Generic[T]):
         self.plain_until: float | None = None  # it speaks TLS, but no tunnels; asked again then
         self.others = 0  # connections there that are no tunnel's
         self._failures = 0  # in a row
+        self._short_lived = False  # the last tunnel that was lost had lived for a moment
         self._tries = 0  # dials since instances were last looked for
 
     # What happened.
@@ -150,9 +152,10 @@ class Endpoint(Generic[T]):
         """
         life = self.tunnels.pop(tunnel)
         self._tries = 0
-        if broken or (now - life.since < STABLE and self._failures):
+        if broken or (now - life.since < STABLE and self._short_lived):
             self.failed(now, why, LONGEST_WAIT_AFTER_REFUSAL)
         elif now - life.since < STABLE:
+            self._short_lived = True
             self._wait(now, LONGEST_WAIT)
         elif self.why is None:
             self._succeeded()
@@ -168,6 +171,7 @@ class Endpoint(Generic[T]):
 
     def _succeeded(self) -> None:
         self._failures, self.not_before = 0, -math.inf
+        self._short_lived = False
 
     def _wait(self, now: float, longest: float) -> None:
         self._failures += 1

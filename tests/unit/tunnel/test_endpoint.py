@@ -188,6 +188,17 @@ def test_one_that_was_lost_at_once_is_dialled_soon_and_the_second_ejects_its_end
     assert one.next_dial(alone=False) == pytest.approx(0.4 + FIRST_WAIT * 1.5)
 
 
+def test_one_that_was_sent_away_and_one_that_is_lost_are_no_two_losses():
+    """A reload there, and then a worker that is killed: who answers next is fine."""
+    one = endpoint()
+    dialled(one, "tunnel")
+    one.going_away("tunnel", 0.5)
+    dialled(one, "successor")
+    one.lost("successor", 1.0, RESET, broken=False)
+
+    assert one.why is None
+
+
 def test_one_that_broke_the_rules_ejects_its_endpoint_whatever_its_age():
     one = endpoint()
     dialled(one, "tunnel")
