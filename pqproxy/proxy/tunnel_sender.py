@@ -65,6 +65,7 @@ class TunnelSender:
         "_alone",
         "_blocked_at",
         "_engine",
+        "_loose",
         "_on_crash",
         "_on_flushed",
         "_poller",
@@ -90,6 +91,7 @@ class TunnelSender:
         self._poller, self._pool = engine.poller, engine.pool
         self._on_flushed, self._on_crash = on_flushed, on_crash
         self._engine = tls.connection
+        self._loose = LooseBatch(engine.pool, [])  # that records are in: what is kept is copied
         self._waiting: OrderedDict[Writer, None] = OrderedDict()  # each once, the first is next
         self.blocked = self.flush_asked = False
         self._alone = 0  # writes of bulk since anything else was said
@@ -157,7 +159,7 @@ class TunnelSender:
         """Send what is in the outbox now."""
         records = self._gathered_records()
         if records:
-            self._send(records, LooseBatch(self._pool, records))
+            self._send(records, self._loose)
 
     def drained(self) -> None:
         """The socket takes bytes again."""
@@ -213,16 +215,15 @@ class TunnelSender:
         gathered = self._tunnel.take_records(SCRATCH_SLOTS, time.monotonic())
         if not gathered:
             return records
-        buffer, at = self._pool.scratch, _FRAME
-        for pieces in gathered:
+        for slot, pieces in enumerate(gathered):
             plaintext = b"".join(pieces)
             if len(plaintext) < PADDED_BELOW:
                 records.append(self._engine.protect_small(plaintext))
-                continue
-            buffer[at : at + len(plaintext)] = plaintext
-            self._engine.protect(buffer, at, len(plaintext), records)
-            at += STRIDE
-        if not self._tunnel.outbox.is_empty():
+            else:
+                buffer, start = self._pool.scratch, slot * STRIDE + _FRAME
+                buffer[start : start + len(plaintext)] = plaintext
+                self._engine.protect(buffer, start, len(plaintext), records)
+        if len(gathered) == SCRATCH_SLOTS and not self._tunnel.outbox.is_empty():
             self.ask_for_flush()
         return records
 

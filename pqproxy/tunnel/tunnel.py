@@ -173,9 +173,10 @@ class Tunnel:
     def is_done(self) -> bool:
         """Whether one side wants no more streams, the other knows, the last one has ended, and all
         that was said of it has been taken."""
+        if self.streams or not (self.going_away or self._leaving):
+            return False
         settled = self._role is Role.EGRESS or self._last_served != EVERY_STREAM
-        left = self.going_away or (self._leaving is not None and settled)
-        return left and not self.streams and self.outbox.is_empty()
+        return (self.going_away or settled) and self.outbox.is_empty()
 
     def take_records(self, at_most: int, now: float) -> list[list[bytes | bytearray]]:
         """Take what is to be sent, up to so many records, each as the pieces of its plaintext.
