@@ -18,7 +18,10 @@ _FOR_GROWTH = 3 / 8
 # longer than when it was measured. That is reason enough up to what a swift machine takes at once.
 _ROUND_TRIPS = 2.0
 _USED_UP = 16 * 1024
-_SWIFT_WINDOW = 1024 * 1024
+_SWIFT_WINDOW = 512 * 1024
+# And only while most of what there is for growth is left: of a hundred clients that read fast until
+# they stop, each would else have half a megabyte kept.
+_PLENTY = 5 / 6
 # Of a window, one part of so many is granted back at a time.
 _PARTS = 2
 
@@ -26,11 +29,12 @@ _PARTS = 2
 class Budget:
     """What all streams of a worker may have been granted together, in bytes."""
 
-    __slots__ = ("_for_growth", "left")
+    __slots__ = ("_for_growth", "_plenty", "left")
 
     def __init__(self, size: int = BUDGET) -> None:
         self.left = size
         self._for_growth = int(size * _FOR_GROWTH)
+        self._plenty = self._for_growth * _PLENTY
 
     def take(self, size: int) -> bool:
         """Take this much, or nothing: False."""
@@ -45,6 +49,11 @@ class Budget:
             return False
         self._for_growth -= size
         return True
+
+    @property
+    def has_plenty(self) -> bool:
+        """Whether few windows have grown so far."""
+        return self._for_growth >= self._plenty
 
     def give_back(self, size: int, grown: int) -> None:
         """The stream that had it is gone; so much of it was taken to grow."""
@@ -113,7 +122,8 @@ class ReceiveWindow:
         return excess
 
     def _is_too_small(self, round_trip: float | None, now: float) -> bool:
-        if self.left < min(_USED_UP, self.due) and self.size < _SWIFT_WINDOW:
+        used_up = self.left < min(_USED_UP, self.due)
+        if used_up and self.size < _SWIFT_WINDOW and self._budget.has_plenty:
             return True
         took = now - self._granted_at
         return round_trip is not None and took * _PARTS <= _ROUND_TRIPS * round_trip

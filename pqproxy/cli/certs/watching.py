@@ -1,9 +1,12 @@
 """`pqproxy certs renew --watch`: keeps a directory of certificates good, until a signal."""
 
 import argparse
+import os
+import select
 import signal
 import sys
-import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from pqproxy.cli.certs.options import current_time
@@ -23,19 +26,38 @@ def watch(arguments: argparse.Namespace, options: RenewalOptions) -> int:
             f"there are no certificates in {arguments.dir}",
             f"issue one: pqproxy certs issue NAME --dir {arguments.dir}",
         )
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     upkeep = Upkeep(arguments.dir, names, arguments.algorithm, options)
     _say(f"watching {', '.join(names) or 'every leaf'} in {arguments.dir}")
-    while not stop.is_set():
-        now = current_time()
-        done, due = upkeep.turn(now)
-        for one in done:
-            _report(one)
-        stop.wait((due - now).total_seconds())
+    with _told_to_stop() as stopped:
+        while True:
+            now = current_time()
+            done, due = upkeep.turn(now)
+            for one in done:
+                _report(one)
+            if stopped((due - now).total_seconds()):
+                break
     _say("stopped")
     return 0
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[Callable[[float], bool]]:
+    """Gives a wait of so many seconds for a signal to stop; it returns whether one came.
+
+    The signal writes to a pipe, which is still readable if it came just before the wait. A lock or
+    a sleep would not hear of it before it is over, and that may be a month.
+    """
+    receiver, sender = os.pipe()
+    os.set_blocking(sender, False)
+    before = signal.set_wakeup_fd(sender)
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        yield lambda seconds: bool(select.select([receiver], [], [], max(seconds, 0.0))[0])
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(receiver)
+        os.close(sender)
 
 
 def _report(done: Done) -> None:

@@ -1,8 +1,6 @@
 import os
 import threading
 
-import pytest
-
 from bench.procfs import thread_seconds
 from bench.scenarios.workers import shares
 
@@ -35,4 +33,5 @@ def test_every_thread_of_a_tree_is_listed():
     ours = {int(name) for name in os.listdir("/proc/self/task")} | {thread.native_id}
     assert {os.getpid(), thread.native_id} <= set(found)
     used = sum(seconds for number, seconds in found.items() if number in ours)
-    assert used == pytest.approx(sum(os.times()[:2]), abs=0.5)
+    # Less than the process: threads that have ended are in its sum alone.
+    assert 0 < used <= sum(os.times()[:2]) + 0.5

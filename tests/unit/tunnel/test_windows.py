@@ -46,7 +46,7 @@ def test_a_window_of_which_nothing_is_left_doubles_however_long_it_took():
     assert receive.grant(round_trip=0.01, now=60.0) == 2000
 
 
-def test_beyond_a_megabyte_only_the_round_trip_is_reason_to_grow():
+def test_beyond_half_a_megabyte_only_the_round_trip_is_reason_to_grow():
     receive, _ = window(size=1 << 20, budget=1 << 30)
     receive.left, receive.consumed = 0, 1 << 20
 
@@ -106,6 +106,22 @@ def test_growth_ends_at_the_largest_window():
     receive.grant(round_trip=1.0, now=0.0)
 
     assert receive.size == MAX_STREAM_WINDOW
+
+
+def test_by_use_alone_windows_grow_only_while_few_have():
+    budget = Budget(1 << 20)
+    sizes = []
+    for _ in range(20):
+        assert budget.take(10_000)
+        receive = ReceiveWindow(budget, 10_000, now=0.0)
+        for _ in range(6):
+            receive.left, receive.consumed = 0, receive.size
+            receive.grant(round_trip=0.001, now=60.0)
+        sizes.append(receive.size)
+
+    assert sizes[0] > 60_000
+    assert sizes[-1] == 10_000
+    assert sum(sizes) - 200_000 < (1 << 20) * 3 / 8
 
 
 def test_a_large_window_shrinks_for_who_takes_his_time():
