@@ -163,7 +163,7 @@ def test_an_endpoint_that_is_down_is_ejected_named_and_tried_again(sidecars, cer
 
     beside.wait_for("endpoint_ejected", 3)
     begun = time.monotonic()
-    with connect(beside.address) as connection, pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionResetError), connect(beside.address) as connection:
         connection.recv(1)
     assert time.monotonic() - begun < 2
     line = beside.wait_for("connection", 9)[-1]
