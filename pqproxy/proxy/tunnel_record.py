@@ -30,6 +30,7 @@ class TunnelRecord:
     def ended(self, end: TunnelEnd, detail: str) -> None:
         """It is gone."""
         self.counters.tunnel_closed(end)
+        refusal = self.visit.refusal  # of a peer that was good when it came
         log.write(
             log.TunnelClosedLine(
                 **self._who(),
@@ -38,7 +39,8 @@ class TunnelRecord:
                 streams=self.link.opened,
                 reset=self.link.cut_off,
                 round_trip=self.link.round_trip,
-                detail=detail or None,
+                detail=detail or (None if refusal is None else refusal.detail),
+                fix=None if refusal is None else refusal.fix,
             )
         )
 

@@ -152,7 +152,7 @@ def test_streams_count_as_connections(world, model):
     assert service.admission.connections == 3
 
 
-def test_after_the_end_of_its_certificate_a_peer_opens_nothing(world, model):
+def test_after_the_end_of_its_certificate_a_peer_opens_nothing(world, model, lines):
     service, address = ingress(world, model.address)
     link = dial(world, address)
     _, before = stream(link)
@@ -165,6 +165,11 @@ def test_after_the_end_of_its_certificate_a_peer_opens_nothing(world, model):
     assert link.going_away
     assert not before.events
     assert service.counters.snapshot()["decisions"][-1][:2] == ["refused", "expired"]
+    link.close(TunnelEnd.UNAUTHORISED, "")
+    world.until(lambda: any(isinstance(line, TunnelClosedLine) for line in lines))
+    (closed,) = [line for line in lines if isinstance(line, TunnelClosedLine)]
+    assert "certificate" in closed.detail
+    assert closed.fix
 
 
 def test_a_revoked_peer_is_cut_off_with_its_streams(world, model, lines):
