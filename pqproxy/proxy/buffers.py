@@ -32,7 +32,7 @@ RECORD_ROOM = 16_896
 RECORD_READ = 1_048_576
 
 # From here on lending the whole buffer is cheaper than copying the rest of it.
-_WORTH_LENDING = 32_768
+WORTH_LENDING = 32_768
 # sendmsg takes at most IOV_MAX (1024) buffers; many small ones are cheaper joined than listed.
 _MAX_VIEWS = 128
 
@@ -87,6 +87,10 @@ class Kept:
         if sent:
             views[0] = memoryview(views[0])[sent:]
         return False
+
+    def narrow(self, unsent: list[Buffer]) -> None:
+        """Only these are left, views into what is kept."""
+        self.views, self._tail = [*unsent], None
 
     def release(self) -> None:
         """Give everything back; also for bytes that will never be sent."""
@@ -222,6 +226,30 @@ class LooseBatch(PieceBatch):
         self.fill(views)
 
 
+class KeptBatch(PieceBatch):
+    """What was kept once, on its way again: what is kept of it a second time moves no byte."""
+
+    __slots__ = ("_kept",)
+
+    def __init__(self, pool: "BufferPool", kept: Kept) -> None:
+        super().__init__(pool)
+        self._kept: Kept | None = kept
+        self.fill([memoryview(view) for view in kept.views])
+
+    def keep(self, unsent: list[Buffer]) -> Kept:
+        """The same as before, of which `unsent` is left."""
+        kept, self._kept = self._kept, None
+        if kept is None:  # somebody has it: who comes second gets a copy
+            return super().keep(unsent)
+        kept.narrow(unsent)
+        return kept
+
+    def done(self) -> None:
+        """The call is over: give back what nobody kept."""
+        if self._kept is not None:
+            self._kept.release()
+
+
 class BufferPool:
     """The buffers of one worker. `slots` and `records` are the ones to read into now."""
 
@@ -260,7 +288,7 @@ class BufferPool:
     def keep(self, batch: Batch, unsent: list[Buffer]) -> Kept:
         """Lend `batch` out as it is, or copy `unsent` where that is cheaper or the cap is met."""
         size = sum(map(len, unsent))
-        if size >= _WORTH_LENDING and self._lent < self._cap:
+        if size >= WORTH_LENDING and self._lent < self._cap:
             if batch is self.slots:
                 self._lent += 1
                 self.slots = self._free_slots.pop() if self._free_slots else SlotBatch(self)

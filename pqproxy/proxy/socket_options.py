@@ -7,10 +7,6 @@ KEEPALIVE_IDLE = 30
 KEEPALIVE_INTERVAL = 10
 KEEPALIVE_COUNT = 3
 
-# Bytes that may wait in a socket behind those on their way: a token that is sent next stands behind
-# these, and no more.
-UNSENT_LOW_WATER = 128 * 1024
-
 _RESET = struct.pack("ii", 1, 0)
 _FINISH = struct.pack("ii", 0, 0)
 
@@ -37,7 +33,7 @@ def finish_on_close(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _FINISH)
 
 
-def limit_unsent(sock: socket.socket) -> None:
-    """Call a TCP socket writable only while less than the low-water mark is unsent."""
+def limit_unsent(sock: socket.socket, limit: int) -> None:
+    """Let a TCP socket take no more while so many bytes wait behind those on their way."""
     if sock.family != socket.AF_UNIX:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_LOW_WATER)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, limit)

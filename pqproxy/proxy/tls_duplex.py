@@ -170,9 +170,10 @@ class TlsDuplex(Descriptor):
         self._owes_writable = True
         return False
 
-    def keep_queue_short(self) -> None:
-        """Let little wait in the kernel: what is sent next is not to stand behind a megabyte."""
-        limit_unsent(self._sock)
+    def limit_queue(self, limit: int) -> None:
+        """Let no more bytes wait in the kernel: what is sent next stands behind them."""
+        if not self.closed:
+            limit_unsent(self._sock, limit)
 
     def dismiss(self) -> None:
         """End it with close_notify, whatever the peer still sends; the sink hears nothing more.

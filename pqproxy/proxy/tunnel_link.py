@@ -110,7 +110,6 @@ class TunnelLink:
         self.name, self.opened, self.cut_off = tls.name, 0, 0
         self._end: TunnelEnd | None = None  # why it was asked to go, by whom
         self._timer = engine.poller.loop.call_later(_LOOK_EVERY, self._look)
-        tls.keep_queue_short()
         tls.attach(self)
         tls.resume()
         self.sender.ask_for_flush()

@@ -13,10 +13,12 @@ from typing import Protocol
 from pqproxy.proxy.buffers import (
     HEADROOM,
     PAYLOAD,
+    WORTH_LENDING,
     Batch,
     Buffer,
     BufferPool,
-    LooseBatch,
+    Kept,
+    KeptBatch,
     SlotBatch,
 )
 from pqproxy.proxy.descriptor import NOBODY, Side
@@ -26,6 +28,10 @@ from pqproxy.proxy.tunnel_codes import describe, end_for_reset, reset_for_end
 from pqproxy.proxy.tunnel_sender import TunnelSender
 from pqproxy.telemetry.reasons import EndReason
 from pqproxy.tunnel import Reset, Stream, Tunnel
+
+# Of a window that was granted so much at once no piece of a slot is used up: its owner grants more
+# when half of it is consumed, so that comes, and one read then takes what would else be three.
+_LARGE_GRANT = 4 * PAYLOAD
 
 
 class Carrier(Protocol):
@@ -87,7 +93,7 @@ class TunnelStream:
         self._out_ended = False
         self._owes_writable = False
         self._taking = 0  # bytes that the sink has, and has not got rid of
-        self._held: bytearray | None = None  # came while nobody took it
+        self._held: list[Kept] | None = None  # came while nobody took it; never empty
         self._unsent: bytearray | None = None  # does not fit the peer's window, or the socket
         stream.owner = self
 
@@ -173,7 +179,12 @@ class TunnelStream:
         return sent
 
     def _may_go_on(self) -> bool:
-        return self._unsent is None and not self._outbox.full and self._stream.send_window > 0
+        return self._unsent is None and not self._outbox.full and self._window_is_open()
+
+    def _window_is_open(self) -> bool:
+        stream = self._stream
+        least = PAYLOAD if stream.largest_grant >= _LARGE_GRANT else 1
+        return stream.send_window >= least
 
     def go_on(self) -> None:
         """The window is open again, or it is our turn to send: tell whoever has to write."""
@@ -200,7 +211,7 @@ class TunnelStream:
 
     def _wait_for_socket(self) -> None:
         """Unless it is the window that is used up: then WINDOW will tell."""
-        if self._stream.send_window and (self._owes_writable or self._unsent is not None):
+        if self._window_is_open() and (self._owes_writable or self._unsent is not None):
             self._sender.wait(self)
 
     def end(self) -> None:
@@ -269,11 +280,15 @@ class TunnelStream:
             self._sender.ask_for_flush()
 
     def _hold(self, batch: Batch) -> None:
+        """Where it was read, if it is much: while its reader rests, bulk is not copied."""
+        views = batch.views()
         if self._held is None:
-            self._held = bytearray()
-        for view in batch.views():
-            self._held += view
-        self._link.pool.count(batch.length)
+            self._held = [batch.keep(views)]
+        elif batch.length >= WORTH_LENDING:
+            self._held.append(batch.keep(views))
+        else:
+            for view in views:
+                self._held[-1].append(view)
 
     def on_end(self) -> None:
         """The peer half-closed."""
@@ -303,16 +318,21 @@ class TunnelStream:
         self._queued = False
         if self.closed or self._paused:
             return
-        held = self._held
-        if held is not None:
-            self._held = None
-            self._link.pool.count(-len(held))
-            self._direct = True
-            self.on_data(LooseBatch(self._link.pool, [bytes(held)]))
+        self._deliver_held()
         if self._end_waits and not self._paused and not self.closed and self._held is None:
             self._end_waits = False
             self._sink.on_end()
             self._close_if_done()
+
+    def _deliver_held(self) -> None:
+        while self._held is not None and not self._paused:
+            batch = KeptBatch(self._link.pool, self._held.pop(0))
+            if not self._held:
+                self._held, self._direct = None, True
+            self._sink.on_data(batch)
+            batch.done()
+            self._receive.consumed += batch.length
+            self._look_at_window(batch.length)
 
     def crashed(self) -> None:
         """Something in our own code failed."""
@@ -328,7 +348,8 @@ class TunnelStream:
     @property
     def buffered(self) -> int:
         """Bytes that it keeps, in both directions."""
-        return sum(len(kept) for kept in (self._held, self._unsent) if kept is not None)
+        unsent = 0 if self._unsent is None else len(self._unsent)
+        return unsent + sum(kept.size for kept in self._held or ())
 
     # Ending.
 
@@ -340,9 +361,10 @@ class TunnelStream:
 
     def _drop(self) -> None:
         self.closed, self._direct, self._at_once = True, False, -1
-        for kept in (self._held, self._unsent):
-            if kept is not None:
-                self._link.pool.count(-len(kept))
+        for kept in self._held or ():
+            kept.release()
+        if self._unsent is not None:
+            self._link.pool.count(-len(self._unsent))
         self._held = self._unsent = None
         self._owes_writable = False
         self._sender.forget(self)

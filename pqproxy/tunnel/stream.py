@@ -14,6 +14,7 @@ class Stream:
         id: odd, and never used again.
         send_window: bytes that may be sent now.
         granted: bytes that the peer has ever let us send.
+        largest_grant: of those with one WINDOW: the window is no smaller.
         receive: what the peer may send.
         owner: for whoever uses the tunnel; nobody here looks at it.
         ended_by_us: no more data will be sent.
@@ -27,6 +28,7 @@ class Stream:
         "gone",
         "granted",
         "id",
+        "largest_grant",
         "owner",
         "receive",
         "send_window",
@@ -35,8 +37,15 @@ class Stream:
     def __init__(self, number: int, send_window: int, receive: ReceiveWindow) -> None:
         self.id, self.receive = number, receive
         self.send_window = self.granted = send_window
+        self.largest_grant = 0
         self.owner: Any = None
         self.ended_by_us = self.ended_by_peer = self.gone = False
+
+    def allow(self, grant: int) -> None:
+        """The peer takes so many bytes more."""
+        self.send_window += grant
+        self.granted += grant
+        self.largest_grant = max(self.largest_grant, grant)
 
     @property
     def sent(self) -> int:

@@ -361,8 +361,7 @@ class Tunnel:
         grant = read_window(payload)
         if stream.send_window + grant > MAX_WINDOW:
             raise TunnelError("WINDOW beyond 2^31-1 bytes")
-        stream.send_window += grant
-        stream.granted += grant
+        stream.allow(grant)
         return Came.WRITABLE, stream, None
 
     def _stray(self, number: int, name: str) -> None:

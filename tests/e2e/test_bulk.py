@@ -10,7 +10,9 @@ from tests.support.plain_server import serving
 MEGABYTE = 1 << 20
 GIGABYTE = 1 << 30
 PATTERN = os.urandom(MEGABYTE)
-ALLOWED_GROWTH = 6 * MEGABYTE
+# A window of four megabytes may wait for the reader, and eight buffers of one be lent; a gigabyte
+# that leaks anything leaves more behind.
+ALLOWED_GROWTH = 16 * MEGABYTE
 
 
 def test_a_gigabyte_to_a_slow_reader_leaves_memory_flat(sidecars):

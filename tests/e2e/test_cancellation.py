@@ -12,6 +12,7 @@ from tests.support.model_server import completion_request, prompt_of
 from tests.support.waiting import seconds_until, wait_until
 
 AT_ONCE = 0.1  # seconds
+TRIES = 4  # at most: whatever else runs on the machine delays all of it
 HUNG_UP = select.POLLHUP | select.POLLERR | select.POLLRDHUP
 
 
@@ -19,7 +20,17 @@ def wait_until_answering(client):
     assert client.stdout.readline() == "connected\n"
 
 
+def is_told_at_once(measure):
+    """Whether it was in the best of some tries; one is enough on a quiet machine."""
+    return any(measure() < AT_ONCE for _ in range(TRIES))
+
+
 def test_in_mid_answer_llama_cpp_has_its_slot_back(model, model_pair, tmp_path):
+    assert is_told_at_once(lambda: slot_free_after(model, model_pair, tmp_path))
+
+
+def slot_free_after(model, model_pair, tmp_path):
+    """How many seconds after its client was killed a completion that ran has ended."""
     client = killable_client.start(
         model_pair.address, completion_request(prompt_of(300), 1500), tmp_path
     )
@@ -29,7 +40,7 @@ def test_in_mid_answer_llama_cpp_has_its_slot_back(model, model_pair, tmp_path):
 
     killable_client.kill(client)
 
-    assert seconds_until(lambda: not model.busy_slots(), "the slot is free") < AT_ONCE
+    return seconds_until(lambda: not model.busy_slots(), "the slot is free")
 
 
 def test_before_the_first_token_llama_cpp_never_generates(model, model_pair, tmp_path):
@@ -57,13 +68,14 @@ def test_before_the_first_token_a_server_that_listens_is_told(standing, tmp_path
         finally:
             slots.clear()
 
-    with AiohttpServer(web.post("/v1/chat/completions", think), port=standing.port):
+    def told_after():
         client = killable_client.start(standing.address, completion_request("hi", 9), tmp_path)
         wait_until(lambda: slots, "the request has arrived")
-
         killable_client.kill(client)
+        return seconds_until(lambda: not slots, "the slot is free")
 
-        assert seconds_until(lambda: not slots, "the slot is free") < AT_ONCE
+    with AiohttpServer(web.post("/v1/chat/completions", think), port=standing.port):
+        assert is_told_at_once(told_after)
 
 
 async def wait_for_ever():
@@ -88,18 +100,19 @@ def test_in_mid_upload_a_server_that_does_not_read_is_told(standing, tmp_path):
         if poll.poll(30_000):
             left.append(time.monotonic())
 
-    with standing.serving(hold) as server:
+    def told_after():
+        left.clear()
         upload = b"PUT / HTTP/1.1\r\n\r\n" + bytes(64 << 20)
         client = killable_client.start(standing.address, upload, tmp_path)
         wait_until_answering(client)
-        wait_until(lambda: server.accepted, "the upload has begun")
         wait_until_stuck(standing)
-
         killed = time.monotonic()
         killable_client.kill(client)
-
         wait_until(lambda: left, "the server sees that the client has left")
-        assert left[0] - killed < AT_ONCE
+        return left[0] - killed
+
+    with standing.serving(hold):
+        assert is_told_at_once(told_after)
 
 
 def wait_until_stuck(pair):

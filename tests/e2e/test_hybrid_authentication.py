@@ -163,7 +163,7 @@ def beside(running, pki, front, standard_server):
     return running.start("beside", document).wait_until_ready()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def private(running, pki, upstream):
     """A pair with a number of its own for its signatures; its front takes every proof at first."""
     moved = {"code_points": {COMPOSITE: "0xFE90"}}

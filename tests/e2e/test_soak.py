@@ -32,8 +32,10 @@ def test_nothing_is_lost_but_what_a_killed_worker_carried(sidecars):
 
         assert front.reload(front.document | {"ingress": [changed]}).returncode == 0
         victim = front.status()["workers"][0]["pid"]
+        closed = len(pair.egress.lines("tunnel_closed"))
         os.kill(victim, signal.SIGKILL)
         wait_until(lambda: "was killed by signal 9" in front.log(), "its end is said")
+        pair.egress.wait_for("tunnel_closed", closed + 1)  # or they would ride on it still
         late = [Pump(pair.address) for _ in range(4)]  # while one worker is missing
         wait_until(lambda: front.probe("/readyz") == 200, "it is replaced", 20)
         assert front.reload(front.document).returncode == 0

@@ -9,6 +9,7 @@ from pqproxy.proxy.buffers import (
     STRIDE,
     TAILROOM,
     BufferPool,
+    KeptBatch,
     LooseBatch,
 )
 
@@ -134,6 +135,52 @@ def test_many_small_fragments_become_one_view():
 
     assert len(records.views()) == 1
     assert records.length == 5000
+
+
+def test_what_is_kept_a_second_time_stays_where_it_is():
+    pool = BufferPool()
+    lent = pool.slots
+    pattern = filled(lent, BULK)
+    batch = KeptBatch(pool, lent.keep(lent.views()))
+    assert (b"".join(batch.views()), batch.length) == (pattern, BULK)
+
+    again = batch.keep(batch.views()[1:])
+    batch.done()
+
+    assert pool.copied == 0
+    assert pool.slots is not lent
+    assert again.size == BULK - PAYLOAD
+    assert b"".join(again.views) == pattern[PAYLOAD:]
+    assert again.advance(again.size)
+    busy = pool.slots
+    filled(busy, BULK)
+    busy.keep(busy.views())
+    assert pool.slots is lent
+
+
+def test_what_nobody_keeps_a_second_time_is_given_back():
+    pool = BufferPool()
+    kept = LooseBatch(pool, [b"ab"]).keep([b"ab"])
+    kept.append(b"c")
+    batch = KeptBatch(pool, kept)
+    assert b"".join(batch.views()) == b"abc"
+    assert pool.copied == 3
+
+    batch.done()
+
+    assert pool.copied == 0
+
+
+def test_only_the_first_who_keeps_it_has_it():
+    pool = BufferPool()
+    batch = KeptBatch(pool, LooseBatch(pool, [b"abcd"]).keep([b"abcd"]))
+    first, second = batch.keep([b"ab"]), batch.keep([b"cd"])
+    batch.done()
+
+    assert (first.views, second.views) == ([b"ab"], [b"cd"])
+    first.release()
+    second.release()
+    assert pool.copied == 0
 
 
 def test_loose_bytes_are_copied_when_kept():

@@ -1,5 +1,8 @@
 """What streams say leaves once a turn, in turns when the socket is full, and large data at once."""
 
+import socket
+import time
+
 import pytest
 
 from pqproxy.proxy.buffers import BULK, PAYLOAD, LooseBatch
@@ -93,3 +96,16 @@ def test_a_tunnel_that_drains_slowly_is_given_little_at_once(world, tunnels):
     write_bulk(world, ours, 20)
 
     assert tunnels.egress.sender.room == MAX_WRITE
+
+
+def test_in_a_socket_that_drains_fast_more_may_wait(world):
+    tunnels = Tunnels(world, window=1 << 20, small=True)
+    sock = tunnels.connections[0]._sock
+    sender = tunnels.egress.sender
+    limits = [sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT)]
+    for blocked_for in (0.0, 1.0):
+        sender.blocked, sender._blocked_at = True, time.monotonic() - blocked_for
+        sender.drained()
+        limits.append(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT))
+
+    assert limits == [128 * 1024, 1024 * 1024, 128 * 1024]

@@ -127,6 +127,69 @@ def test_room_is_what_the_window_allows(world, tunnels):
     assert ours.room() == WINDOW - 1000
 
 
+def test_of_a_large_window_the_last_crumbs_are_left_until_there_is_more(world):
+    """A read of a slot, sent in two pieces, would cost three system calls for one."""
+    tunnels = Tunnels(world, window=100_000)
+    ours, our_sink, theirs, sink = tunnels.open()
+    stream = ours._stream
+    stream.largest_grant = 4 * PAYLOAD
+    theirs.pause()
+    data = b"x" * (100_000 - PAYLOAD)
+    assert ours.write(loose(world, data))
+    assert not ours.write(loose(world, b"y"))
+    assert stream.send_window == PAYLOAD - 1
+    world.turn(5)
+    assert not our_sink.events
+    theirs.resume()
+    world.until(lambda: our_sink.events == ["writable"])
+
+    assert sink.received == data + b"y"
+
+
+def test_of_a_small_window_all_is_used(world, tunnels):
+    ours, *_ = tunnels.open()
+
+    assert ours.write(loose(world, b"x" * (WINDOW - 1)))
+
+
+def test_bulk_waits_where_it_was_read_until_its_reader_goes_on(world):
+    tunnels = Tunnels(world, window=1 << 20)
+    ours, _, theirs, sink = tunnels.open()
+    theirs.pause()
+    data = bytes(range(251)) * (MAX_WRITE // 251)
+    for count in (1, 2):
+        ours.write(slots(world, data))
+        world.until(lambda count=count: theirs.buffered == count * len(data))
+    ours.write(loose(world, b"and a token"))
+    world.until(lambda: theirs.buffered == 2 * len(data) + 11)
+    assert world.pool.copied < len(data)  # the rest is lent
+    theirs.resume()
+    world.until(lambda: len(sink.received) == 2 * len(data) + 11)
+
+    assert sink.received == data + data + b"and a token"
+    assert theirs.buffered == world.pool.copied == 0
+
+
+def test_a_reader_that_rests_again_has_the_rest_later(world):
+    tunnels = Tunnels(world, window=1 << 20)
+    ours, _, theirs, sink = tunnels.open()
+    theirs.pause()
+    data = bytes(range(251)) * (MAX_WRITE // 251)
+    for count in (1, 2, 3):
+        ours.write(slots(world, data))
+        world.until(lambda count=count: theirs.buffered == count * len(data))
+    sink._on_data = lambda _: theirs.pause()
+    seen = []
+    while len(sink.received) < 3 * len(data):
+        seen.append(theirs.buffered)
+        theirs.resume()
+        world.turn(3)
+
+    assert len(seen) > 1
+    assert sorted(seen, reverse=True) == seen
+    assert sink.received == data * 3
+
+
 def test_while_others_wait_a_stream_reads_one_slot(world):
     tunnels = Tunnels(world, window=1 << 20)
     ours, *_ = tunnels.open()

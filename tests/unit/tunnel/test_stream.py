@@ -15,3 +15,12 @@ def test_what_was_sent_is_known_whatever_was_granted_meanwhile():
 
     assert (ours.sent, ours.send_window, ours.granted) == (900, 1000, 1900)
     assert theirs.sent == 0
+
+
+def test_a_window_is_no_smaller_than_the_largest_grant():
+    pair = Pair(window=1000).up()
+    stream, _ = pair.open()
+    for grant in (300, 5000, 200):
+        stream.allow(grant)
+
+    assert (stream.send_window, stream.granted, stream.largest_grant) == (6500, 6500, 5000)
