@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pqproxy.config.values import Address, UnixAddress
 from pqproxy.proxy.poller import Poller
-from pqproxy.proxy.socket_options import configure
+from pqproxy.proxy.socket_options import socket_to_connect
 from pqproxy.telemetry.labels import ConnectResult
 
 _UNIX_RETRY = 0.02
@@ -38,6 +38,12 @@ class Endpoint:
         if self.is_lasting:
             return str(self.name)
         return f"{self.name} ({self.address[0]})"
+
+    @property
+    def is_near(self) -> bool:
+        """Whether it is on this machine."""
+        host = str(self.address[0])
+        return host.startswith("127.") or host == "::1"
 
     @property
     def is_lasting(self) -> bool:
@@ -116,9 +122,8 @@ async def resolve(address: Address, patience: float | None, poller: Poller) -> l
 
 
 async def _connect(endpoint: Endpoint, patience: float | None, poller: Poller) -> socket.socket:
-    sock = socket.socket(endpoint.family, socket.SOCK_STREAM)
+    sock = socket_to_connect(endpoint.family, is_near=endpoint.is_near)
     try:
-        configure(sock)
         status = sock.connect_ex(endpoint.address)
         if status in _IN_PROGRESS:
             # Who is on this machine has answered by now, and there is nothing to wait for.

@@ -224,8 +224,8 @@ class Service:
 
     def _begin(self, visit: Visit, serve: Steps, sock: socket.socket | None = None) -> None:
         """Give a connection its task; a socket that nothing owns at its end is closed then."""
-        task = self._loop.create_task(self._live(visit, serve, sock))
-        self._visits[task] = visit
+        visit.task = self._loop.create_task(self._live(visit, serve, sock))
+        self._visits[visit.task] = visit
 
     def _turn_away(self, peer: str, limit: str | None) -> None:
         self.counters.decision(Decision.REFUSED, ReasonCode.OVERLOAD)
@@ -251,9 +251,8 @@ class Service:
             _log.exception("a connection failed inside the proxy")
             end = EndReason.INTERNAL_ERROR
         # Here, not by a callback of the task: that would take another turn of the loop.
-        task = asyncio.current_task()
-        if task is not None:
-            del self._visits[task]
+        if visit.task is not None:
+            del self._visits[visit.task]
             self._one_less()
         if visit.client is None and sock is not None:
             sock.close()
@@ -334,11 +333,10 @@ class Service:
 
     def _stay_for(self, duplex: Duplex, visit: Visit) -> None:
         """From here on the task ends as soon as this side goes. Raises Ended if it has gone."""
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - only called from one
+        assert visit.task is not None  # noqa: S101 - only called from there
         if duplex.closed:
             raise Ended(EndReason.CLIENT_LEFT, "the client left before it was served")
-        duplex.attach(Attendance(visit, task))
+        duplex.attach(Attendance(visit, visit.task))
 
     async def _dial(self, address: Address | Endpoint, visit: Visit) -> socket.socket:
         """Connect to the upstream. Raises Ended; success is counted by `_reached`."""

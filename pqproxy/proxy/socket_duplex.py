@@ -95,6 +95,7 @@ class SocketDuplex(Descriptor):
         super()._drop(reset=reset, lingers=lingers)
 
     def _all_sent(self) -> None:
-        with contextlib.suppress(OSError):  # gone already: the reader finds out
-            self._sock.shutdown(socket.SHUT_WR)
+        if not self._in_ended:  # else closing it says so, too
+            with contextlib.suppress(OSError):  # gone already: the reader finds out
+                self._sock.shutdown(socket.SHUT_WR)
         self._close_if_done()

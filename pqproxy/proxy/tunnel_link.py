@@ -38,6 +38,7 @@ from pqproxy.tunnel import (
     Stream,
     Tunnel,
     TunnelError,
+    stream_of_lone,
 )
 from pqproxy.tunnel.frames import HEADER_LENGTH
 
@@ -204,10 +205,21 @@ class TunnelLink:
     def on_data(self, batch: Batch) -> None:
         """Records of frames, each frame to its stream."""
         assert isinstance(batch, PieceBatch)  # noqa: S101 - TLS knows no other
-        if len(batch.fragments) == 1:  # nearly always
-            self._take(batch.fragments, batch)
-        else:
-            self._take_in_turn(batch.fragments, batch)
+        records = batch.fragments
+        if len(records) > 1:
+            self._take_in_turn(records, batch)
+            return
+        record = records[0]
+        stream = stream_of_lone(self.tunnel.streams, record)
+        if stream is None:
+            self._take(records, batch)
+            return
+        self.tunnel.liveness.heard(time.monotonic())
+        batch.fragments, batch.length = [record[HEADER_LENGTH:]], len(record) - HEADER_LENGTH
+        try:
+            stream.owner.on_data(batch)
+        except Exception:  # the others have nothing to do with it
+            self._failed(stream)
 
     def _take_in_turn(self, records: list[Buffer], batch: PieceBatch) -> None:
         """What a turn has time for: a megabyte of the smallest frames would take half a second."""

@@ -68,10 +68,12 @@ class TunnelSender:
     __slots__ = (
         "_alone",
         "_blocked_at",
+        "_due",
         "_engine",
         "_loose",
         "_on_crash",
         "_on_flushed",
+        "_outbox",
         "_poller",
         "_pool",
         "_swift",
@@ -92,6 +94,7 @@ class TunnelSender:
         on_crash: Callable[[], None],
     ) -> None:
         self._tls, self._tunnel = tls, tunnel
+        self._outbox, self._due = tunnel.outbox, tunnel.due
         self._poller, self._pool = engine.poller, engine.pool
         self._on_flushed, self._on_crash = on_flushed, on_crash
         self._engine = tls.connection
@@ -109,7 +112,7 @@ class TunnelSender:
     @property
     def room(self) -> int:
         """How many bytes should be read at once for a stream: a slot while others wait."""
-        if self._tunnel.outbox.full or self._waiting:
+        if self._outbox.full or self._waiting:
             return PAYLOAD
         return BULK if self._swift and self._alone >= _ALONE_FOR else MAX_WRITE
 
@@ -174,7 +177,7 @@ class TunnelSender:
         if swift is not self._swift:
             self._swift = swift
             self._tls.limit_queue(_SWIFT_QUEUE if swift else _QUEUE)
-        self._tunnel.outbox.block(blocked=False)
+        self._outbox.block(blocked=False)
         self.ask_for_flush()
 
     def close(self) -> None:
@@ -188,7 +191,12 @@ class TunnelSender:
         """The turn is over."""
         self.flush_asked = False
         if not self.blocked:
-            self.send_gathered()
+            small = None if self._due else self._outbox.take_small(PADDED_BELOW)
+            if small is None:
+                self.send_gathered()
+            else:  # a token, a request of the only client
+                self._alone = 0
+                self._send([self._engine.protect_small(small)], self._loose)
             if self._waiting and not self.blocked:
                 self._let_go_on()
         self._on_flushed()
@@ -205,7 +213,7 @@ class TunnelSender:
 
     def _let_go_on(self) -> None:
         """Let those who wait write in the order in which they came."""
-        outbox = self._tunnel.outbox
+        outbox = self._outbox
         for _ in range(min(len(self._waiting), SCRATCH_SLOTS)):
             if outbox.full:
                 break
@@ -216,7 +224,7 @@ class TunnelSender:
     def _send(self, records: list[Buffer], batch: Batch) -> None:
         if not self._tls.send_records(records, batch):
             self.blocked, self._blocked_at = True, time.monotonic()
-            self._tunnel.outbox.block(blocked=True)
+            self._outbox.block(blocked=True)
 
     def _gathered_records(self) -> list[Buffer]:
         """What waits in the outbox, as records; large ones lie in the worker's scratch buffer."""
@@ -232,7 +240,7 @@ class TunnelSender:
                 buffer, start = self._pool.scratch, slot * STRIDE + _FRAME
                 buffer[start : start + len(plaintext)] = plaintext
                 self._engine.protect(buffer, start, len(plaintext), records)
-        if len(gathered) == SCRATCH_SLOTS and not self._tunnel.outbox.is_empty():
+        if len(gathered) == SCRATCH_SLOTS and not self._outbox.is_empty():
             self.ask_for_flush()
         return records
 

@@ -1,5 +1,6 @@
 """What is known about one connection, from accept to its one log line."""
 
+import asyncio
 from dataclasses import dataclass
 
 from pqproxy.identity.errors import Refused
@@ -34,6 +35,9 @@ class Visit:
     peer: str
     place: Place
     started: float  # time.monotonic()
+    task: asyncio.Task[None] | None = (
+        None  # that takes it through its steps; a tunnel of ours: None
+    )
     negotiated: Negotiated | None = None
     own_signature: str | None = None
     peer_signature: str | None = None

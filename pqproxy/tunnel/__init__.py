@@ -6,6 +6,7 @@ Imports nothing of ours. `Tunnel` is one side; `proxy/tunnel_link.py` gives it a
 from pqproxy.tunnel.errors import ErrorCode, TunnelError
 from pqproxy.tunnel.events import DATA, Came, Event
 from pqproxy.tunnel.frames import GoAway, Open, Reset, Role, Settings
+from pqproxy.tunnel.lone import stream_of_lone
 from pqproxy.tunnel.stream import Stream
 from pqproxy.tunnel.tunnel import Tunnel
 from pqproxy.tunnel.windows import BUDGET, INITIAL_WINDOW, Budget
@@ -30,4 +31,5 @@ __all__ = [
     "Stream",
     "Tunnel",
     "TunnelError",
+    "stream_of_lone",
 ]

@@ -107,6 +107,19 @@ class Outbox:
         self._look_whether_full()
         return taken
 
+    def take_small(self, below: int) -> bytes | None:
+        """Take all that waits as the plaintext of one record; None unless it is so short.
+
+        `take` for a lone frame, at half the cost.
+        """
+        short = self._max_record - self._room < below
+        if not short or not self._pieces or self._records or self.ping or self.pong:
+            return None
+        taken = b"".join(self._pieces)
+        self._pieces, self._room = [], self._max_record
+        self.endings = 0  # the peer reads
+        return taken
+
     def _put_frame(self, whole: bytes) -> None:
         self._room -= len(whole)
         if self._room < 0:

@@ -49,6 +49,7 @@ class Tunnel:
 
     Attributes:
         streams: the open ones, by id.
+        due: streams whose grant leaves with the next flush.
         peer: the other side's SETTINGS; None: they have not come, and nothing may be opened.
         going_away: the peer wants no more streams, or we open none.
         outbox: what leaves with the next flush.
@@ -57,13 +58,13 @@ class Tunnel:
 
     __slots__ = (
         "_budget",
-        "_due",
         "_last_opened",
         "_last_served",
         "_leaving",
         "_role",
         "_settings",
         "_unanswered_resets",
+        "due",
         "going_away",
         "liveness",
         "outbox",
@@ -82,7 +83,7 @@ class Tunnel:
         self.going_away = False
         self.outbox = Outbox(max_record)
         self.liveness = Liveness(self.outbox, now)
-        self._due: dict[Stream, None] = {}  # streams whose grant leaves with the next flush
+        self.due: dict[Stream, None] = {}
         self._last_opened = -1 if role is Role.EGRESS else 0  # by whichever side opens
         self._leaving: GoAway | None = None  # said once; the PONG to come makes it final
         self._last_served = EVERY_STREAM  # what is opened beyond it is refused
@@ -137,7 +138,7 @@ class Tunnel:
         receive.consumed += length
         if receive.consumed < receive.due or stream.ended_by_peer or stream.gone:
             return False
-        self._due[stream] = None
+        self.due[stream] = None
         return True
 
     def go_away(self, code: ErrorCode, text: str, now: float) -> None:
@@ -183,11 +184,11 @@ class Tunnel:
 
         Until the peer's SETTINGS have come, that is ours alone: whoever opens waits for them.
         """
-        for stream in self._due:
+        for stream in self.due:
             if not stream.gone:
                 grant = stream.receive.grant(self.liveness.shortest, now)
                 self.outbox.put_window(stream, grant)
-        self._due.clear()
+        self.due.clear()
         return self.outbox.take(at_most)
 
     # What the peer says.
@@ -348,7 +349,7 @@ class Tunnel:
                     raise TunnelError("END a second time")
                 stream.ended_by_peer = True
                 stream.receive.shut()
-                self._due.pop(stream, None)
+                self.due.pop(stream, None)
                 if stream.ended_by_us:
                     self._remove(stream)
                 return Came.END, stream, None
@@ -382,7 +383,7 @@ class Tunnel:
     def _remove(self, stream: Stream) -> None:
         stream.gone = True
         del self.streams[stream.id]
-        self._due.pop(stream, None)
+        self.due.pop(stream, None)
 
     def _count_reset(self, stream: Stream) -> None:
         """A stream was reset by who opened it. Some do with reason; an endless row of them costs us

@@ -1,6 +1,13 @@
 import socket
 
-from pqproxy.proxy.socket_options import configure, finish_on_close, reset_on_close
+import pytest
+
+from pqproxy.proxy.socket_options import (
+    configure,
+    finish_on_close,
+    reset_on_close,
+    socket_to_connect,
+)
 
 
 def test_tcp_sends_at_once_and_finds_dead_peers_after_a_minute():
@@ -13,6 +20,19 @@ def test_tcp_sends_at_once_and_finds_dead_peers_after_a_minute():
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 30
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == 10
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT) == 3
+
+
+@pytest.mark.parametrize(("is_near", "asked"), [(True, 0), (False, 1)])
+def test_who_is_on_this_machine_is_not_asked_whether_he_lives(is_near, asked):
+    with socket_to_connect(socket.AF_INET, is_near=is_near) as sock:
+        assert not sock.getblocking()
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == asked
+
+
+def test_a_unix_socket_connects_without_options():
+    with socket_to_connect(socket.AF_UNIX, is_near=True) as sock:
+        assert not sock.getblocking()
 
 
 def test_a_unix_socket_has_none_of_those_options():

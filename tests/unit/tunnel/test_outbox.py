@@ -88,3 +88,34 @@ def test_endings_are_counted_until_they_are_taken():
     outbox.take(16)
 
     assert outbox.endings == 0
+
+
+def test_what_fits_one_small_record_is_taken_as_its_plaintext():
+    outbox = Outbox(16_384)
+    outbox.put_data(stream(), b"token")
+    outbox.put(FrameType.END, 1)
+    assert outbox.endings == 1
+
+    taken = outbox.take_small(1024)
+
+    assert frames_of([taken]) == [(2, 1, b"token"), (3, 1, b"")]
+    assert outbox.is_empty()
+    assert (outbox.length, outbox.endings) == (0, 0)
+    assert outbox.take_small(1024) is None
+
+
+def test_what_is_not_small_or_waits_in_a_slot_is_left():
+    for leave in ("long", "ping", "pong", "many"):
+        outbox = Outbox(2048)
+        outbox.put_data(stream(), b"x" * (1016 if leave == "long" else 1015))
+        if leave == "ping":
+            outbox.ping = bytes(8)
+        elif leave == "pong":
+            outbox.pong = bytes(8)
+        elif leave == "many":
+            outbox.put_data(stream(3), b"y" * 1100)
+            outbox.put_data(stream(5), b"z")
+        before = outbox.length
+
+        assert (leave, outbox.take_small(1024)) == (leave, None)
+        assert outbox.length == before
