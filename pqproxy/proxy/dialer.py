@@ -40,12 +40,6 @@ class Endpoint:
         return f"{self.name} ({self.address[0]})"
 
     @property
-    def is_near(self) -> bool:
-        """Whether it is on this machine."""
-        host = str(self.address[0])
-        return host.startswith("127.") or host == "::1"
-
-    @property
     def is_lasting(self) -> bool:
         """Whether it is what was asked for: nobody resolved anything."""
         return isinstance(self.name, UnixAddress) or self.name.host == self.address[0]
@@ -122,7 +116,7 @@ async def resolve(address: Address, patience: float | None, poller: Poller) -> l
 
 
 async def _connect(endpoint: Endpoint, patience: float | None, poller: Poller) -> socket.socket:
-    sock = socket_to_connect(endpoint.family, is_near=endpoint.is_near)
+    sock = socket_to_connect(endpoint.family)
     try:
         status = sock.connect_ex(endpoint.address)
         if status in _IN_PROGRESS:

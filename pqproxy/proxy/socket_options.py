@@ -14,27 +14,20 @@ _FINISH = struct.pack("ii", 0, 0)
 def configure(sock: socket.socket) -> None:
     """Make a socket non-blocking; on TCP, send at once and find out about dead peers."""
     sock.setblocking(False)
-    _set_options(sock, is_near=False)
+    _set_options(sock)
 
 
-def socket_to_connect(family: int, *, is_near: bool) -> socket.socket:
-    """A new one with the same options, for half the system calls.
-
-    Args:
-        family: AF_INET, AF_INET6 or AF_UNIX.
-        is_near: the peer is on this machine, so it cannot vanish without a word.
-    """
+def socket_to_connect(family: int) -> socket.socket:
+    """A new one, configured, for AF_INET, AF_INET6 or AF_UNIX."""
     sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    _set_options(sock, is_near=is_near)
+    _set_options(sock)
     return sock
 
 
-def _set_options(sock: socket.socket, *, is_near: bool) -> None:
+def _set_options(sock: socket.socket) -> None:
     if sock.family == socket.AF_UNIX:
         return
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if is_near:
-        return
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL)

@@ -60,6 +60,12 @@ _BULK = 131_072
 _log = logging.getLogger(__name__)
 
 
+def _judge_nobody(_chain: ChainReceived) -> Verdict:
+    """For who has shaken hands. The real judge knows the visit, the visit us, and we our keys: that
+    circle would last until the garbage collector comes."""
+    raise AssertionError("a chain came after the handshake")
+
+
 def _let_go(_ticket: SessionTicket) -> None:
     """Tickets are for those who dial again."""
 
@@ -267,6 +273,7 @@ class TlsDuplex(Descriptor):
                 # What came along with the client's last flight waits until somebody wants it.
                 self._conn.hold()
                 self._holding, self._shaking, self._unusual = True, False, False
+                self._judge = _judge_nobody
                 self._slots_fit = self._conn.max_fragment >= PAYLOAD
                 self._send_output()
                 if not self.handshake.done():
@@ -327,8 +334,7 @@ class TlsDuplex(Descriptor):
         if self._broken:
             self._vanish(self.side.left)
         elif self._answer is not None:
-            (token, signature), self._answer = self._answer, None
-            self._asked = False
+            (token, signature), self._answer, self._asked = self._answer, None, False
             self._conn.provide(token, signature)
             self._walk(self._conn.next_event(), [], None)
             if self._readable and not self.closed and self._shaking:
@@ -365,6 +371,10 @@ class TlsDuplex(Descriptor):
         if self._shaking and not self.handshake.done():
             self.handshake.set_exception(HandshakeFailed(self.failed))
 
+    def _drop(self, *, reset: bool, lingers: bool = False) -> None:
+        self._judge = _judge_nobody
+        super()._drop(reset=reset, lingers=lingers)
+
     def _break_off(self) -> None:
         failed = self.failed
         # After our close_notify there is no alert to wait for: a reset is the only word left.
@@ -381,12 +391,10 @@ class TlsDuplex(Descriptor):
 
     def _last_words(self, reason: EndReason) -> None:
         self._conn.abort(alert_for_end(reason, self.side))
-        alert = self._conn.take_output()
-        if alert and self._unsent is None:
+        if (alert := self._conn.take_output()) and self._unsent is None:
             with contextlib.suppress(OSError):  # if the socket takes it at once
                 self._sock.send(alert)
 
     def _send_output(self) -> None:
-        output = self._conn.take_output()
-        if output:
+        if output := self._conn.take_output():
             self._send_bytes(output)

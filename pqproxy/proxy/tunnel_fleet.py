@@ -295,7 +295,8 @@ class TunnelFleet(Generic[L]):
         except SpeaksNoTunnels:
             returned = self._fleet.plain(endpoint, self._loop.time())
         except Ended as ended:
-            self._failed(endpoint, ended, self._fleet.failed)
+            left = ended.end is EndReason.UPSTREAM_LEFT
+            self._failed(endpoint, ended, self._fleet.vanished if left else self._fleet.failed)
             return
         except Exception as error:
             _log.exception("a dial failed inside the proxy")

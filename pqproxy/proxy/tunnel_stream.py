@@ -27,11 +27,16 @@ from pqproxy.proxy.poller import Poller
 from pqproxy.proxy.tunnel_codes import describe, end_for_reset, reset_for_end
 from pqproxy.proxy.tunnel_sender import TunnelSender
 from pqproxy.telemetry.reasons import EndReason
-from pqproxy.tunnel import Reset, Stream, Tunnel
+from pqproxy.tunnel import Budget, ReceiveWindow, Reset, Stream, Tunnel
 
 # Of a window that was granted so much at once no piece of a slot is used up: its owner grants more
 # when half of it is consumed, so that comes, and one read then takes what would else be three.
 _LARGE_GRANT = 4 * PAYLOAD
+
+# In the place of one that is gone: else a stream and its Duplex would hold each other until the
+# garbage collector comes.
+_NO_STREAM = Stream(0, 0, ReceiveWindow(Budget(0), 0, 0.0))
+_NO_STREAM.gone = True
 
 
 class Carrier(Protocol):
@@ -50,6 +55,7 @@ class TunnelStream:
 
     Attributes:
         closed: see `Duplex`.
+        id: its number in its tunnel.
         side: what its ends are called.
         said: what the other side said when it reset the stream.
     """
@@ -72,12 +78,14 @@ class TunnelStream:
         "_taking",
         "_unsent",
         "closed",
+        "id",
         "said",
         "side",
     )
 
     def __init__(self, stream: Stream, link: Carrier) -> None:
         self._stream, self._link, self.side = stream, link, link.side
+        self.id = stream.id
         self._sender = link.sender
         self._outbox, self._receive = link.tunnel.outbox, stream.receive
         self._sink: Sink = NOBODY
@@ -96,11 +104,6 @@ class TunnelStream:
         self._held: list[Kept] | None = None  # came while nobody took it; never empty
         self._unsent: bytearray | None = None  # does not fit the peer's window, or the socket
         stream.owner = self
-
-    @property
-    def id(self) -> int:
-        """Its number in its tunnel."""
-        return self._stream.id
 
     @property
     def tunnel(self) -> str:
@@ -234,8 +237,9 @@ class TunnelStream:
 
     def refuse(self, why: Reset) -> None:
         """`abort` in words for the other side."""
+        stream = self._stream
         self._drop()
-        self._link.tunnel.reset(self._stream, why)
+        self._link.tunnel.reset(stream, why)
         self._sender.ask_for_flush()
 
     # Receiving.
@@ -368,4 +372,5 @@ class TunnelStream:
         self._held = self._unsent = None
         self._owes_writable = False
         self._sender.forget(self)
-        self._stream.receive.release()
+        self._receive.release()
+        self._stream = _NO_STREAM

@@ -9,7 +9,7 @@ from pqproxy.tunnel.frames import GoAway, Open, Reset, Role, Settings
 from pqproxy.tunnel.lone import stream_of_lone
 from pqproxy.tunnel.stream import Stream
 from pqproxy.tunnel.tunnel import Tunnel
-from pqproxy.tunnel.windows import BUDGET, INITIAL_WINDOW, Budget
+from pqproxy.tunnel.windows import BUDGET, INITIAL_WINDOW, Budget, ReceiveWindow
 
 # In ALPN; the version of the framing is part of it.
 TUNNEL_PROTOCOL = b"pqproxy/1"
@@ -25,6 +25,7 @@ __all__ = [
     "Event",
     "GoAway",
     "Open",
+    "ReceiveWindow",
     "Reset",
     "Role",
     "Settings",

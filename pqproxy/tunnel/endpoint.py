@@ -95,10 +95,11 @@ class Endpoint(Generic[T]):
     """One address of one name."""
 
     __slots__ = (
+        "_dialled_at",
         "_failures",
         "_plan",
         "_random",
-        "_short_lived",
+        "_short_lived_at",
         "_tries",
         "dialling",
         "gone",
@@ -119,14 +120,15 @@ class Endpoint(Generic[T]):
         self.plain_until: float | None = None  # it speaks TLS, but no tunnels; asked again then
         self.others = 0  # connections there that are no tunnel's
         self._failures = 0  # in a row
-        self._short_lived = False  # the last tunnel that was lost had lived for a moment
+        self._dialled_at = -math.inf
+        self._short_lived_at: float | None = None  # when the last loss was, of one that was young
         self._tries = 0  # dials since instances were last looked for
 
     # What happened.
 
-    def dial(self) -> None:
+    def dial(self, now: float) -> None:
         """A dial begins."""
-        self.dialling = True
+        self.dialling, self._dialled_at = True, now
         self._tries += 1
 
     def up(self, tunnel: T, instance: int, ends_at: float, now: float) -> None:
@@ -144,6 +146,22 @@ class Endpoint(Generic[T]):
         self.why = why
         self._wait(now, longest)
 
+    def vanished(self, now: float, why: Trouble, longest: float) -> None:
+        """A dial found somebody, who left without a word.
+
+        A worker that is killed leaves so, and others may answer there.
+        """
+        if self.why is not None or self._is_second_loss(self._dialled_at):
+            self.failed(now, why, longest)
+        else:
+            self._short_lived_at = now
+            self._wait(now, longest)
+
+    def _is_second_loss(self, since: float) -> bool:
+        """Whether one that began then was lost for another reason than the one before: two that
+        were there together may have had one end."""
+        return self._short_lived_at is not None and since >= self._short_lived_at
+
     def lost(self, tunnel: T, now: float, why: Trouble, broken: bool) -> None:
         """A tunnel is gone.
 
@@ -152,10 +170,10 @@ class Endpoint(Generic[T]):
         """
         life = self.tunnels.pop(tunnel)
         self._tries = 0
-        if broken or (now - life.since < STABLE and self._short_lived):
+        if broken or (now - life.since < STABLE and self._is_second_loss(life.since)):
             self.failed(now, why, LONGEST_WAIT_AFTER_REFUSAL)
         elif now - life.since < STABLE:
-            self._short_lived = True
+            self._short_lived_at = now
             self._wait(now, LONGEST_WAIT)
         elif self.why is None:
             self._succeeded()
@@ -171,7 +189,7 @@ class Endpoint(Generic[T]):
 
     def _succeeded(self) -> None:
         self._failures, self.not_before = 0, -math.inf
-        self._short_lived = False
+        self._short_lived_at = None
 
     def _wait(self, now: float, longest: float) -> None:
         self._failures += 1

@@ -133,6 +133,13 @@ class Fleet(Generic[N, A, T]):
         self._endpoints[address].dialling = False
         return self._eject(address, why, now, refused)
 
+    def vanished(self, address: A, why: Trouble, now: float, refused: bool = False) -> bool:
+        """A dial found somebody, who left without a word. True: as for `failed`."""
+        endpoint = self._endpoints[address]
+        was_out, endpoint.dialling = endpoint.why is not None or endpoint.gone, False
+        endpoint.vanished(now, why, LONGEST_WAIT_AFTER_REFUSAL if refused else LONGEST_WAIT)
+        return not was_out and endpoint.why is not None
+
     def plain_failed(self, address: A, why: Trouble, now: float, refused: bool = False) -> bool:
         """A connection without a tunnel came to nothing. True: as for `failed`."""
         return self._eject(address, why, now, refused)
@@ -180,7 +187,7 @@ class Fleet(Generic[N, A, T]):
                 resolve.append(name)
         for address, endpoint in self._endpoints.items():
             if endpoint.next_dial(self._alone(address)) <= now:
-                endpoint.dial()
+                endpoint.dial(now)
                 dial.append(address)
         return Orders(resolve, dial, retire, min(self._moments(), default=math.inf))
 

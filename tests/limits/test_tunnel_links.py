@@ -191,7 +191,8 @@ def test_small_frames_are_taken_a_turn_at_a_time_and_the_end_behind_them_last(wo
     world.until(lambda: rogue.opened)
     stream = rogue.opened[0]
     take(stream)
-    before, turns = stream._stream.send_window, []
+    framed = stream._stream
+    before, turns = framed.send_window, []
     put_off = rogue.link._put_off
 
     def note(_, records):
@@ -204,7 +205,7 @@ def test_small_frames_are_taken_a_turn_at_a_time_and_the_end_behind_them_last(wo
     world.until(lambda: rogue.ended)
 
     assert turns
-    assert stream._stream.send_window == before + 20_000
+    assert framed.send_window == before + 20_000
     assert rogue.ended[0] is TunnelEnd.PEER_RETIRED
     assert world.pool.copied == 0
 
@@ -227,7 +228,7 @@ def test_what_comes_byte_by_byte_costs_no_more_than_its_window(world):
     for number in range(1, 21, 2):
         rogue.say(opened(number), *[data(number, b"x")] * WINDOW)
     world.until(lambda: world.pool.copied == 10 * WINDOW)
-    assert all(len(stream._held) == WINDOW for stream in rogue.opened)
+    assert all(stream.buffered == WINDOW for stream in rogue.opened)
     rogue.say(data(1, b"x"))
     world.until(lambda: rogue.ended)
 

@@ -200,19 +200,3 @@ def test_a_name_without_an_address_is_unresolved(world):
     world.engine.poller.loop = world.loop
 
     assert failure.value.result is ConnectResult.UNRESOLVED
-
-
-@pytest.mark.parametrize(
-    ("address", "is_near"),
-    [
-        (TcpAddress("127.0.0.1", 1), True),
-        (TcpAddress("127.1.2.3", 1), True),
-        (TcpAddress("::1", 1), True),
-        (TcpAddress("192.0.2.7", 1), False),
-        (TcpAddress("2001:db8::1", 1), False),
-    ],
-)
-def test_it_knows_who_is_on_this_machine(world, address, is_near):
-    (endpoint,) = world.run(resolve(address, None, world.engine.poller))
-
-    assert endpoint.is_near is is_near

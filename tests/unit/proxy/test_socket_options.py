@@ -1,7 +1,5 @@
 import socket
 
-import pytest
-
 from pqproxy.proxy.socket_options import (
     configure,
     finish_on_close,
@@ -22,16 +20,22 @@ def test_tcp_sends_at_once_and_finds_dead_peers_after_a_minute():
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT) == 3
 
 
-@pytest.mark.parametrize(("is_near", "asked"), [(True, 0), (False, 1)])
-def test_who_is_on_this_machine_is_not_asked_whether_he_lives(is_near, asked):
-    with socket_to_connect(socket.AF_INET, is_near=is_near) as sock:
+def test_a_socket_to_connect_is_configured_from_the_start():
+    with socket.socket() as usual, socket_to_connect(socket.AF_INET) as sock:
+        configure(usual)
         assert not sock.getblocking()
-        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == asked
+        for level, option in (
+            (socket.IPPROTO_TCP, socket.TCP_NODELAY),
+            (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPCNT),
+        ):
+            assert sock.getsockopt(level, option) == usual.getsockopt(level, option)
 
 
 def test_a_unix_socket_connects_without_options():
-    with socket_to_connect(socket.AF_UNIX, is_near=True) as sock:
+    with socket_to_connect(socket.AF_UNIX) as sock:
         assert not sock.getblocking()
 
 

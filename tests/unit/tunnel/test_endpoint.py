@@ -32,7 +32,7 @@ def endpoint(**plan):
 
 
 def dialled(one, tunnel, instance=1, ends_at=math.inf, now=0.0):
-    one.dial()
+    one.dial(now)
     one.dialling = False
     one.up(tunnel, instance, ends_at, now)
 
@@ -57,7 +57,7 @@ def test_it_is_dialled_until_it_has_as_many_as_were_asked_for():
 
 def test_one_dial_at_a_time():
     one = endpoint()
-    one.dial()
+    one.dial(0.0)
 
     assert one.next_dial(alone=True) == math.inf
 
@@ -111,7 +111,7 @@ def test_a_tunnel_of_age_stays_until_its_successor_is_up():
     one.look_at_ages(100.0)
     assert one.next_dial(alone=False) == -math.inf
     assert not one.take_spare(alone=False)
-    one.dial()
+    one.dial(0.0)
     assert not one.take_spare(alone=False)
     one.dialling = False
     one.up("new", 1, math.inf, 101.0)
@@ -188,6 +188,44 @@ def test_one_that_was_lost_at_once_is_dialled_soon_and_the_second_ejects_its_end
     assert one.next_dial(alone=False) == pytest.approx(0.4 + FIRST_WAIT * 1.5)
 
 
+def test_two_that_were_there_together_are_no_two_losses():
+    one = endpoint(count=3)
+    dialled(one, "tunnel")
+    dialled(one, "another")
+    one.dial(0.2)
+    one.lost("tunnel", 0.3, RESET, broken=False)
+    one.lost("another", 0.3, RESET, broken=False)
+    one.vanished(0.3, RESET, LONGEST_WAIT)
+    assert one.why is None
+    one.dial(1.0)
+    one.vanished(1.1, RESET, LONGEST_WAIT)
+
+    assert one.why is RESET
+
+
+def test_a_dial_whose_server_leaves_is_tried_once_more_before_its_endpoint_is_out():
+    one = endpoint()
+    one.dial(1.0)
+    one.dialling = False
+    one.vanished(1.1, RESET, LONGEST_WAIT)
+    assert one.why is None
+    assert one.next_dial(alone=False) == pytest.approx(1.1 + FIRST_WAIT * 0.75)
+    one.dial(1.3)
+    one.vanished(1.4, RESET, LONGEST_WAIT)
+
+    assert one.why is RESET
+
+
+def test_one_that_is_out_stays_out_when_its_server_leaves():
+    one = endpoint()
+    one.dial(1.0)
+    one.failed(1.1, REFUSED, LONGEST_WAIT)
+    one.dial(1.3)
+    one.vanished(1.4, RESET, LONGEST_WAIT)
+
+    assert one.why is RESET
+
+
 def test_one_that_was_sent_away_and_one_that_is_lost_are_no_two_losses():
     """A reload there, and then a worker that is killed: who answers next is fine."""
     one = endpoint()
@@ -250,7 +288,7 @@ def test_an_ejected_endpoint_is_dialled_until_it_answers_even_where_it_lacks_not
 
 def test_a_server_without_tunnels_serves_and_is_asked_again_when_that_may_have_changed():
     one = endpoint()
-    one.dial()
+    one.dial(0.0)
     one.dialling = False
     one.plain(600.0)
     assert one.serves

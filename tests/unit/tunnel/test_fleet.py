@@ -38,7 +38,7 @@ class Mesh:
         self.now = 1000.0
         self.names = dict.fromkeys(names, ())
         self.workers = {}  # how many at an address; 1 unless said
-        self.down, self.plain = set(), set()
+        self.down, self.plain, self.dying = set(), set(), set()
         self.up = []  # tunnels that take streams
         self.retired = []
         self.dials = []  # (when, address), of all times
@@ -70,6 +70,8 @@ class Mesh:
     def answer(self, address):
         if address in self.down:
             self.fleet.failed(address, trouble(f"{address}: connection refused"), self.now)
+        elif address in self.dying:
+            self.fleet.vanished(address, trouble(f"{address}: it left"), self.now)
         elif address in self.plain:
             self.fleet.plain(address, self.now)
         else:
@@ -212,6 +214,21 @@ def test_when_all_are_down_nothing_is_chosen_nothing_hoped_for_and_all_are_named
         "a: connection refused",
         "b: connection refused",
     ]
+
+
+def test_one_that_leaves_while_it_is_dialled_is_hoped_for_once():
+    mesh = Mesh("llm")
+    mesh.names["llm"] = ["a"]
+    mesh.dying = {"a"}
+    mesh.carry_out()
+    assert mesh.fleet.hopeful
+    assert mesh.fleet.choose() is None
+    mesh.pass_time(FIRST_WAIT)
+    assert not mesh.fleet.hopeful
+    mesh.dying.clear()
+    mesh.pass_time(LONGEST_WAIT)
+
+    assert mesh.addresses() == {"a": 1}
 
 
 def test_one_that_is_down_is_left_out_and_comes_back_within_its_back_off():
