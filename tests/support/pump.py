@@ -14,11 +14,16 @@ class Pump:
 
     def __init__(self, address, pace=_PACE):
         self._pace = pace
-        self._socket = socket.create_connection(address, timeout=60)
         self._sent, self._returned = hashlib.sha256(), hashlib.sha256()
         self._stop = threading.Event()
         self.sent = self.returned = 0
         self.broken = None  # the error that ended it
+        self._threads = []
+        try:
+            self._socket = socket.create_connection(address, timeout=60)
+        except ConnectionResetError as error:  # who is refused may be so before it knows it is in
+            self._socket, self.broken = socket.socket(), error
+            return
         self._threads = [
             threading.Thread(target=self._run, args=(each,)) for each in (self._send, self._receive)
         ]
