@@ -214,7 +214,11 @@ class TunnelStream:
 
     def _wait_for_socket(self) -> None:
         """Unless it is the window that is used up: then WINDOW will tell."""
-        if self._window_is_open() and (self._owes_writable or self._unsent is not None):
+        if self._unsent is not None:
+            waits = self._stream.send_window > 0
+        else:
+            waits = self._owes_writable and self._window_is_open()
+        if waits:
             self._sender.wait(self)
 
     def end(self) -> None:
@@ -333,8 +337,10 @@ class TunnelStream:
             batch = KeptBatch(self._link.pool, self._held.pop(0))
             if not self._held:
                 self._held, self._direct = None, True
-            self._sink.on_data(batch)
-            batch.done()
+            try:
+                self._sink.on_data(batch)
+            finally:
+                batch.done()
             self._receive.consumed += batch.length
             self._look_at_window(batch.length)
 

@@ -35,9 +35,7 @@ class Visit:
     peer: str
     place: Place
     started: float  # time.monotonic()
-    task: asyncio.Task[None] | None = (
-        None  # that takes it through its steps; a tunnel of ours: None
-    )
+    task: asyncio.Task[None] | None = None  # that takes it through its steps
     negotiated: Negotiated | None = None
     own_signature: str | None = None
     peer_signature: str | None = None

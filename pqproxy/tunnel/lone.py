@@ -1,7 +1,7 @@
 """A record that is one frame of data: a token, or a request of the only client.
 
-Where many talk a record has many frames. Where one does, finding that out for each of them was a
-sixth of what a tunnel adds to a request.
+Where many talk a record has many frames. Where one does, this and `Outbox.take_small` save a
+seventh of the bytecodes of a request.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ _FOR_GROWTH = 3 / 8
 # A window that is used up within so many round trips kept its sender waiting. So did one of which
 # less than this is left, whatever the clock says: between two busy processes a round trip takes
 # longer than when it was measured. That is reason enough up to what keeps two machines busy: with
-# half a megabyte a transfer took half as much CPU again, in five times as many system calls.
+# half a megabyte a transfer took a quarter more CPU, in several times as many system calls.
 _ROUND_TRIPS = 2.0
 _USED_UP = 16 * 1024
 _SWIFT_WINDOW = 4 * 1024 * 1024

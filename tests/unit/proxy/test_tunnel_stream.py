@@ -146,6 +146,23 @@ def test_of_a_large_window_the_last_crumbs_are_left_until_there_is_more(world):
     assert sink.received == data + b"y"
 
 
+def test_what_was_taken_already_goes_into_the_last_crumbs_once_the_socket_drains(world):
+    """Nobody reads for it any more: it is here, and the window allows it."""
+    tunnels = Tunnels(world, window=100_000)
+    ours, _, _, sink = tunnels.open()
+    ours._stream.largest_grant = 4 * PAYLOAD
+    ours._stream.send_window = PAYLOAD - 1
+    sender = tunnels.egress.sender
+    sender.blocked = True
+    tunnels.egress.tunnel.outbox.block(blocked=True)
+    assert not ours.write(loose(world, b"token"))
+    assert ours.buffered == 5
+    sender.drained()
+    world.until(lambda: sink.received == b"token")
+
+    assert ours.buffered == 0
+
+
 def test_of_a_small_window_all_is_used(world, tunnels):
     ours, *_ = tunnels.open()
 

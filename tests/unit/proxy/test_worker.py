@@ -214,17 +214,22 @@ def test_a_snapshot_tells_what_was_seen_of_peers_once(started):
     assert second == {}
 
 
+def is_served_to_its_end(client):
+    """It gets an answer still, and a clean end."""
+    client.sendall(b"more")
+    assert client.recv(4, socket.MSG_WAITALL) == b"more"
+    client.shutdown(socket.SHUT_WR)
+    assert client.recv(1) == b""
+    client.close()
+
+
 def test_a_drain_waits_for_what_is_open_and_says_that_it_finished(started):
     worker = started()
     worker.hear()
     client = connected(worker)
     worker.say(op="drain", timeout=10)
     time.sleep(0.1)
-    client.sendall(b"more")
-    assert client.recv(4, socket.MSG_WAITALL) == b"more"
-    client.shutdown(socket.SHUT_WR)
-    assert client.recv(1) == b""
-    client.close()
+    is_served_to_its_end(client)
 
     assert worker.hear() == {"event": "drained", "finished": 2, "reset": 0}
     assert worker.wait() == 0
@@ -238,11 +243,7 @@ def test_a_drain_counts_who_comes_through_tunnels_and_no_tunnel(started):
     handshakes = 8  # until no other instance is looked for
     wait_until(lambda: shaken(worker) == handshakes, "all tunnels that there will be")
     worker.say(op="drain", timeout=30)
-    client.sendall(b"more")
-    assert client.recv(4, socket.MSG_WAITALL) == b"more"
-    client.shutdown(socket.SHUT_WR)
-    assert client.recv(1) == b""
-    client.close()
+    is_served_to_its_end(client)
 
     assert worker.hear() == {"event": "drained", "finished": 2, "reset": 0}
     assert worker.wait() == 0
