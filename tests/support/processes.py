@@ -1,5 +1,6 @@
 """What /proc tells of the processes under test: their family, memory and sockets."""
 
+import contextlib
 from pathlib import Path
 
 CLOSE_WAIT = "08"
@@ -10,7 +11,8 @@ def family(pid):
     """A process and all its descendants."""
     children = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        children += map(int, task.read_text().split())
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            children += map(int, task.read_text().split())
     return [pid, *(descendant for child in children for descendant in family(child))]
 
 

@@ -1,5 +1,4 @@
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -9,23 +8,16 @@ import time
 import pytest
 
 from pqproxy.demo.processes import ChildFailed, Children
+from tests.support.processes import exists
 
 SLEEP = ["-c", "import time; print('up', flush=True); time.sleep(60)"]
-
-
-def alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_leaving_the_context_ends_every_child(tmp_path):
     with Children(tmp_path) as children:
         pids = [children.start(name, SLEEP).process.pid for name in ("one", "two")]
 
-    assert not any(map(alive, pids))
+    assert not any(map(exists, pids))
 
 
 def test_an_error_in_the_context_ends_every_child(tmp_path):
@@ -39,7 +31,7 @@ def test_an_error_in_the_context_ends_every_child(tmp_path):
     with pytest.raises(LookupError):
         fail()
 
-    assert not alive(*started)
+    assert not exists(*started)
 
 
 def test_a_child_that_will_not_end_is_killed(tmp_path):
@@ -93,15 +85,6 @@ def test_children_do_not_outlive_a_parent_that_is_killed(tmp_path):
         parent.kill()
 
     deadline = time.monotonic() + 10
-    while running(pid):
+    while exists(pid):
         assert time.monotonic() < deadline, "the child outlived its parent"
         time.sleep(0.02)
-
-
-def running(pid):
-    """Whether a process that is not ours runs; a zombie that nobody reaps does not."""
-    try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False

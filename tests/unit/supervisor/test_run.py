@@ -10,6 +10,7 @@ import pytest
 
 from pqproxy.config.values import Drain, Log, Policy, PolicyOrigin, TcpAddress
 from tests.support import pki
+from tests.support.processes import exists
 from tests.unit.supervisor.harness import ingress, settings
 
 ENDED = 'pqproxy_connections_total{end_reason="%s",listener="llm",transport="tls"}'
@@ -17,12 +18,7 @@ RECEIVED = 'pqproxy_received_bytes_total{leg="client",listener="llm"}'
 
 
 def gone(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    with open(f"/proc/{pid}/stat") as stat:
-        return stat.read().rpartition(")")[2].split()[0] == "Z"  # nobody reaps it in a container
+    return not exists(pid)
 
 
 def talk(connection, order):
