@@ -7,7 +7,6 @@ WaitEncryptedExtensions -> WaitCertificateOrRequest -> (WaitCertificate ->)
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import ClassVar
 
 from pqproxy.tls.alerts import AlertDescription, FatalAlert, decode_error, illegal_parameter
@@ -54,7 +53,7 @@ from pqproxy.tls.signatures import (
     CertificateVerifyCheck,
     certificate_verify_content,
 )
-from pqproxy.tls.values import dataclass
+from pqproxy.tls.values import dataclass, replace
 
 _REPORTED_SCHEMES = 32  # of a request that was not met: a server may list thousands
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from pqproxy.tls.client_resumption import fits, offer_ticket
 from pqproxy.tls.codec import Writer
@@ -22,7 +21,7 @@ from pqproxy.tls.messages import ClientHello
 from pqproxy.tls.pre_shared_key import OUR_MODES
 from pqproxy.tls.record import MAX_FRAGMENT
 from pqproxy.tls.session import SessionTicket
-from pqproxy.tls.values import dataclass
+from pqproxy.tls.values import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import field, replace
+from dataclasses import field
 
 from pqproxy.crypto import SignatureAlgorithm
 from pqproxy.tls.alerts import AlertDescription, FatalAlert, WeakAuthentication, alert_name
@@ -11,7 +11,7 @@ from pqproxy.tls.codepoints import OTHER_GROUPS, CipherSuite, NamedGroup, name_o
 from pqproxy.tls.config import Credential
 from pqproxy.tls.schemes import SCHEMES, SchemeTable
 from pqproxy.tls.session import Authentication, SessionTicket
-from pqproxy.tls.values import dataclass
+from pqproxy.tls.values import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

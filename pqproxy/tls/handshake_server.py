@@ -10,7 +10,6 @@ signing. Sends nothing and knows no connection: see `handshake.py`.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import ClassVar
 
 from pqproxy.tls.alerts import AlertDescription, FatalAlert, decode_error, illegal_parameter
@@ -56,7 +55,7 @@ from pqproxy.tls.pre_shared_key import OfferedPsks, read_psk_key_exchange_modes
 from pqproxy.tls.server_authentication import ServerContext
 from pqproxy.tls.server_flight import SELECTED_VERSION, Answer, Selection
 from pqproxy.tls.server_resumption import find_session
-from pqproxy.tls.values import dataclass
+from pqproxy.tls.values import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,13 @@ stands for is judged elsewhere.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pqproxy.tls.alerts import illegal_parameter
 from pqproxy.tls.codec import Reader, Writer
 from pqproxy.tls.codepoints import ExtensionType
 from pqproxy.tls.handshake import Transcript
 from pqproxy.tls.key_schedule import EarlySecret, finished_verify_data
 from pqproxy.tls.messages import ClientHello, HandshakeMessage
-from pqproxy.tls.values import dataclass
+from pqproxy.tls.values import dataclass, replace
 
 # With a key exchange beside the pre-shared key: the only mode that we offer and accept. The other
 # one (psk_ke) would give up forward secrecy, and everything post-quantum with it.

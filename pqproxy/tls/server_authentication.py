@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import ClassVar
 
 from pqproxy.tls.alerts import AlertDescription, FatalAlert
@@ -41,7 +40,7 @@ from pqproxy.tls.messages import (
 )
 from pqproxy.tls.server_resumption import TicketOffice
 from pqproxy.tls.signatures import CLIENT_CONTEXT, CertificateVerifyCheck
-from pqproxy.tls.values import dataclass
+from pqproxy.tls.values import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

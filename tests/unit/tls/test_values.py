@@ -1,8 +1,9 @@
-from dataclasses import replace
+import dataclasses
+from dataclasses import field
 
 import pytest
 
-from pqproxy.tls.values import dataclass
+from pqproxy.tls.values import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +21,22 @@ def test_values_are_equal_and_found_by_their_fields():
 def test_a_changed_value_is_another_one():
     point = Point(1)
 
-    assert replace(point, y=2) == Point(1, 2)
+    assert replace(point, y=2) == dataclasses.replace(point, y=2) == Point(1, 2)
     assert point == Point(1)
+
+
+def test_what_is_not_compared_is_carried_over_too():
+    @dataclass(frozen=True, slots=True)
+    class Named:
+        number: int
+        names: str = field(default="none", repr=False, compare=False)
+
+    assert replace(Named(1, "some"), number=2).names == "some"
+
+
+def test_a_change_of_what_is_not_there_is_an_error():
+    with pytest.raises(TypeError, match="z"):
+        replace(Point(1), z=3)
 
 
 def test_a_value_has_no_room_for_what_it_was_not_made_with():
