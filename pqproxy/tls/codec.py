@@ -26,29 +26,39 @@ class Reader:
         FatalAlert: by every method, decode_error where the value is not of its type.
     """
 
-    __slots__ = ("_data", "_position", "name")
+    __slots__ = ("_data", "_end", "_position", "name")
 
     def __init__(self, data: bytes, name: str) -> None:
-        self._data, self.name, self._position = data, name, 0
+        self._data, self.name = data, name
+        self._position, self._end = 0, len(data)
 
     def take(self, count: int) -> bytes:
         """Read exactly `count` bytes."""
-        taken = self._data[self._position : self._position + count]
-        if len(taken) != count:
+        start, end = self._position, self._position + count
+        if end > self._end:
             raise decode_error(f"{self.name} is truncated")
-        self._position += count
-        return taken
+        self._position = end
+        return self._data[start:end]
 
     def uint(self, size: int) -> int:
         """Read an unsigned integer of `size` bytes."""
-        return int.from_bytes(self.take(size), "big")
+        start, end = self._position, self._position + size
+        if end > self._end:
+            raise decode_error(f"{self.name} is truncated")
+        self._position = end
+        return int.from_bytes(self._data[start:end], "big")
 
     def opaque(self, prefix: int, *, at_least: int = 0) -> bytes:
         """Read a byte vector whose length is itself written in `prefix` bytes."""
-        value = self.take(self.uint(prefix))
-        if len(value) < at_least:
-            raise decode_error(f"{self.name} holds a vector of {len(value)} bytes")
-        return value
+        start = self._position + prefix
+        length = int.from_bytes(self._data[self._position : start], "big")
+        end = start + length
+        if end > self._end:  # so it is, too, where the length itself is cut off
+            raise decode_error(f"{self.name} is truncated")
+        if length < at_least:
+            raise decode_error(f"{self.name} holds a vector of {length} bytes")
+        self._position = end
+        return self._data[start:end]
 
     def vector(
         self, prefix: int, read: Callable[[Reader], Element], *, at_least: int = 0
@@ -56,7 +66,7 @@ class Reader:
         """Read a length-prefixed vector of elements, each by `read`, until it is used up."""
         elements = Reader(self.opaque(prefix), self.name)
         found: list[Element] = []
-        while not elements.at_end:
+        while elements._position < elements._end:
             if len(found) == MAX_ELEMENTS:
                 raise illegal_parameter(f"{self.name} lists over {MAX_ELEMENTS} elements")
             found.append(read(elements))
@@ -74,11 +84,11 @@ class Reader:
     @property
     def at_end(self) -> bool:
         """Whether everything was read."""
-        return self._position == len(self._data)
+        return self._position == self._end
 
     def finish(self) -> None:
         """Refuse trailing bytes: a value longer than its type is malformed, not lenient."""
-        if not self.at_end:
+        if self._position != self._end:
             raise decode_error(f"{self.name} has trailing bytes")
 
 

@@ -346,45 +346,45 @@ class Connection:
         """Go to the step's state, doing what it says in its order."""
         self._state = step.next_state
         for action in step.actions:
-            self._do(action)
+            if type(action) is SendHandshake:  # most are
+                self._output.send_handshake(action.message)
+            else:
+                self._do(action)
 
     def _do(self, action: Action) -> None:
-        match action:
-            case SendHandshake(message):
-                self._output.send_handshake(message)
-            case SendChangeCipherSpec():
-                self._output.send_change_cipher_spec()
+        match action:  # those that come more often come first
             case UseSendSecret(secret):
                 self._log(secret)
                 self._output.use_secret(secret.suite, secret.secret)
             case UseReceiveSecret(secret):
                 self._log(secret)
                 self.incoming.use_secret(secret.suite, secret.secret)
-            case UpdateReceiveSecret(update_requested):
-                self.incoming.update_secret()
-                if update_requested:
-                    self._output.owe_key_update()
-            case LimitRecords(max_fragment):
-                self._output.limit(min(max_fragment, MAX_FRAGMENT))
-            case SkipEarlyData(skip):
-                self.incoming.skips_early_data = skip
-            case ExpectAnswer():
-                self.incoming.expect_boundary()
-            case ReportOffer(offer):
-                self.offer, self.client_random = offer, offer.client_random
             case Proceed(state):
                 self._carry_out(state.proceed())
+            case ReportOffer(offer):
+                self.offer, self.client_random = offer, offer.client_random
             case Sign() | VerifyChain():
                 self._ask(action)
             case UseExporter(exporter):
                 self._exporter = exporter
-            case ReportTicket(ticket):
-                self._events.append(TicketReceived(ticket))
             case HandshakeComplete(negotiated):
-                self.negotiated = negotiated
-                self.incoming.handshake_complete = True
+                self.negotiated, self.incoming.handshake_complete = negotiated, True
                 self._output.open_to_data()
                 self._events.append(HandshakeCompleted(negotiated))
+            case SendChangeCipherSpec():
+                self._output.send_change_cipher_spec()
+            case LimitRecords(max_fragment):
+                self._output.limit(min(max_fragment, MAX_FRAGMENT))
+            case ReportTicket(ticket):
+                self._events.append(TicketReceived(ticket))
+            case UpdateReceiveSecret(update_requested):
+                self.incoming.update_secret()
+                if update_requested:
+                    self._output.owe_key_update()
+            case SkipEarlyData(skip):
+                self.incoming.skips_early_data = skip
+            case ExpectAnswer():
+                self.incoming.expect_boundary()
 
     def _ask(self, action: Sign | VerifyChain) -> None:
         self._awaited = token = next(self._tokens)

@@ -8,7 +8,7 @@ raises FatalAlert: decode_error for the wrong shape, illegal_parameter for a wro
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from enum import Enum, auto
+from enum import IntEnum, auto
 from struct import Struct
 
 from pqproxy.tls.alerts import AlertDescription, FatalAlert, decode_error, illegal_parameter
@@ -16,13 +16,14 @@ from pqproxy.tls.codec import Reader, Writer
 from pqproxy.tls.codepoints import ExtensionType, name_of
 from pqproxy.tls.values import dataclass
 
-_HEADER_LENGTH = 4
-_extension_header = Struct(">HH").unpack_from
+_header = Struct(">HH")  # a number and a length: of an extension, and of a key share
+_HEADER_LENGTH = _header.size
+_read_header, _write_header = _header.unpack_from, _header.pack
 
 Extensions = Mapping[int, bytes]  # in wire order
 
 
-class Block(Enum):
+class Block(IntEnum):
     """The messages that carry extensions."""
 
     CLIENT_HELLO = auto()
@@ -62,6 +63,12 @@ PLACES: dict[int, frozenset[Block]] = {
     ExtensionType.KEY_SHARE: frozenset({CH, SH, HRR}),
 }
 
+# The other way round: what we recognise and may not stand in a block.
+STRANGERS = {
+    block: frozenset(known for known, places in PLACES.items() if block not in places)
+    for block in Block
+}
+
 # Requests: what stands there needs no answer to have been asked for, and unknown ones are ignored.
 REQUESTS = frozenset({CH, CR, NST})
 
@@ -79,7 +86,7 @@ def read_extensions(reader: Reader) -> Extensions:
         start = position + _HEADER_LENGTH
         if start > end:
             raise decode_error(f"{reader.name} is truncated")
-        extension_type, length = _extension_header(block, position)
+        extension_type, length = _read_header(block, position)
         position = start + length
         if extension_type in found:
             name = name_of(ExtensionType, extension_type)
@@ -92,10 +99,10 @@ def read_extensions(reader: Reader) -> Extensions:
 
 def write_extensions(writer: Writer, extensions: Extensions) -> None:
     """Write an extension block."""
-    block = Writer()
+    block: list[bytes] = []
     for extension_type, data in extensions.items():
-        block.uint(extension_type, 2).opaque(data, 2)
-    writer.opaque(block.finish(), 2)
+        block += (_write_header(extension_type, len(data)), data)
+    writer.opaque(b"".join(block), 2)
 
 
 def check_places(block: Block, extensions: Extensions, requested: Container[int] = ()) -> None:
@@ -106,10 +113,9 @@ def check_places(block: Block, extensions: Extensions, requested: Container[int]
             unsupported_extension for an answer to what was never asked (§4.3).
     """
     # Looked up by what we know, not by what a hello lists: that may be thousands.
-    for extension_type, places in PLACES.items():
-        if extension_type in extensions and block not in places:
-            name = name_of(ExtensionType, extension_type)
-            raise illegal_parameter(f"extension {name} does not belong into {block.name}")
+    for extension_type in extensions.keys() & STRANGERS[block]:
+        name = name_of(ExtensionType, extension_type)
+        raise illegal_parameter(f"extension {name} does not belong into {block.name}")
     if block in REQUESTS:
         return
     for extension_type in extensions:
@@ -137,7 +143,7 @@ class KeyShareEntry:
 
     def write(self) -> bytes:
         """Write one entry."""
-        return Writer().uint(self.group, 2).opaque(self.key_exchange, 2).finish()
+        return _write_header(self.group, len(self.key_exchange)) + self.key_exchange
 
 
 def read_client_shares(data: bytes) -> tuple[KeyShareEntry, ...]:
