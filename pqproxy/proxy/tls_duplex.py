@@ -14,7 +14,6 @@ from collections.abc import Callable
 
 from pqproxy.proxy.buffers import (
     PAYLOAD,
-    RECORD_READ,
     RECORD_ROOM,
     Batch,
     Buffer,
@@ -239,8 +238,9 @@ class TlsDuplex(Descriptor):
         if self._shaking:
             return RECORD_ROOM, batch.room[:_SHAKING_READ]
         # What is kept of a record goes in front: so the next one begins at its place.
-        start = RECORD_ROOM + self._conn.held
-        most = _PRESSED_READ if self._pool.pressed else RECORD_READ
+        held = self._conn.held
+        start = RECORD_ROOM + held
+        most = _PRESSED_READ if self._pool.pressed else batch.landing.length - held
         return start, batch.buffer[start : start + most]
 
     def _take(self, batch: RecordBatch, start: int, received: int, *, filled: bool) -> None:

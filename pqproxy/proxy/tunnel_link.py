@@ -11,12 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from pqproxy.proxy.buffers import (
-    Batch,
-    Buffer,
-    LooseBatch,
-    PieceBatch,
-)
+from pqproxy.proxy.buffers import Batch, Buffer, LooseBatch, PieceBatch, RecordBatch
 from pqproxy.proxy.descriptor import Engine, Side
 from pqproxy.proxy.tls_duplex import TlsDuplex
 from pqproxy.proxy.tunnel_codes import (
@@ -45,6 +40,7 @@ from pqproxy.tunnel.frames import HEADER_LENGTH
 _LOOK_EVERY = 5.0  # seconds
 _TURN = 0.002  # seconds: for the frames of one tunnel in one turn of the loop
 _TOGETHER = 128  # records
+_RUN = 4  # records: fewer are no bulk transfer
 _PATIENCE = 5.0  # seconds: for the peer to close, once nothing is left to say
 
 _log = logging.getLogger(__name__)
@@ -206,7 +202,9 @@ class TunnelLink:
         """Records of frames, each frame to its stream."""
         assert isinstance(batch, PieceBatch)  # noqa: S101 - TLS knows no other
         records = batch.fragments
-        if len(records) > 1:
+        if len(records) >= _RUN:
+            records = self._take_run(records, batch)
+        if len(records) != 1:
             self._take_in_turn(records, batch)
             return
         record = records[0]
@@ -220,6 +218,27 @@ class TunnelLink:
             stream.owner.on_data(batch)
         except Exception:  # the others have nothing to do with it
             self._failed(stream)
+
+    def _take_run(self, records: list[Buffer], batch: PieceBatch) -> list[Buffer]:
+        """Of a bulk transfer: what came as a run. Returns the records behind it.
+
+        The long way judges and cuts each of them by itself, which cost a transfer 4 % of its CPU.
+        """
+        run = batch.frames_of(records) if isinstance(batch, RecordBatch) else None
+        if run is None:
+            return records
+        count = run.count(records)
+        shares = run.take(self.tunnel.streams, count)
+        if not shares:
+            return records
+        self.tunnel.liveness.heard(time.monotonic())
+        for stream, pieces in shares:
+            batch.fragments, batch.length = pieces, len(pieces) * run.size
+            try:
+                stream.owner.on_data(batch)
+            except Exception:  # the others have nothing to do with it
+                self._failed(stream)
+        return records[count:]
 
     def _take_in_turn(self, records: list[Buffer], batch: PieceBatch) -> None:
         """What a turn has time for: a megabyte of the smallest frames would take half a second."""

@@ -29,6 +29,7 @@ from pqproxy.proxy.tls_duplex import TlsDuplex
 from pqproxy.tls import PADDED_BELOW
 from pqproxy.tunnel import DATA, Stream, Tunnel
 from pqproxy.tunnel.frames import HEADER, HEADER_LENGTH
+from pqproxy.tunnel.runs import write_headers
 
 _FRAME = HEADROOM - HEADER_LENGTH  # where a frame begins in a slot
 
@@ -42,7 +43,7 @@ _SWIFT = 0.02
 # Bytes that may wait in the kernel, before what is sent next. In a socket that drains as fast as
 # that it may be more: the first of these cuts nearly every write of bulk in two.
 _QUEUE = 128 * 1024
-_SWIFT_QUEUE = 1024 * 1024
+_SWIFT_QUEUE = 2 * 1024 * 1024
 
 
 class Writer(Protocol):
@@ -144,9 +145,7 @@ class TunnelSender:
         allowed = stream.send_window
         full = min(batch.full, allowed // PAYLOAD)
         if full:
-            header, memory = HEADER.pack(PAYLOAD << 8 | DATA, stream.id), batch.memory
-            for start in range(_FRAME, full * STRIDE, STRIDE):
-                memory[start : start + HEADER_LENGTH] = header
+            write_headers(batch.memory, range(_FRAME, full * STRIDE, STRIDE), PAYLOAD, stream)
             self._engine.protect_run(batch.framed_run, full, run)
         sent = full * PAYLOAD
         rest = batch.length - sent

@@ -14,7 +14,7 @@ class Run:
     """Places of records in a buffer.
 
     Args:
-        buffer: writable, with room for one record at least.
+        memory: with room for one record at least.
         start: where the first record begins.
         size: of each record, header and tag included.
         stride: from one record to the next, at least `size`.
@@ -28,51 +28,85 @@ class Run:
         types: the type bytes, as one view.
     """
 
-    __slots__ = ("_headers", "bodies", "contents", "fragments", "records", "size", "types")
+    __slots__ = (
+        "_memory",
+        "_starts",
+        "bodies",
+        "contents",
+        "fragments",
+        "records",
+        "size",
+        "types",
+    )
 
-    def __init__(self, buffer: memoryview, start: int, size: int, stride: int) -> None:
-        starts = range(start, len(buffer) - size + 1, stride)
-        end = starts[-1] + size
-        self.size = size
+    def __init__(self, memory: bytearray, start: int, size: int, stride: int) -> None:
+        self._starts = starts = range(start, len(memory) - size + 1, stride)
+        end, buffer = starts[-1] + size, memoryview(memory)
+        self._memory, self.size = memory, size
         self.records = [buffer[at : at + size] for at in starts]
         self.bodies = [record[HEADER_LENGTH:] for record in self.records]
         self.contents = [body[:-TAG_LENGTH] for body in self.bodies]
         self.fragments = [content[:-1] for content in self.contents]
         self.types = buffer[start + size - TAG_LENGTH - 1 : end : stride]
-        self._headers = [buffer[start + byte : end : stride] for byte in range(HEADER_LENGTH)]
 
     def write(self, start: int, end: int, header: bytes, content_type: int) -> None:
         """Put what stands around each of the fragments from number `start` to `end`."""
         self.types[start:end] = bytes((content_type,)) * (end - start)
-        for column, byte in zip(self._headers, header, strict=True):
-            column[start:end] = bytes((byte,)) * (end - start)
+        memory, starts = self._memory, self._starts[start:end]
+        for column, byte in enumerate(header):
+            memory[self._column(starts, column)] = bytearray((byte,)) * (end - start)
 
     def count(self, header: bytes, most: int) -> int:
         """How many of the first `most` records have this header, up to one that has not."""
-        for column, byte in zip(self._headers, header, strict=True):
-            bytes_of_it = column[:most].tobytes()
-            most = len(bytes_of_it) - len(bytes_of_it.lstrip(bytes((byte,))))
-        return most
+        starts = self._starts[:most]
+        for column, byte in enumerate(header):
+            bytes_of_it = self._memory[self._column(starts, column)]
+            starts = starts[: len(bytes_of_it) - len(bytes_of_it.lstrip(bytes((byte,))))]
+        return len(starts)
+
+    @staticmethod
+    def _column(starts: range, byte: int) -> slice:
+        """The bytes with this number of each of some records.
+
+        Of the memory itself, whose columns take half the time that those of a view do.
+        """
+        return slice(starts.start + byte, starts.stop + byte, starts.step)
 
 
 class Landing:
     """A buffer that protected records are read into.
 
     Args:
-        view: the buffer, with room for a record of any size behind `start`.
+        memory: the buffer, with room for a record of any size behind `start`.
         start: where a record begins if none was incomplete before; what is before that is free,
             and room for what is kept of an incomplete one.
+
+    Attributes:
+        view: of the whole buffer.
     """
 
-    __slots__ = ("_run", "start", "view")
+    __slots__ = ("_memory", "_run", "start", "view")
 
-    def __init__(self, view: memoryview, start: int) -> None:
-        self.view, self.start = view, start
+    def __init__(self, memory: bytearray, start: int) -> None:
+        self._memory, self.view, self.start = memory, memoryview(memory), start
         self._run: Run | None = None
+
+    @property
+    def fragments(self) -> list[memoryview]:
+        """Of the last run; none before there was one."""
+        return [] if self._run is None else self._run.fragments
+
+    @property
+    def length(self) -> int:
+        """Bytes from `start` to the end of what fits: of whole records, if they are as long as
+        those of the last run. Who reads no more has no rest of a record to keep.
+        """
+        run = self._run
+        return len(self.view) - self.start if run is None else len(run.records) * run.size
 
     def run(self, size: int) -> Run:
         """Records of this size one behind another: the same run as long as the size is the same."""
         run = self._run
         if run is None or run.size != size:
-            self._run = run = Run(self.view, self.start, size, size)
+            self._run = run = Run(self._memory, self.start, size, size)
         return run

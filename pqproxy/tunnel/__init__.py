@@ -7,6 +7,7 @@ from pqproxy.tunnel.errors import ErrorCode, TunnelError
 from pqproxy.tunnel.events import DATA, Came, Event
 from pqproxy.tunnel.frames import GoAway, Open, Reset, Role, Settings
 from pqproxy.tunnel.lone import stream_of_lone
+from pqproxy.tunnel.runs import FrameRun
 from pqproxy.tunnel.stream import Stream
 from pqproxy.tunnel.tunnel import Tunnel
 from pqproxy.tunnel.windows import BUDGET, INITIAL_WINDOW, Budget, ReceiveWindow
@@ -23,6 +24,7 @@ __all__ = [
     "Came",
     "ErrorCode",
     "Event",
+    "FrameRun",
     "GoAway",
     "Open",
     "ReceiveWindow",

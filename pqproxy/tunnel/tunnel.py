@@ -41,7 +41,6 @@ MAX_RESETS_UNANSWERED = 4096
 MAX_ENDINGS_UNREAD = 4096
 
 _read_header = HEADER.unpack_from
-_RUN = 4  # records: fewer are no bulk transfer
 
 
 class Tunnel:
@@ -203,33 +202,10 @@ class Tunnel:
         self.liveness.heard(now)
         events: list[Event] = []
         try:
-            taken = self._take_run(records, events) if len(records) >= _RUN else 0
-            self._take_frames(records[taken:] if taken else records, now, events)
+            self._take_frames(records, now, events)
         except TunnelError as error:
             events.append((Came.BROKEN, None, error))
         return events
-
-    def _take_run(self, records: list[memoryview | bytes], events: list[Event]) -> int:
-        """Of a bulk transfer: records that each are one frame of data of one stream, all alike.
-
-        What `_take_frames` would make of them, at a fifth of the cost. Returns how many that were.
-        """
-        length = len(records[0])
-        count = len(records) if len(records[-1]) == length else len(records) - 1
-        header = bytes(records[0][:HEADER_LENGTH])
-        word, number = _read_header(header) if len(header) == HEADER_LENGTH else (0, 0)
-        stream = self.streams.get(number)
-        data, left = length - HEADER_LENGTH, -1 if stream is None else stream.receive.left
-        if stream is None or word != data << 8 | DATA or not 0 < data * count <= left:
-            return 0
-        run = records[:count]
-        if set(map(len, run)) != {length}:
-            return 0
-        if b"".join([record[:HEADER_LENGTH] for record in run]) != header * count:
-            return 0
-        stream.receive.left -= count * data
-        events.append((DATA, stream, [record[HEADER_LENGTH:] for record in run]))
-        return count
 
     def _take_frames(
         self, records: list[memoryview | bytes], now: float, events: list[Event]

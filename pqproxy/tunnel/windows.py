@@ -19,7 +19,7 @@ _FOR_GROWTH = 3 / 8
 # half a megabyte a transfer took a quarter more CPU, in several times as many system calls.
 _ROUND_TRIPS = 2.0
 _USED_UP = 16 * 1024
-_SWIFT_WINDOW = 4 * 1024 * 1024
+_SWIFT_WINDOW = 8 * 1024 * 1024
 # And only while most of what there is for growth is left: of a hundred clients that read fast until
 # they stop, each would else have megabytes kept.
 _PLENTY = 5 / 6

@@ -222,3 +222,16 @@ def test_past_the_budget_reads_are_pressed_until_it_is_relieved():
     kept.pop().release()
 
     assert not pool.pressed
+
+
+def test_frames_are_found_where_a_run_of_records_landed():
+    records = BufferPool().records
+    assert records.frames_of([memoryview(b"record")]) is None
+
+    landed = records.landing.run(3000).fragments
+    frames = records.frames_of([*landed[:3]])
+    assert frames.records is landed
+    assert records.frames_of([*landed[:1], b"another"]) is frames
+    assert records.frames_of([b"another", *landed]) is None
+    other = records.landing.run(4000).fragments
+    assert records.frames_of([*other[:2]]).records is other

@@ -271,7 +271,7 @@ SLOTS, SIZE, GAP = 8, 2000, 7
 def run_of(*contents):
     """A run in a buffer, its first fragments filled."""
     stride = 5 + SIZE + 17 + GAP
-    buffer = memoryview(bytearray(b"." * (SLOTS * stride)))
+    buffer = bytearray(b"." * (SLOTS * stride))
     made = Run(buffer, start=3, size=5 + SIZE + 17, stride=stride)
     for place, content in zip(made.fragments, contents, strict=False):
         place[:] = content

@@ -49,8 +49,8 @@ def stream_of(records):
 
 def landed(stream):
     """(a landing with the stream in it, where that ends)."""
-    view = memoryview(bytearray(ROOM) + stream + bytes(MAX_RECORD))
-    return Landing(view, ROOM), ROOM + len(stream)
+    memory = bytearray(ROOM) + stream + bytes(MAX_RECORD)
+    return Landing(memory, ROOM), ROOM + len(stream)
 
 
 def walk(receiving, landing, end, *, in_runs):
@@ -83,7 +83,7 @@ def same_either_way(records, cut=0):
 
 
 def test_a_run_knows_its_records_and_their_parts():
-    buffer = memoryview(bytearray(range(100)))
+    buffer = bytearray(range(100))
     run = Run(buffer, start=3, size=30, stride=40)
 
     assert [bytes(record) for record in run.records] == [bytes(buffer[3:33]), bytes(buffer[43:73])]
@@ -94,7 +94,7 @@ def test_a_run_knows_its_records_and_their_parts():
 
 
 def test_what_is_written_stands_around_the_fragments_and_nowhere_else():
-    buffer = memoryview(bytearray(b"." * 100))
+    buffer = bytearray(b"." * 100)
     run = Run(buffer, start=3, size=30, stride=33)
     run.write(1, 2, b"HEADE", ord("T"))
 
@@ -102,7 +102,7 @@ def test_what_is_written_stands_around_the_fragments_and_nowhere_else():
 
 
 def test_records_with_the_same_header_are_counted_up_to_one_that_differs_anywhere():
-    buffer = memoryview(bytearray(b"HEADE" + bytes(25)) * 10)
+    buffer = bytearray(b"HEADE" + bytes(25)) * 10
     run = Run(buffer, start=0, size=30, stride=30)
 
     assert run.count(b"HEADE", 10) == 10
@@ -118,6 +118,16 @@ def test_the_views_of_a_landing_are_made_once_for_a_size():
 
     assert landing.run(3022) is landing.run(3022)
     assert landing.run(4000).size == 4000
+
+
+def test_a_landing_is_as_long_as_the_whole_records_that_fit_it():
+    """A read of so much brings no part of a record, of which the rest would come with the next."""
+    landing = Landing(bytearray(10_000), 1000)
+
+    assert (landing.length, landing.fragments) == (9000, [])
+    run = landing.run(2500)
+    assert landing.length == 7500
+    assert landing.fragments is run.fragments
 
 
 @pytest.mark.parametrize(

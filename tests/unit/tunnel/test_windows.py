@@ -46,13 +46,13 @@ def test_a_window_of_which_nothing_is_left_doubles_however_long_it_took():
     assert receive.grant(round_trip=0.01, now=60.0) == 2000
 
 
-def test_beyond_four_megabytes_only_the_round_trip_is_reason_to_grow():
-    receive, _ = window(size=4 << 20, budget=1 << 30)
-    receive.left, receive.consumed = 0, 4 << 20
+def test_beyond_eight_megabytes_only_the_round_trip_is_reason_to_grow():
+    receive, _ = window(size=8 << 20, budget=1 << 30)
+    receive.left, receive.consumed = 0, 8 << 20
 
-    assert receive.grant(round_trip=0.01, now=60.0) == 4 << 20
-    receive.left, receive.consumed = 0, 4 << 20
-    assert receive.grant(round_trip=10.0, now=61.0) == 8 << 20
+    assert receive.grant(round_trip=0.01, now=60.0) == 8 << 20
+    receive.left, receive.consumed = 0, 8 << 20
+    assert receive.grant(round_trip=10.0, now=61.0) == 16 << 20
 
 
 def test_a_window_does_not_grow_for_who_takes_his_time():
