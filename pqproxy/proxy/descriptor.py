@@ -79,6 +79,7 @@ class Descriptor:
         "_in_ended",
         "_lingerers",
         "_out_ended",
+        "_owes_closed",
         "_owes_writable",
         "_paused",
         "_poller",
@@ -107,6 +108,7 @@ class Descriptor:
         self._in_ended = self._out_ended = False
         self._unsent: Kept | None = None
         self._owes_writable = False
+        self._owes_closed = False  # closed cleanly, and the sink does not know yet
         self._watches_output = False
         self._poller.add(self._fd, self)
 
@@ -173,6 +175,9 @@ class Descriptor:
         """A turn that was asked for."""
         self._queued = False
         if self.closed:
+            if self._owes_closed:
+                self._owes_closed = False
+                self._sink.on_closed()
             return
         if self._broken and (self._paused or self._in_ended):
             self._vanish(self.side.left)
@@ -287,13 +292,19 @@ class Descriptor:
         """The peer half-closed, cleanly."""
         self._in_ended, self._readable = True, False
         self._sink.on_end()
-        self._close_if_done()
+        if self._is_done():
+            self._drop(reset=False)
+            self._sink.on_closed()
+
+    def _is_done(self) -> bool:
+        return not self.closed and self._in_ended and self._out_ended and self._unsent is None
 
     def _close_if_done(self) -> None:
-        if not self.closed and self._in_ended and self._out_ended and self._unsent is None:
+        if self._is_done():
             self._drop(reset=False)
             # Asked for by `end()`, perhaps: so the sink is told in a later turn.
-            self._poller.loop.call_soon(self._sink.on_closed)
+            self._owes_closed = True
+            self._ask_for_turn()
 
     def _vanish(self, reason: EndReason) -> None:
         """Both directions are gone: tell the sink."""

@@ -1,6 +1,7 @@
 """Connects to an address: names are resolved at each dial, every address is tried in turn.
 
-Who wants to know all that a name stands for resolves it, and dials each endpoint by itself.
+Who wants to know all that a name stands for resolves it, and dials each endpoint by itself. Who is
+on this machine answers at once, and costs no task (`Attempt`).
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import os
 import socket
 from dataclasses import dataclass
 
-from pqproxy.config.values import Address, UnixAddress
+from pqproxy.config.values import Address, TcpAddress, UnixAddress
 from pqproxy.proxy.poller import Poller
 from pqproxy.proxy.socket_options import socket_to_connect
 from pqproxy.telemetry.labels import ConnectResult
@@ -59,7 +60,7 @@ async def dial(address: Address, patience: float | None, poller: Poller) -> sock
         left = None if deadline is None else max(deadline - loop.time(), 0)
         share = None if left is None else left / (len(endpoints) - position)
         try:
-            return await _reach(endpoint, share, poller, str(address))
+            return await _reach(Attempt(endpoint, str(address)), share, poller)
         except DialFailed as error:
             failure = error
     assert failure is not None  # noqa: S101 - a name without an address is not resolved
@@ -70,32 +71,34 @@ async def dial_endpoint(
     endpoint: Endpoint, patience: float | None, poller: Poller
 ) -> socket.socket:
     """Connect to this one and no other, within `patience` seconds. As `dial` otherwise."""
-    return await _reach(endpoint, patience, poller, str(endpoint))
+    return await _reach(Attempt(endpoint, str(endpoint)), patience, poller)
 
 
-async def _reach(
-    endpoint: Endpoint, patience: float | None, poller: Poller, label: str
-) -> socket.socket:
-    try:
-        return await _connect(endpoint, patience, poller)
-    except TimeoutError:
-        raise DialFailed(ConnectResult.TIMEOUT, f"{label}: no answer") from None
-    except ConnectionRefusedError:
-        raise DialFailed(ConnectResult.REFUSED, f"{label}: connection refused") from None
-    except OSError as error:
-        raise DialFailed(ConnectResult.UNREACHABLE, f"{label}: {error.strerror}") from None
+async def _reach(attempt: "Attempt", patience: float | None, poller: Poller) -> socket.socket:
+    if attempt.waits:
+        await attempt.finish(patience, poller)
+    return attempt.sock
 
 
-async def resolve(address: Address, patience: float | None, poller: Poller) -> list[Endpoint]:
-    """Everything that an address stands for, at least one endpoint. Raises DialFailed."""
+def literal(address: Address) -> Endpoint | None:
+    """What an address stands for that is no name."""
     if isinstance(address, UnixAddress):
-        return [Endpoint(address, socket.AF_UNIX, address.path)]
+        return Endpoint(address, socket.AF_UNIX, address.path)
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             socket.inet_pton(family, address.host)
         except OSError:
             continue
-        return [Endpoint(address, family, (address.host, address.port))]  # no thread for a literal
+        return Endpoint(address, family, (address.host, address.port))
+    return None
+
+
+async def resolve(address: Address, patience: float | None, poller: Poller) -> list[Endpoint]:
+    """Everything that an address stands for, at least one endpoint. Raises DialFailed."""
+    itself = literal(address)  # no thread for that
+    if itself is not None:
+        return [itself]
+    assert isinstance(address, TcpAddress)  # noqa: S101 - any other is literal
     try:
         async with asyncio.timeout(patience):
             found = await poller.loop.getaddrinfo(
@@ -115,38 +118,67 @@ async def resolve(address: Address, patience: float | None, poller: Poller) -> l
     return list(endpoints)
 
 
-async def _connect(endpoint: Endpoint, patience: float | None, poller: Poller) -> socket.socket:
-    sock = socket_to_connect(endpoint.family)
-    try:
-        status = sock.connect_ex(endpoint.address)
+class Attempt:
+    """One connect, from the start as far as it goes without waiting. Raises DialFailed.
+
+    Attributes:
+        sock: configured and non-blocking; closed once it has failed.
+        waits: it is not connected yet: `finish` is to be awaited.
+    """
+
+    __slots__ = ("_address", "_label", "_status", "sock", "waits")
+
+    def __init__(self, endpoint: Endpoint, label: str) -> None:
+        self._address, self._label = endpoint.address, label
+        try:
+            self.sock = socket_to_connect(endpoint.family)
+        except OSError as error:
+            raise self._failure(error) from None
+        status = self.sock.connect_ex(endpoint.address)
         if status in _IN_PROGRESS:
             # Who is on this machine has answered by now, and there is nothing to wait for.
-            status = sock.connect_ex(endpoint.address)
-        if status in _IN_PROGRESS or status == errno.EAGAIN:
+            status = self.sock.connect_ex(endpoint.address)
+        self._status = status
+        self.waits = status in _IN_PROGRESS or status == errno.EAGAIN
+        if status and not self.waits:
+            self._look_at(status)
+
+    async def finish(self, patience: float | None, poller: Poller) -> None:
+        """Wait until it is connected, `patience` seconds at most. Raises DialFailed."""
+        try:
             async with asyncio.timeout(patience):
-                status = await _outcome(sock, endpoint, status, poller)
+                status = await self._outcome(poller)
+        except TimeoutError as error:
+            self.sock.close()
+            raise self._failure(error) from None
+        except BaseException:
+            self.sock.close()
+            raise
+        self._look_at(status)
+        self.waits = False
+
+    def _look_at(self, status: int) -> None:
+        """Close what failed. Raises DialFailed."""
         if status:
-            raise OSError(status, os.strerror(status))
-    except BaseException:
-        sock.close()
-        raise
-    return sock
+            self.sock.close()
+            raise self._failure(OSError(status, os.strerror(status)))
 
+    def _failure(self, error: OSError) -> DialFailed:
+        result, detail = ConnectResult.UNREACHABLE, error.strerror
+        if isinstance(error, ConnectionRefusedError):
+            result, detail = ConnectResult.REFUSED, "connection refused"
+        elif isinstance(error, TimeoutError):
+            result, detail = ConnectResult.TIMEOUT, "no answer"
+        return DialFailed(result, f"{self._label}: {detail}")
 
-async def _outcome(sock: socket.socket, endpoint: Endpoint, status: int, poller: Poller) -> int:
-    """Wait for 0 or an errno."""
-    if status == errno.EAGAIN:
-        status = await _retry(sock, endpoint)
-    return await _Connecting(sock, poller).outcome() if status in _IN_PROGRESS else status
-
-
-async def _retry(sock: socket.socket, endpoint: Endpoint) -> int:
-    """Connect to a unix socket whose queue is full: the kernel has no event for that."""
-    while True:
-        await asyncio.sleep(_UNIX_RETRY)
-        status = sock.connect_ex(endpoint.address)
-        if status != errno.EAGAIN:
-            return status
+    async def _outcome(self, poller: Poller) -> int:
+        """Wait for 0 or an errno."""
+        status = self._status
+        while status == errno.EAGAIN:  # a unix socket's full queue: the kernel has no event for it
+            await asyncio.sleep(_UNIX_RETRY)
+            status = self.sock.connect_ex(self._address)
+        waits = status in _IN_PROGRESS
+        return await _Connecting(self.sock, poller).outcome() if waits else status
 
 
 class _Connecting:

@@ -21,14 +21,13 @@ from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
 from pqproxy.proxy.engine_settings import algorithms, alpn, credentials, groups, key_shares
 from pqproxy.proxy.peer_judge import PeerJudge
 from pqproxy.proxy.resumption import binding_of
-from pqproxy.proxy.service import Service, Worker
+from pqproxy.proxy.service import Service, Steps, Worker
 from pqproxy.proxy.session_cache import SessionCache, SessionKey
 from pqproxy.proxy.socket_duplex import SocketDuplex
 from pqproxy.proxy.tls_duplex import TlsDuplex
 from pqproxy.proxy.visit import Ended, Visit
 from pqproxy.telemetry.counters import ListenerCounters
 from pqproxy.telemetry.labels import ConnectResult
-from pqproxy.telemetry.reasons import EndReason
 from pqproxy.tls import ClientConfig, ClientConnection
 
 
@@ -79,24 +78,25 @@ class Egress(Service):
         """Resume nothing that was begun before now."""
         self._sessions.clear()
 
-    async def _serve(self, sock: socket.socket, visit: Visit) -> EndReason:
-        client = self._attend(sock, visit)
-        tls = await self._reach(visit)
-        return await self._join_tls(client, tls, visit)
+    def _serve(self, sock: socket.socket, visit: Visit) -> Steps | None:
+        return self._serve_plain(self._attend(sock, visit), visit)
+
+    async def _serve_plain(self, client: SocketDuplex, visit: Visit) -> None:
+        self._stay_for(client, visit)
+        self._join_tls(client, await self._reach(visit), visit)
 
     def _attend(self, sock: socket.socket, visit: Visit) -> SocketDuplex:
-        """The client, whose bytes wait. Raises Ended."""
+        """The client, whose bytes wait."""
         # What comes in here was not authenticated and costs no CPU of ours: only the dial counts.
         visit.place.handshake_over()
         client = SocketDuplex(sock, self._worker.engine, CLIENT)
         visit.client = client
-        self._stay_for(client, visit)
         return client
 
-    async def _join_tls(self, client: SocketDuplex, tls: TlsDuplex, visit: Visit) -> EndReason:
+    def _join_tls(self, client: SocketDuplex, tls: TlsDuplex, visit: Visit) -> None:
         if tls.wants_small_records:
             client.read_slot_by_slot()
-        return await self._join(client, tls, visit)
+        self._join(client, tls, visit)
 
     async def _reach(self, visit: Visit) -> TlsDuplex:
         """Connect to one of the addresses, each connection beginning with another. Raises Ended."""

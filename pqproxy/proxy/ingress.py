@@ -16,17 +16,19 @@ from pqproxy.identity.patterns import IdentityPatterns
 from pqproxy.identity.peer import Purpose
 from pqproxy.identity.profile import accepted_keys, check_own, narrowed
 from pqproxy.identity.trust import Trust
+from pqproxy.proxy.attendance import check_presence
 from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
+from pqproxy.proxy.dialer import Attempt, DialFailed, literal
 from pqproxy.proxy.engine_settings import algorithms, credentials, groups, ingress_alpn
 from pqproxy.proxy.listener import Listener
 from pqproxy.proxy.peer_judge import PeerJudge
 from pqproxy.proxy.resumption import binding_of
-from pqproxy.proxy.service import Service, Worker
+from pqproxy.proxy.service import Service, Steps, Worker
 from pqproxy.proxy.socket_duplex import SocketDuplex
 from pqproxy.proxy.tls_duplex import TlsDuplex
 from pqproxy.proxy.tunnel_host import TunnelHost
 from pqproxy.proxy.tunnel_stream import TunnelStream
-from pqproxy.proxy.visit import Visit
+from pqproxy.proxy.visit import Ended, Visit
 from pqproxy.telemetry.counters import ListenerCounters
 from pqproxy.telemetry.labels import Decision
 from pqproxy.telemetry.reasons import EndReason, TunnelEnd
@@ -51,7 +53,8 @@ class Ingress(Service):
         trust: Trust | None,
     ) -> None:
         super().__init__(settings, worker, counters)
-        self._forward = settings.forward
+        self._forward, self._forward_name = settings.forward, str(settings.forward)
+        self._endpoint = literal(settings.forward)
         for identity in identities:
             check_own(identity, settings.profile)
         demand = settings.authentication
@@ -115,25 +118,28 @@ class Ingress(Service):
         self._tunnels.retire(TunnelEnd.RETIRED)
         return super().release(for_good=for_good)
 
-    async def _serve(self, sock: socket.socket, visit: Visit) -> EndReason:
+    def _serve(self, sock: socket.socket, visit: Visit) -> Steps:
         connection = ServerConnection(self._config, key_log=self._worker.key_log)
 
         judge = functools.partial(self._judge.judge, visit=visit)
         tls = TlsDuplex(sock, self._worker.engine, CLIENT, connection, judge)
         visit.client = tls
+        return self._serve_tls(tls, visit)
+
+    async def _serve_tls(self, tls: TlsDuplex, visit: Visit) -> EndReason | None:
         await self._shake_hands(tls, visit)
         if visit.negotiated is not None and visit.negotiated.alpn_protocol == TUNNEL_PROTOCOL:
             await self._tunnels.carry(tls, visit)
             return EndReason.FINISHED
         self._stay_for(tls, visit)
-        plain = await self._reach(visit)
+        plain = self._upstream(await self._dial(self._forward, visit), visit)
         if tls.wants_small_records:
             plain.read_slot_by_slot()
-        return await self._join(tls, plain, visit)
+        self._join(tls, plain, visit)
+        return None
 
-    async def _reach(self, visit: Visit) -> SocketDuplex:
-        """Connect to the model server. Raises Ended."""
-        dialled = await self._dial(self._forward, visit)
+    def _upstream(self, dialled: socket.socket, visit: Visit) -> SocketDuplex:
+        """The model server."""
         self._reached(visit)
         plain = visit.upstream_side = SocketDuplex(dialled, self._worker.engine, UPSTREAM)
         return plain
@@ -163,7 +169,7 @@ class Ingress(Service):
         visit.carried_by(tunnel, stream)
         visit.client = stream
         self.counters.opened("stream")
-        self._begin(visit, functools.partial(self._serve_stream, stream, visit))
+        self._begin(visit, self._serve_stream, stream)
 
     def _authorise(self, tunnel: Visit) -> None:
         """Judge the peer of a tunnel by what is known today. Raises Refused."""
@@ -171,8 +177,37 @@ class Ingress(Service):
             self._judge.recheck(tunnel.identity)
             self._judge.check_time(tunnel.identity)
 
-    async def _serve_stream(self, stream: TunnelStream, visit: Visit) -> EndReason:
+    def _serve_stream(self, stream: TunnelStream, visit: Visit) -> Steps | None:
+        """Who is on this machine answers at once; a task waits for anybody else."""
+        check_presence(stream)
+        if self._endpoint is None:
+            return self._dial_for_stream(stream, visit)
+        visit.upstream, visit.dialled = self._forward_name, time.monotonic()
+        try:
+            attempt = Attempt(self._endpoint, self._forward_name)
+        except DialFailed as failure:
+            raise self._unreached(visit, failure) from None
+        if attempt.waits:
+            return self._wait_for_stream(attempt, stream, visit)
+        self._join_stream(stream, attempt.sock, visit)
+        return None
+
+    async def _dial_for_stream(self, stream: TunnelStream, visit: Visit) -> None:
         self._stay_for(stream, visit)
-        plain = await self._reach(visit)
+        self._join_stream(stream, await self._dial(self._forward, visit), visit)
+
+    async def _wait_for_stream(self, attempt: Attempt, stream: TunnelStream, visit: Visit) -> None:
+        try:
+            self._stay_for(stream, visit)
+            await attempt.finish(self._timeouts.connect, self._poller)
+        except DialFailed as failure:
+            raise self._unreached(visit, failure) from None
+        except Ended:
+            attempt.sock.close()
+            raise
+        self._join_stream(stream, attempt.sock, visit)
+
+    def _join_stream(self, stream: TunnelStream, dialled: socket.socket, visit: Visit) -> None:
+        plain = self._upstream(dialled, visit)
         plain.read_for(stream.room)
-        return await self._join(stream, plain, visit)
+        self._join(stream, plain, visit)

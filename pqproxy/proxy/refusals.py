@@ -1,5 +1,6 @@
 """What a failed handshake is called: reason code, words for the operator, and what would fix it."""
 
+from pqproxy.config.values import ConnectionLimits
 from pqproxy.identity.errors import Refused
 from pqproxy.proxy.demands import Demands
 from pqproxy.proxy.descriptor import UPSTREAM, Side
@@ -54,6 +55,7 @@ _SERVER_FIXES = {  # where the fix above is for a client
     ),
 }
 _PLAINTEXT_FIX = "the client must speak TLS to this port: https://, or `pqproxy connect` beside it"
+OVERLOAD_FIX = "raise that limit of the listener, if these connections are meant"
 _USUAL_DEMANDS = Demands()
 _OTHER_FIX = "see what the peer is: it broke TLS, or is not meant for this port"
 
@@ -81,6 +83,15 @@ def why_it_failed(
     if side is UPSTREAM and demanded is None:
         fix = _SERVER_FIXES.get(reason, fix)
     return Ended(EndReason.REFUSED, failed.reason, reason, fix)
+
+
+def too_slow(limits: ConnectionLimits) -> Ended:
+    """Its place was given to somebody else."""
+    detail = (
+        f"limits.handshakes: {limits.handshakes} is reached, and this handshake was the oldest of"
+        " those under way"
+    )
+    return Ended(EndReason.REFUSED, detail, ReasonCode.OVERLOAD, OVERLOAD_FIX)
 
 
 def handshake_result(failed: Failed | None) -> HandshakeResult:

@@ -8,7 +8,6 @@ one gets a new service for whoever comes from now on; the old one stays until it
 has ended, by the settings that it began with.
 """
 
-import asyncio
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +30,7 @@ from pqproxy.proxy.ingress import Ingress
 from pqproxy.proxy.keylog import open_key_log
 from pqproxy.proxy.service import Service, Worker
 from pqproxy.proxy.tunnel_egress import TunnelEgress
+from pqproxy.proxy.visit import Visit
 from pqproxy.telemetry.counters import ListenerCounters, WorkerCounters
 from pqproxy.tls import KeyLog, TicketKeys
 from pqproxy.tunnel import TUNNEL_PROTOCOL
@@ -92,7 +92,7 @@ class Roster:
         self._exchange(replaced, prepared.sources)
         for service in self._services.values():
             service.forget_sessions()
-        self._retired = [one for one in (*self._retired, *replaced.values()) if one.tasks]
+        self._retired = [one for one in (*self._retired, *replaced.values()) if one.visits]
         for service in self._retired:
             names = _trust_of(service, self._services.get(service.counters.name))
             service.withdraw(
@@ -204,12 +204,12 @@ class Roster:
     # All of them together.
 
     @property
-    def tasks(self) -> set[asyncio.Task[None]]:
-        """One task per open connection, whenever it came."""
-        return set().union(*(service.tasks for service in self._everyone()))
+    def visits(self) -> set[Visit]:
+        """The open connections, whenever they came."""
+        return set().union(*(service.visits for service in self._everyone()))
 
     @property
-    def clients(self) -> set[asyncio.Task[None]]:
+    def clients(self) -> set[Visit]:
         """Those that are no tunnels: whoever is cut off with one of these loses something."""
         return set().union(*(service.clients for service in self._everyone()))
 
@@ -247,7 +247,7 @@ class Roster:
             "evidence": self._counters.take_evidence(),
             "status": status,
         }
-        self._retired = [service for service in self._retired if service.tasks]
+        self._retired = [service for service in self._retired if service.visits]
         alive = {service.counters.name for service in self._everyone()}
         for name in self._counters.listeners.keys() - alive:
             del self._counters.listeners[name]

@@ -1,6 +1,7 @@
-"""What ingress and egress share: one task per connection until it ends, counted and logged once.
+"""What ingress and egress share: connections are taken through steps, counted and logged once.
 
-A task takes a connection through its steps and then waits for the splice; bytes never touch it.
+Steps that have to wait for somebody have a task, until the two sides are joined. From then on the
+splice has the connection and tells when it is over: bytes never touch a task.
 """
 
 import asyncio
@@ -9,17 +10,18 @@ import itertools
 import logging
 import socket
 import time
-from collections.abc import Awaitable, Callable, KeysView, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
-from pqproxy.config.values import Address, ConnectionLimits, Egress, Ingress, OnExpiry
+from pqproxy.config.values import Address, Egress, Ingress, OnExpiry
 from pqproxy.crypto import Provider
 from pqproxy.identity.errors import Refused
 from pqproxy.identity.revocation import Revocations
 from pqproxy.identity.trust import Trust
 from pqproxy.proxy.admission import Admission, Place
-from pqproxy.proxy.attendance import Attendance
+from pqproxy.proxy.attendance import Attendance, check_presence
 from pqproxy.proxy.demands import Demands
 from pqproxy.proxy.descriptor import Engine
 from pqproxy.proxy.dialer import DialFailed, Endpoint, dial, dial_endpoint
@@ -27,10 +29,17 @@ from pqproxy.proxy.duplex import Duplex
 from pqproxy.proxy.listener import Listener
 from pqproxy.proxy.peer_alerts import HandshakeFailed
 from pqproxy.proxy.peer_judge import PeerJudge
-from pqproxy.proxy.refusals import handshake_result, timeout_fix, why_it_failed
+from pqproxy.proxy.refusals import (
+    OVERLOAD_FIX,
+    handshake_result,
+    timeout_fix,
+    too_slow,
+    why_it_failed,
+)
 from pqproxy.proxy.resumption import remembered_identity
 from pqproxy.proxy.splice import Splice
 from pqproxy.proxy.tls_duplex import TlsDuplex
+from pqproxy.proxy.vigil import Vigils
 from pqproxy.proxy.visit import Ended, Visit
 from pqproxy.proxy.withdrawal import Expiry, Withdrawal
 from pqproxy.proxy.witness import Witness
@@ -41,12 +50,13 @@ from pqproxy.telemetry.reasons import EndReason, ReasonCode
 from pqproxy.tls import KeyLog, Negotiated, TicketKeys
 
 _OVERLOAD_LINE_EVERY = 10.0  # seconds: refusing must stay cheaper than asking
-_OVERLOAD_FIX = "raise that limit of the listener, if these connections are meant"
 
 _log = logging.getLogger(__name__)
 
-# Takes one connection to its end. Raises Ended when it ends before it is joined.
-Steps = Callable[[], Awaitable[EndReason]]
+C = TypeVar("C")  # a client, as it came
+
+# Takes one connection on: to its end, or None when it is joined. Raises Ended.
+Steps = Coroutine[object, object, EndReason | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +92,12 @@ class Service:
         self._witness = Witness(settings.policy, counters.evidence)
         self._listeners: list[Listener] = []
         self._covered: dict[int, list[Listener]] = {}  # of other workers, by their place
-        self._visits: dict[asyncio.Task[None], Visit] = {}  # open ones; the oldest is first
+        self._vigils = Vigils(settings.timeouts, self._loop)
+        self._visits: dict[Visit, None] = {}  # open ones; the oldest is first
         self._withdrawal = Withdrawal(self._visits, self._loop)
         self._expiry: Expiry | None = None
         if settings.on_expiry is OnExpiry.CUT:
             self._expiry = Expiry(self._withdrawal, self._loop, worker.clock)
-        self._splices: dict[Splice, tuple[int, int]] = {}  # bytes that are counted already
         self._overload_line_at = -_OVERLOAD_LINE_EVERY
         self._turned_away = 0  # since that line
 
@@ -154,30 +164,25 @@ class Service:
         self._covered.clear()
 
     @property
-    def tasks(self) -> KeysView[asyncio.Task[None]]:
-        """One task per open connection."""
-        return self._visits.keys()
-
-    @property
-    def clients(self) -> "set[asyncio.Task[None]]":
-        """Those that are no tunnels."""
-        return {task for task, visit in self._visits.items() if visit.link is None}
-
-    @property
     def visits(self) -> list[Visit]:
-        """The open ones."""
-        return list(self._visits.values())
+        """The open connections."""
+        return list(self._visits)
+
+    @property
+    def clients(self) -> list[Visit]:
+        """Those that are no tunnels."""
+        return [visit for visit in self._visits if visit.link is None]
 
     @property
     def oldest(self) -> float | None:
         """When the oldest open connection came that is no tunnel (time.monotonic())."""
-        visit = next((one for one in self._visits.values() if one.link is None), None)
+        visit = next((one for one in self._visits if one.link is None), None)
         return None if visit is None else visit.started
 
     @property
     def buffered(self) -> int:
         """Bytes that its tunnels hold."""
-        links = (visit.link for visit in self._visits.values())
+        links = (visit.link for visit in self._visits)
         return sum(link.buffered for link in links if link is not None)
 
     @property
@@ -192,25 +197,25 @@ class Service:
 
     def cut(self) -> None:
         """Reset every connection: the drain is over."""
-        for splice in list(self._splices):
-            splice.cut(EndReason.DRAINED)
-        for task in self._visits:
-            # In a later turn, so that a task that has not begun does begin, and cleans up.
-            self._loop.call_soon(task.cancel)
+        for visit in self.visits:
+            if visit.splice is not None:
+                visit.splice.cut(EndReason.DRAINED)
+            else:  # in a later turn, so that a task that has not begun does begin, and cleans up
+                self._loop.call_soon(_cut_unjoined, visit)
 
     def count_bytes(self) -> None:
         """Bring the counters up to date for connections that are still open."""
-        for splice in self._splices:
-            self._count(splice)
+        for visit in self._visits:
+            self._count(visit.splice)
 
     # What the two kinds do differently.
 
-    async def _serve(self, sock: socket.socket, visit: Visit) -> EndReason:
-        """Take one connection through its steps. Raises Ended when it ends before it is joined."""
+    def _serve(self, sock: socket.socket, visit: Visit) -> Steps | None:
+        """Own the socket, do what needs no waiting, and return what is left. Raises Ended."""
         raise NotImplementedError  # each of the two kinds has its own
 
-    def _one_less(self) -> None:
-        """A connection is not among the open ones any more."""
+    def _one_less(self, visit: Visit) -> None:
+        """That connection is not among the open ones any more."""
 
     def _listener(self, sock: socket.socket, others: int) -> Listener:
         return Listener(sock, self._poller, self.admission, self._welcome, self._turn_away, others)
@@ -220,12 +225,20 @@ class Service:
     def _welcome(self, sock: socket.socket, peer: str, place: Place) -> None:
         visit = Visit(self._name, peer, place, time.monotonic())
         self.counters.opened()
-        self._begin(visit, functools.partial(self._serve, sock, visit), sock)
+        self._begin(visit, self._serve, sock)
+        if visit.client is None:
+            sock.close()
 
-    def _begin(self, visit: Visit, serve: Steps, sock: socket.socket | None = None) -> None:
-        """Give a connection its task; a socket that nothing owns at its end is closed then."""
-        visit.task = self._loop.create_task(self._live(visit, serve, sock))
-        self._visits[visit.task] = visit
+    def _begin(self, visit: Visit, serve: Callable[[C, Visit], Steps | None], client: C) -> None:
+        """Take a connection as far as that needs no waiting; what is left gets a task."""
+        self._visits[visit] = None
+        try:
+            left = serve(client, visit)
+        except Exception as error:
+            self._failed(visit, error)
+            return
+        if left is not None:
+            visit.task = self._loop.create_task(self._live(visit, left))
 
     def _turn_away(self, peer: str, limit: str | None) -> None:
         self.counters.decision(Decision.REFUSED, ReasonCode.OVERLOAD)
@@ -237,25 +250,31 @@ class Service:
         if self._turned_away:
             detail += f"; {self._turned_away} more were turned away since the last such line"
         self._overload_line_at, self._turned_away = now, 0
-        log.write(log.RefusalLine(self._name, peer, ReasonCode.OVERLOAD, detail, _OVERLOAD_FIX))
+        log.write(log.RefusalLine(self._name, peer, ReasonCode.OVERLOAD, detail, OVERLOAD_FIX))
 
-    async def _live(self, visit: Visit, serve: Steps, sock: socket.socket | None = None) -> None:
-        ended: Ended | None = None
+    async def _live(self, visit: Visit, steps: Steps) -> None:
         try:
-            end = await serve()
-        except Ended as early:
-            ended, end = early, early.end
+            end = await steps
         except asyncio.CancelledError:  # by who said so in `left`, or by `cut`
-            end = visit.left or EndReason.DRAINED
-        except Exception:
-            _log.exception("a connection failed inside the proxy")
-            end = EndReason.INTERNAL_ERROR
-        # Here, not by a callback of the task: that would take another turn of the loop.
-        if visit.task is not None:
-            del self._visits[visit.task]
-            self._one_less()
-        if visit.client is None and sock is not None:
-            sock.close()
+            self._over(visit, visit.left or EndReason.DRAINED)
+        except Exception as error:
+            self._failed(visit, error)
+        else:
+            if end is not None:
+                self._over(visit, end)
+
+    def _failed(self, visit: Visit, error: Exception) -> None:
+        if isinstance(error, Ended):
+            self._over(visit, error.end, error)
+        else:
+            _log.error("a connection failed inside the proxy", exc_info=error)
+            self._over(visit, EndReason.INTERNAL_ERROR)
+
+    def _over(self, visit: Visit, end: EndReason, ended: Ended | None = None) -> None:
+        """It has ended: let go of everything, count it, tell of it."""
+        del self._visits[visit]
+        self._count(visit.splice)
+        self._one_less(visit)
         for duplex in (visit.client, visit.upstream_side):
             if duplex is not None and not duplex.closed:
                 duplex.abort(end)
@@ -263,6 +282,7 @@ class Service:
         if ended is not None and end is EndReason.REFUSED:
             self.counters.decision(Decision.REFUSED, ended.reason)
         self.counters.closed(visit.transport, end)
+        visit.depart()
         if visit.link is not None:  # a tunnel has told of itself
             return
         if not (visit.is_plain(ended) and log.leaves_out(end)):  # a line takes long to make
@@ -303,7 +323,7 @@ class Service:
         except TimeoutError:
             result = HandshakeResult.TIMEOUT
             if visit.place.given_up:
-                raise _too_slow(self._limits) from None
+                raise too_slow(self._limits) from None
             reason = ReasonCode.HANDSHAKE_TIMEOUT
             detail = f"the handshake was not done after {self._timeouts.handshake:g} s"
             fix = timeout_fix(tls.side)
@@ -333,10 +353,8 @@ class Service:
 
     def _stay_for(self, duplex: Duplex, visit: Visit) -> None:
         """From here on the task ends as soon as this side goes. Raises Ended if it has gone."""
-        assert visit.task is not None  # noqa: S101 - only called from there
-        if duplex.closed:
-            raise Ended(EndReason.CLIENT_LEFT, "the client left before it was served")
-        duplex.attach(Attendance(visit, visit.task))
+        check_presence(duplex)
+        duplex.attach(Attendance(visit))
 
     async def _dial(self, address: Address | Endpoint, visit: Visit) -> socket.socket:
         """Connect to the upstream. Raises Ended; success is counted by `_reached`."""
@@ -348,48 +366,35 @@ class Service:
                 return await dial_endpoint(address, patience, self._poller)
             return await dial(address, patience, self._poller)
         except DialFailed as failure:
-            self._reached(visit, failure.result)
-            reason = ReasonCode.UPSTREAM_DOWN
-            raise Ended(EndReason.UPSTREAM_DOWN, str(failure), reason) from None
+            raise self._unreached(visit, failure) from None
+
+    def _unreached(self, visit: Visit, failure: DialFailed) -> Ended:
+        self._reached(visit, failure.result)
+        return Ended(EndReason.UPSTREAM_DOWN, str(failure), ReasonCode.UPSTREAM_DOWN)
 
     def _reached(self, visit: Visit, result: ConnectResult = ConnectResult.CONNECTED) -> None:
         self.counters.upstream_connect(result, time.monotonic() - visit.dialled)
 
-    async def _join(self, client: Duplex, upstream: Duplex, visit: Visit) -> EndReason:
-        """Let bytes flow until both sides are gone."""
-        done: asyncio.Future[EndReason] = self._loop.create_future()
-        finish = functools.partial(_settle, done)
-        splice = Splice(client, upstream, self._timeouts, self._loop, finish)
-        visit.splice = splice
-        self._splices[splice] = (0, 0)
-        try:
-            return await done
-        finally:
-            self._count(splice)
-            del self._splices[splice]
+    def _join(self, client: Duplex, upstream: Duplex, visit: Visit) -> None:
+        """Let bytes flow until both sides are gone. The steps of the connection are done."""
+        visit.task = None
+        visit.splice = Splice(client, upstream, self._vigils, functools.partial(self._over, visit))
 
-    def _count(self, splice: Splice) -> None:
-        received, sent = splice.from_a.bytes, splice.from_b.bytes
-        counted_received, counted_sent = self._splices[splice]
-        self._splices[splice] = (received, sent)
-        received, sent = received - counted_received, sent - counted_sent
-        self.counters.client_bytes(received, sent)
-        self.counters.upstream_bytes(received=sent, sent=received)
+    def _count(self, splice: Splice | None) -> None:
+        """Bring the counters up to date for one connection."""
+        if splice is not None:
+            received, sent = splice.from_a.take_uncounted(), splice.from_b.take_uncounted()
+            self.counters.client_bytes(received, sent)
+            self.counters.upstream_bytes(received=sent, sent=received)
+
+
+def _cut_unjoined(visit: Visit) -> None:
+    if visit.splice is not None:  # in the meantime it was
+        visit.splice.cut(EndReason.DRAINED)
+    elif visit.task is not None:
+        visit.task.cancel()
 
 
 def _end_now(deadline: asyncio.Timeout, loop: asyncio.AbstractEventLoop) -> None:
     if not deadline.expired():  # its time may be up already, and the task not have heard of it
         deadline.reschedule(loop.time())
-
-
-def _too_slow(limits: ConnectionLimits) -> Ended:
-    detail = (
-        f"limits.handshakes: {limits.handshakes} is reached, and this handshake was the oldest of"
-        " those under way"
-    )
-    return Ended(EndReason.REFUSED, detail, ReasonCode.OVERLOAD, _OVERLOAD_FIX)
-
-
-def _settle(done: "asyncio.Future[EndReason]", reason: EndReason) -> None:
-    if not done.done():
-        done.set_result(reason)

@@ -1,24 +1,19 @@
 """Join two Duplexes: what one reads the other sends, with back-pressure.
 
 An end of one direction is passed on as what it is (half-close as half-close, reset as reset), and
-the splice is over when both sides are gone. Timers look at byte counts from time to time, so that
-data costs them nothing.
+the splice is over when both sides are gone.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
 from typing import Protocol
 
-from pqproxy.config.values import Timeouts
 from pqproxy.proxy.buffers import Batch
 from pqproxy.proxy.descriptor import NOBODY
 from pqproxy.proxy.duplex import Duplex
 from pqproxy.proxy.specialized import own_copies
+from pqproxy.proxy.vigil import Vigils
 from pqproxy.telemetry.reasons import EndReason
-
-# A timer of n seconds looks n / 4 seconds apart: it fires at most a quarter late.
-_LOOKS = 4
 
 
 class Owner(Protocol):
@@ -59,15 +54,30 @@ _OVER = _Over()
 class Flow:
     """The sink of one side: carries what `source` reads to `target`."""
 
-    __slots__ = ("_write", "bytes", "ended", "first_byte", "gone", "owner", "source", "target")
+    __slots__ = (
+        "_write",
+        "bytes",
+        "counted",
+        "ended",
+        "first_byte",
+        "gone",
+        "owner",
+        "source",
+        "target",
+    )
 
     def __init__(self, owner: Owner, source: Duplex, target: Duplex) -> None:
         self.owner, self.source, self.target = owner, source, target
         self._write = target.write
-        self.bytes = 0
+        self.bytes = self.counted = 0
         self.first_byte: float | None = None
         self.ended = False  # source has half-closed
         self.gone = False  # source is closed
+
+    def take_uncounted(self) -> int:
+        """How many bytes came since it was asked last."""
+        new, self.counted = self.bytes - self.counted, self.bytes
+        return new
 
     def on_data(self, batch: Batch) -> None:
         """Pass bytes on."""
@@ -117,36 +127,28 @@ class Splice:
     """Two joined Duplexes, from the moment both exist until both are gone."""
 
     __slots__ = (
-        "_half_closed",
-        "_idle_timer",
         "_on_done",
-        "_timeouts",
-        "_timer",
+        "_vigils",
         "a",
         "b",
         "done",
         "from_a",
         "from_b",
-        "loop",
     )
 
     def __init__(
         self,
         a: Duplex,
         b: Duplex,
-        timeouts: Timeouts,
-        loop: asyncio.AbstractEventLoop,
+        vigils: Vigils,
         on_done: Callable[[EndReason], None],
     ) -> None:
-        self.a, self.b, self.loop = a, b, loop
-        self._timeouts, self._on_done = timeouts, on_done
+        self.a, self.b = a, b
+        self._vigils, self._on_done = vigils, on_done
         self.done = False
         self.from_a, self.from_b = _FromA(self, a, b), _FromB(self, b, a)
-        self._half_closed: _Watch | None = None
-        self._idle_timer: _Watch | None = None
-        if timeouts.idle is not None:
-            flows = (self.from_a, self.from_b)
-            self._idle_timer = _Watch(self, flows, timeouts.idle, EndReason.IDLE_TIMEOUT)
+        if vigils.idle is not None:
+            vigils.idle.begin(self, self.from_a, self.from_b)
         a.attach(self.from_a)
         b.attach(self.from_b)
         a.resume()
@@ -168,10 +170,9 @@ class Splice:
         that began and then stopped is a leak.
         """
         other = self.from_b if flow is self.from_a else self.from_a
-        limit = self._timeouts.half_close
-        if limit is not None and not other.ended and not self.done:
-            reason = EndReason.HALF_CLOSE_TIMEOUT
-            self._half_closed = _Watch(self, (other,), limit, reason, after_first=True)
+        vigil = self._vigils.half_close
+        if vigil is not None and not other.ended and not self.done:
+            vigil.begin(self, other, after_first=True)
 
     def closed(self) -> None:
         """One side is closed cleanly; over when both are."""
@@ -180,47 +181,15 @@ class Splice:
 
     def _finish(self, reason: EndReason) -> None:
         self.done = True
-        for watch in (self._half_closed, self._idle_timer):
-            if watch is not None:
-                watch.cancel()
-        self._half_closed = self._idle_timer = None
+        for vigil in (self._vigils.half_close, self._vigils.idle):
+            if vigil is not None:
+                vigil.end(self)
         for flow in (self.from_a, self.from_b):
             flow.source.attach(NOBODY)
             flow.owner = _OVER
-        self._on_done(reason)
+        on_done, self._on_done = self._on_done, _told  # it knows the splice, perhaps
+        on_done(reason)
 
 
-class _Watch:
-    """A rolling timer over the bytes of some flows; cuts the splice when they stand still."""
-
-    __slots__ = ("_bytes", "_flows", "_handle", "_limit", "_moved", "_reason", "_splice")
-
-    def __init__(
-        self,
-        splice: Splice,
-        flows: tuple[Flow, ...],
-        limit: float,
-        reason: EndReason,
-        *,
-        after_first: bool = False,
-    ) -> None:
-        self._splice, self._flows, self._limit, self._reason = splice, flows, limit, reason
-        self._bytes = self._count()
-        # None: not started, because nothing was sent since the watch began.
-        self._moved: float | None = None if after_first else splice.loop.time()
-        self._handle = splice.loop.call_later(limit / _LOOKS, self._look)
-
-    def cancel(self) -> None:
-        self._handle.cancel()
-
-    def _count(self) -> int:
-        return sum(flow.bytes for flow in self._flows)
-
-    def _look(self) -> None:
-        now, count = self._splice.loop.time(), self._count()
-        if count != self._bytes:
-            self._bytes, self._moved = count, now
-        elif self._moved is not None and now - self._moved >= self._limit:
-            self._splice.cut(self._reason)
-            return
-        self._handle = self._splice.loop.call_later(self._limit / _LOOKS, self._look)
+def _told(_reason: EndReason) -> None:
+    """Its end was told."""

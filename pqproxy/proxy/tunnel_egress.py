@@ -23,7 +23,8 @@ from pqproxy.proxy.discovery import Found, judge_completed, judge_failed
 from pqproxy.proxy.egress import Egress
 from pqproxy.proxy.engine_settings import egress_alpn
 from pqproxy.proxy.listener import Listener
-from pqproxy.proxy.service import Worker
+from pqproxy.proxy.service import Steps, Worker
+from pqproxy.proxy.socket_duplex import SocketDuplex
 from pqproxy.proxy.tls_duplex import TlsDuplex
 from pqproxy.proxy.tunnel_fleet import Dialled, SpeaksNoTunnels, TunnelFleet
 from pqproxy.proxy.tunnel_keeper import TunnelKeeper
@@ -33,9 +34,12 @@ from pqproxy.proxy.visit import Ended, Visit
 from pqproxy.telemetry.counters import ListenerCounters
 from pqproxy.telemetry.reasons import EndReason
 from pqproxy.tls import Negotiated
+from pqproxy.tunnel.fleet import Choice
 
 # Seconds that a connection is kept which turned out to be no tunnel: servers do not wait for ever.
 _KEPT_FOR_A_CLIENT = 1.0
+
+_Choice = Choice[Endpoint, TunnelLink]
 
 
 class TunnelEgress(Egress):
@@ -65,6 +69,8 @@ class TunnelEgress(Egress):
         self._places = Admission(ConnectionLimits(connections=sys.maxsize))
         # Connections to servers without tunnels, good for a client as they are.
         self._found: dict[Endpoint, Visit] = {}
+        # Who goes there without a tunnel.
+        self._plainly: dict[Visit, Endpoint] = {}
         self._leaving = False
 
     # What the worker calls.
@@ -113,30 +119,54 @@ class TunnelEgress(Egress):
 
     def _end_if_nobody_waits(self) -> None:
         """Who has a stream keeps its tunnel. Another one is not dialled by yesterday's settings."""
-        for visit in self._visits.values():
+        for visit in self._visits:
             if visit.link is None and visit.upstream_side is None:
                 return
         self._fleet.end()
 
-    def _one_less(self) -> None:
+    def _one_less(self, visit: Visit) -> None:
+        self._no_more_plainly(visit)
         self._ask_for_end()
 
     # Clients.
 
-    async def _serve(self, sock: socket.socket, visit: Visit) -> EndReason:
-        client = self._attend(sock, visit)
+    def _serve(self, sock: socket.socket, visit: Visit) -> Steps | None:
+        """Where a tunnel is up, nearly always, there is nothing to wait for."""
+        client, choice = self._attend(sock, visit), self._fleet.choose()
+        if choice is None or choice.tunnel is None:
+            return self._serve_later(client, choice, visit)
+        self._join_stream(client, choice.tunnel, visit)
+        return None
+
+    def _join_stream(self, client: SocketDuplex, link: TunnelLink, visit: Visit) -> None:
+        stream = self._tunnels.open(link, visit)
+        self._ask_for_end()
+        client.read_for(stream.room)
+        self._join(client, stream, visit)
+
+    async def _serve_later(
+        self, client: SocketDuplex, choice: _Choice | None, visit: Visit
+    ) -> None:
+        self._stay_for(client, visit)
         while True:
-            choice = self._fleet.choose() or await self._fleet.wait()
+            choice = choice or await self._fleet.wait()
             if choice.tunnel is not None:
-                stream = self._tunnels.open(choice.tunnel, visit)
+                self._join_stream(client, choice.tunnel, visit)
+                return
+            self._plainly[visit] = choice.address
+            self._fleet.plain_opened(choice.address)
+            tls = await self._reach_plain(choice.address, visit)
+            if tls is not None:
                 self._ask_for_end()
-                client.read_for(stream.room)
-                return await self._join(client, stream, visit)
-            with self._fleet.plainly(choice.address):
-                tls = await self._reach_plain(choice.address, visit)
-                if tls is not None:
-                    self._ask_for_end()
-                    return await self._join_tls(client, tls, visit)
+                self._join_tls(client, tls, visit)
+                return
+            self._no_more_plainly(visit)
+            choice = self._fleet.choose()
+
+    def _no_more_plainly(self, visit: Visit) -> None:
+        endpoint = self._plainly.pop(visit, None)
+        if endpoint is not None:
+            self._fleet.plain_closed(endpoint)
 
     async def _reach_plain(self, endpoint: Endpoint, visit: Visit) -> TlsDuplex | None:
         """Connect without tunnels; None: nobody is there any more. Raises Ended."""

@@ -8,10 +8,9 @@ return of one, is one log line.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -164,14 +163,13 @@ class TunnelFleet(Generic[L]):
             self._tell_ejected(endpoint, why)
         self._changed()
 
-    @contextlib.contextmanager
-    def plainly(self, endpoint: Endpoint) -> Iterator[None]:
-        """While a client goes there by a connection of its own."""
+    def plain_opened(self, endpoint: Endpoint) -> None:
+        """A client goes there by a connection of its own."""
         self._fleet.plain_opened(endpoint)
-        try:
-            yield
-        finally:
-            self._fleet.plain_closed(endpoint)
+
+    def plain_closed(self, endpoint: Endpoint) -> None:
+        """That one is over."""
+        self._fleet.plain_closed(endpoint)
 
     def plain_failed(self, endpoint: Endpoint, ended: Ended) -> None:
         """That one could not be made."""

@@ -21,20 +21,21 @@ from pqproxy.tunnel import TunnelError
 
 _BUDGET_FIX = "have fewer connections at a time, or more workers"
 
-Tasks = dict[asyncio.Task[None], Visit]
-
 
 class TunnelKeeper:
     """Those of one egress.
 
     Args:
-        tasks: of its open connections, to which those of its tunnels are added.
+        visits: its open connections, to which its tunnels are added.
     """
 
     def __init__(
-        self, fleet: TunnelFleet[TunnelLink], counters: ListenerCounters, tasks: Tasks
+        self,
+        fleet: TunnelFleet[TunnelLink],
+        counters: ListenerCounters,
+        visits: dict[Visit, None],
     ) -> None:
-        self._fleet, self._counters, self._tasks = fleet, counters, tasks
+        self._fleet, self._counters, self._open = fleet, counters, visits
         self._visits: dict[TunnelLink, Visit] = {}
 
     def keep(
@@ -59,17 +60,18 @@ class TunnelKeeper:
         link.on_gone = on_gone
         link.on_going_away = functools.partial(self._fleet.going_away, link)
         visit.link = visit.upstream_side = link
-        task = asyncio.get_running_loop().create_task(_until(gone))
-        self._tasks[task] = self._visits[link] = visit
-        task.add_done_callback(functools.partial(self._over, link))
+        visit.task = asyncio.get_running_loop().create_task(_until(gone))
+        self._open[visit], self._visits[link] = None, visit
+        visit.task.add_done_callback(functools.partial(self._over, link, visit))
         return Dialled(link, lasts, on_kept)
 
-    def _over(self, link: TunnelLink, task: asyncio.Task[None]) -> None:
-        visit = self._tasks.pop(task)
+    def _over(self, link: TunnelLink, visit: Visit, _task: asyncio.Task[None]) -> None:
+        del self._open[visit]
         if not link.closed:  # it was cancelled, by who said why in `left` or by the end of a drain
             link.abort(visit.left or EndReason.DRAINED)
         del self._visits[link]
         visit.place.leave()
+        visit.depart()
 
     def open(self, link: TunnelLink, visit: Visit) -> TunnelStream:
         """A stream for a client. Raises Ended."""

@@ -68,6 +68,7 @@ class TunnelStream:
         "_link",
         "_out_ended",
         "_outbox",
+        "_owes_closed",
         "_owes_writable",
         "_paused",
         "_queued",
@@ -100,6 +101,7 @@ class TunnelStream:
         self._end_waits = False  # the peer's, behind what is held
         self._out_ended = False
         self._owes_writable = False
+        self._owes_closed = False  # closed cleanly, and the sink does not know yet
         self._taking = 0  # bytes that the sink has, and has not got rid of
         self._held: list[Kept] | None = None  # came while nobody took it; never empty
         self._unsent: bytearray | None = None  # does not fit the peer's window, or the socket
@@ -324,6 +326,9 @@ class TunnelStream:
     def on_turn(self) -> None:
         """A turn that was asked for: what was held, and the end behind it."""
         self._queued = False
+        if self._owes_closed:
+            self._owes_closed = False
+            self._sink.on_closed()
         if self.closed or self._paused:
             return
         self._deliver_held()
@@ -367,7 +372,8 @@ class TunnelStream:
         if self._stream.gone and not self.closed and not self._end_waits and self._held is None:
             self._drop()
             # Asked for by `end()`, perhaps: so the sink is told in a later turn.
-            self._link.poller.loop.call_soon(self._sink.on_closed)
+            self._owes_closed = True
+            self._ask_for_turn()
 
     def _drop(self) -> None:
         self.closed, self._direct, self._at_once = True, False, -1

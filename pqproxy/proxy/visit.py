@@ -27,15 +27,15 @@ class Ended(Exception):
         self.end, self.detail, self.reason, self.fix = end, detail, reason, fix
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Visit:
-    """One connection. Steps write down here what they learn."""
+    """One connection, from accept to its end. Steps write down here what they learn."""
 
     listener: str
     peer: str
     place: Place
     started: float  # time.monotonic()
-    task: asyncio.Task[None] | None = None  # that takes it through its steps
+    task: asyncio.Task[None] | None = None  # that takes it through its steps, while they wait
     negotiated: Negotiated | None = None
     own_signature: str | None = None
     peer_signature: str | None = None
@@ -52,11 +52,23 @@ class Visit:
     link: TunnelLink | None = None  # it is a tunnel itself
     left: EndReason | None = None  # the client went before it was joined
     splice: Splice | None = None
+    _departure: asyncio.Future[None] | None = None  # that somebody waits for
 
     @property
     def transport(self) -> str:
         """As metrics and log call it."""
         return "tls" if self.stream is None else "stream"
+
+    def departure(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
+        """Done when it has ended."""
+        if self._departure is None:
+            self._departure = loop.create_future()
+        return self._departure
+
+    def depart(self) -> None:
+        """It has ended."""
+        if self._departure is not None and not self._departure.done():
+            self._departure.set_result(None)
 
     def carried_by(self, tunnel: "Visit", stream: TunnelStream) -> None:
         """It goes through a tunnel: what was proved there holds here."""

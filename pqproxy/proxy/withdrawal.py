@@ -6,7 +6,7 @@ judging ten thousand nor ending them keeps bytes of others waiting.
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from time import monotonic
 
@@ -24,33 +24,31 @@ Rejudge = Callable[[PeerIdentity], None]
 class Withdrawal:
     """Judges the open connections of one service again."""
 
-    def __init__(
-        self, visits: Mapping["asyncio.Task[None]", Visit], loop: asyncio.AbstractEventLoop
-    ) -> None:
+    def __init__(self, visits: Iterable[Visit], loop: asyncio.AbstractEventLoop) -> None:
         self._visits, self._loop = visits, loop
 
     def sweep(self, judge: Rejudge) -> None:
         """Begin to judge everybody who is here now: a tunnel after the streams that it carries."""
-        self._go_on(reversed(list(self._visits.items())), judge)
+        self._go_on(reversed(list(self._visits)), judge)
 
-    def _go_on(self, left: "Iterator[tuple[asyncio.Task[None], Visit]]", judge: Rejudge) -> None:
+    def _go_on(self, left: Iterator[Visit], judge: Rejudge) -> None:
         deadline = monotonic() + _TURN
-        for task, visit in left:
+        for visit in left:
             if visit.identity is not None:
                 try:
                     judge(visit.identity)
                 except Refused as refusal:
-                    _end(task, visit, refusal)
+                    _end(visit, refusal)
             if monotonic() >= deadline:
                 self._loop.call_soon(self._go_on, left, judge)
                 return
 
 
-def _end(task: "asyncio.Task[None]", visit: Visit, refusal: Refused) -> None:
+def _end(visit: Visit, refusal: Refused) -> None:
     """End one connection, wherever it is in its life."""
-    reason = EndReason(refusal.reason)  # the same words
+    reason, task = EndReason(refusal.reason), visit.task  # the same words
     if visit.splice is None:
-        if visit.left is None and not task.done():
+        if visit.left is None and task is not None and not task.done():
             visit.refusal, visit.left = refusal, reason
             task.cancel()
     elif not visit.splice.done:

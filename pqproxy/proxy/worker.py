@@ -33,6 +33,7 @@ from pqproxy.proxy.loop import PollingLoop
 from pqproxy.proxy.orphan import end_with_parent
 from pqproxy.proxy.roster import Roster
 from pqproxy.proxy.signer import Signer
+from pqproxy.proxy.visit import Visit
 from pqproxy.telemetry import log
 from pqproxy.telemetry.counters import WorkerCounters
 
@@ -187,28 +188,34 @@ class WorkerProcess(asyncio.Protocol):
 
     async def _drain(self) -> None:
         self._roster.stop_listening()
-        hurry = asyncio.ensure_future(self._hurry.wait())
-        seen: set[asyncio.Task[None]] = set()
-        while (everything := self._roster.tasks) and not hurry.done():
+        hurry = asyncio.ensure_future(self._hurried())
+        seen: set[Visit] = set()
+        while (everything := self._roster.visits) and not hurry.done():
             # Through a tunnel that was told to go may still come what was on its way.
             clients = self._roster.clients
             seen |= clients
             patience = None if clients else _EMPTY_TUNNELS
             await asyncio.wait(
-                {hurry, *(clients or everything)},
+                self._departures(clients or everything) | {hurry},
                 timeout=patience,
                 return_when=asyncio.FIRST_COMPLETED,
             )
-            if not clients and self._roster.tasks == everything:
+            if not clients and self._roster.visits == everything:
                 break  # peers that do not let go of tunnels with nothing in them
         hurry.cancel()
-        everything, left = self._roster.tasks, self._roster.clients
+        departures, left = self._departures(self._roster.visits), self._roster.clients
         self._roster.cut()
-        if everything:
-            await asyncio.wait(everything)
+        if departures:
+            await asyncio.wait(departures)
         reset = len(left)
         self._say(event="drained", finished=len(seen | left) - reset, reset=reset)
         self.finished.set_result(EXIT_FORCED if reset else EXIT_GOOD)
+
+    async def _hurried(self) -> None:
+        await self._hurry.wait()
+
+    def _departures(self, visits: set[Visit]) -> set[asyncio.Future[None]]:
+        return {visit.departure(self._loop) for visit in visits}
 
     def close(self) -> None:
         """Let go of everything; what was said to the supervisor still leaves."""

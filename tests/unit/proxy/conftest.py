@@ -131,7 +131,7 @@ def world():
     for service in made.services:
         service.stop_listening()
         service.cut()
-    made.until(lambda: not any(service.tasks for service in made.services))
+    made.until(lambda: not any(service.visits for service in made.services))
     made.engine.signer.close()
     made.engine.lingerers.close()
     for sock in made.sockets:

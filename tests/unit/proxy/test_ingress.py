@@ -168,7 +168,7 @@ def test_a_peer_with_tiny_records_is_read_for_slot_by_slot(world, model, monkeyp
     server.send(bytes(100_000))
     peer.until(lambda: len(peer.end.received) == 100_000)
 
-    (splice,) = service._splices
+    (splice,) = (visit.splice for visit in service.visits)
     assert max(peer.end.fragments) == 63
     assert not splice.b._bulk
     assert splice.b._bulk_from > BULK
@@ -308,7 +308,7 @@ def test_a_drain_cut_resets_both_sides_and_whoever_is_on_the_way_in(world, model
     world.until(lambda: service.admission.connections == 2)
     service.stop_listening()
     service.cut()
-    world.until(lambda: not service.tasks)
+    world.until(lambda: not service.visits)
 
     assert how_it_ends(world, server) == "reset"
     assert how_it_ends(world, waiting) == "reset"

@@ -229,7 +229,7 @@ def test_a_removed_listener_is_told_of_until_its_last_connection_ended(house, wo
     assert house.counters()["to-llm"]["active"]["tls"] == 1
     client.close()
     server.close()
-    world.until(lambda: not house.roster.tasks)
+    world.until(lambda: not house.roster.visits)
 
     last = house.counters()["to-llm"]
     assert last["active"]["tls"] == 0
@@ -345,7 +345,7 @@ def test_a_replaced_service_goes_with_its_last_connection(house, world):
     assert before() is not None
     client.close()
     server.close()
-    world.until(lambda: not house.roster.tasks)
+    world.until(lambda: not house.roster.visits)
     house.roster.snapshot()
     gc.collect()  # a connection is a circle
 
@@ -375,7 +375,7 @@ def test_a_cut_reaches_connections_of_replaced_services(house, world):
     house.roster.stop_listening()
     house.roster.cut()
 
-    world.until(lambda: not house.roster.tasks)
+    world.until(lambda: not house.roster.visits)
 
 
 def test_a_key_that_the_supervisor_has_checked_is_not_checked_again(house, monkeypatch):
@@ -430,7 +430,7 @@ def test_leaving_it_takes_in_who_waits_for_another_worker(house, world, neighbou
     with in_queue_of(neighbour, world):
         house.roster.stop_listening()
 
-        assert len(house.roster.tasks) == 1
+        assert len(house.roster.visits) == 1
 
 
 def test_a_changed_listener_is_covered_no_more(house, world, neighbour):

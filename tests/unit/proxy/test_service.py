@@ -46,7 +46,7 @@ def test_every_connection_that_was_opened_is_closed_in_the_counters(world, model
         client.close()
         assert how_it_ends(world, server) == "fin"
         server.close()
-    world.until(lambda: not service.tasks)
+    world.until(lambda: not service.visits)
 
     assert service.counters.connections.counts == {("tls", EndReason.FINISHED): 5}
     assert service.counters.active["tls"] == 0
@@ -61,6 +61,6 @@ def test_a_refused_peer_that_lingers_holds_no_place_and_no_drain(world, model, l
 
     assert lines[0].reason is ReasonCode.PLAINTEXT
     assert len(world.engine.lingerers) == 1
-    assert not service.tasks
+    assert not service.visits
     assert service.admission.connections == service.admission.handshakes == 0
     assert service.counters.active["tls"] == 0

@@ -10,6 +10,7 @@ from pqproxy.config.values import Timeouts
 from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
 from pqproxy.proxy.socket_duplex import SocketDuplex
 from pqproxy.proxy.splice import Splice
+from pqproxy.proxy.vigil import Vigils
 from pqproxy.telemetry.reasons import EndReason
 
 from .sidecars import how_it_ends
@@ -27,7 +28,8 @@ class Joined:
         self.a = SocketDuplex(ours_a, world.engine, CLIENT)
         self.b = SocketDuplex(ours_b, world.engine, UPSTREAM)
         self.reasons = []
-        self.splice = Splice(self.a, self.b, timeouts, world.loop, self.reasons.append)
+        self.vigils = Vigils(timeouts, world.loop)
+        self.splice = Splice(self.a, self.b, self.vigils, self.reasons.append)
 
     def exchange(self):
         self.client.send(b"question")
@@ -132,12 +134,6 @@ def test_a_cut_resets_both_sides(world):
     assert joined.reasons == [EndReason.DRAINED]
 
 
-def test_without_an_idle_limit_there_is_no_timer(world):
-    joined = Joined(world, Timeouts(idle=None))
-
-    assert joined.splice._idle_timer is None
-
-
 def test_an_idle_connection_is_cut_after_its_limit_and_not_while_it_moves(world):
     joined = Joined(world, Timeouts(idle=0.2))
     start = world.loop.time()
@@ -168,13 +164,16 @@ def test_after_a_half_close_silence_before_the_first_byte_is_not_cut(world):
     assert how_it_ends(world, joined.client) == "reset"
 
 
-def test_no_timer_outlives_the_splice(world):
+def test_nobody_watches_over_a_splice_that_is_done(world):
     joined = Joined(world, Timeouts(idle=0.05, half_close=0.05))
     joined.exchange()
+    assert len(joined.vigils.idle) == 1
     joined.client.close()
     assert how_it_ends(world, joined.server) == "fin"
+    assert len(joined.vigils.half_close) == 1
     joined.server.close()
     world.until(lambda: joined.reasons)
+    assert not len(joined.vigils.idle) + len(joined.vigils.half_close)
     world.pass_time(0.2)
 
     assert joined.reasons == [EndReason.FINISHED]

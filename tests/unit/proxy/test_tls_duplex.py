@@ -14,6 +14,7 @@ from pqproxy.proxy.signer import attempt
 from pqproxy.proxy.socket_duplex import SocketDuplex
 from pqproxy.proxy.splice import Splice
 from pqproxy.proxy.tls_duplex import TlsDuplex
+from pqproxy.proxy.vigil import Vigils
 from pqproxy.telemetry.reasons import EndReason
 from tests.support import pki
 from tests.support.loopback import PROVIDER, Endpoint, credential
@@ -114,7 +115,9 @@ class Joined:
         ours, self.server = world.tcp_pair(small)
         self.plain = SocketDuplex(ours, world.engine, UPSTREAM)
         self.reasons = []
-        self.splice = Splice(self.tls, self.plain, Timeouts(), world.loop, self.reasons.append)
+        self.splice = Splice(
+            self.tls, self.plain, Vigils(Timeouts(), world.loop), self.reasons.append
+        )
 
     def exchange(self):
         self.client.send(b"question")

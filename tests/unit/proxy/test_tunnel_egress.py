@@ -167,16 +167,16 @@ def test_the_first_client_of_such_a_server_gets_the_connection_that_was_to_be_a_
     exchange(world, model, outer)
 
     assert sum(mine.counters.handshakes.counts.values()) == 2
-    assert len(service.tasks) == 2
+    assert len(service.visits) == 2
 
 
 def test_when_no_client_comes_soon_that_connection_ends(world, model, monkeypatch):
     monkeypatch.setattr("pqproxy.proxy.tunnel_egress._KEPT_FOR_A_CLIENT", 0.01)
     service, inner = ingress(world, model.address, tunnel=TunnelMode.NEVER)
     mine, _ = tunnels(world, inner)
-    world.until(lambda: service.tasks)
+    world.until(lambda: service.visits)
     model.accept().close()
-    world.until(lambda: not service.tasks)
+    world.until(lambda: not service.visits)
 
     assert not mine._found
 
@@ -275,13 +275,13 @@ def test_a_service_that_leaves_lets_its_streams_finish_and_then_its_tunnels_go(w
     client, server = exchange(world, model, outer)
     service.stop_listening()
     world.turn(10)
-    assert len(service.tasks) == 2
+    assert len(service.visits) == 2
     assert len(service.clients) == 1
     server.send(b"more")
     assert world.read_all(client, 4) == b"more"
     client.close()
     server.close()
-    world.until(lambda: not service.tasks)
+    world.until(lambda: not service.visits)
 
     assert of(lines, "to-llm", log.ConnectionLine)[0].end_reason is EndReason.FINISHED
     (closed,) = of(lines, "to-llm", log.TunnelClosedLine)
@@ -301,7 +301,7 @@ def test_a_service_that_leaves_dials_nobody_any_more(world, model, lines):
     assert world.read_all(client, 4) == b"more"
     client.close()
     server.close()
-    world.until(lambda: not service.tasks)
+    world.until(lambda: not service.visits)
 
     assert sum(service.counters.handshakes.counts.values()) == handshakes
 
@@ -323,7 +323,7 @@ def test_a_cut_ends_streams_and_tunnels(world, model, lines):
     service.stop_listening()
     service.cut()
     assert how_it_ends(world, client) == "reset"
-    world.until(lambda: not service.tasks)
+    world.until(lambda: not service.visits)
 
     assert of(lines, "to-llm", log.ConnectionLine)[0].end_reason is EndReason.DRAINED
     assert of(lines, "to-llm", log.TunnelClosedLine)
@@ -364,12 +364,12 @@ def test_a_changed_egress_has_new_tunnels_and_the_old_ones_go_with_their_last_st
     after = house.service("to-llm")
     assert after is not before
     exchange(world, house.model, house.entry)
-    assert (up(after), len(before.tasks)) == (1, 2)
+    assert (up(after), len(before.visits)) == (1, 2)
     server.send(b"more")
     assert world.read_all(client, 4) == b"more"
     client.close()
     server.close()
-    world.until(lambda: not before.tasks)
+    world.until(lambda: not before.visits)
 
     assert up(after) == 1
     assert all(
@@ -395,7 +395,7 @@ def test_a_removed_egress_lets_its_tunnels_go(world, house):
     house.roster.prepare(replace(house.settings, egress=()), {"llm": "llm"})
     house.roster.commit()
 
-    world.until(lambda: not service.tasks)
+    world.until(lambda: not service.visits)
 
 
 def test_a_server_that_is_revoked_loses_its_tunnel_and_the_streams_in_it(world, house, lines):

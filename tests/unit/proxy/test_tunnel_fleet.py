@@ -298,8 +298,9 @@ def test_a_server_that_speaks_no_tunnels_is_chosen_without_one(bench, world, lin
     choice = one.fleet.choose()
     assert choice.tunnel is None
     assert one.fleet.endpoints() == {"10.0.0.1:8443": endpoints.Endpoint(plain=True)}
-    with one.fleet.plainly(choice.address):
-        one.fleet.plain_failed(choice.address, refused(ONE))
+    one.fleet.plain_opened(choice.address)
+    one.fleet.plain_failed(choice.address, refused(ONE))
+    one.fleet.plain_closed(choice.address)
     with pytest.raises(Ended, match="connection refused"):
         world.run(one.fleet.wait())
     world.until(one.fleet.choose)

@@ -82,7 +82,7 @@ def test_a_stream_reaches_the_model_and_is_logged_as_what_it_is(world, model, li
     assert (line.transport, line.stream, line.client) == ("stream", opened.id, "10.1.2.3:456")
     assert (line.received, line.sent, line.end_reason) == (8, 6, EndReason.FINISHED)
     assert (closed.end_reason, closed.streams) == (TunnelEnd.PEER_RETIRED, 1)
-    world.until(lambda: not service.tasks)
+    world.until(lambda: not service.visits)
     assert service.counters.active == {"tls": 0, "stream": 0}
     assert service.admission.connections == 0
     assert service.counters.tunnels == 0
@@ -180,7 +180,7 @@ def test_a_revoked_peer_is_cut_off_with_its_streams(world, model, lines):
     denied = TrustFiles("mesh", (), "mesh", deny=("spiffe://corp/ns/apps/sa/app",))
     service.withdraw({"mesh": Revocations.load(denied, ())})
     world.until(lambda: link.closed and sink.events)
-    world.until(lambda: not service.tasks)
+    world.until(lambda: not service.visits)
 
     assert any(
         isinstance(line, TunnelClosedLine) and line.end_reason is TunnelEnd.REVOKED
@@ -200,10 +200,10 @@ def test_a_drain_sends_tunnels_away_when_their_streams_have_ended(world, model):
     world.until(lambda: link.going_away)
     server.send(b"answer")
     world.until(lambda: sink.received == b"answer")
-    assert service.tasks
+    assert service.visits
     opened.end()
     server.close()
-    world.until(lambda: not service.tasks)
+    world.until(lambda: not service.visits)
 
     assert sink.events[-1] == "closed"
     world.until(lambda: link.closed)
@@ -216,7 +216,7 @@ def test_a_drain_that_is_over_cuts_tunnels(world, model, lines):
     model.accept()
     service.stop_listening()
     service.cut()
-    world.until(lambda: not service.tasks)
+    world.until(lambda: not service.visits)
     world.until(lambda: sink.events)
 
     assert link.closed or link.going_away

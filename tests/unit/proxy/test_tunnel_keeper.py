@@ -35,9 +35,9 @@ class Keeping:
     """A keeper of the egress' link of a pair."""
 
     def __init__(self, world, **pair):
-        self.world, self.fleet, self.tasks = world, Fleet(), {}
+        self.world, self.fleet, self.visits = world, Fleet(), {}
         self.counters = ListenerCounters("to-llm", "egress")
-        self.keeper = TunnelKeeper(self.fleet, self.counters, self.tasks)
+        self.keeper = TunnelKeeper(self.fleet, self.counters, self.visits)
         self.pair = Tunnels(world, **pair)
         self.link = self.pair.egress
         self.places = Admission(ConnectionLimits())
@@ -56,14 +56,14 @@ class Keeping:
 def keeping(world):
     made = Keeping(world)
     yield made
-    for task in made.tasks:
-        task.cancel()
-    world.until(lambda: not made.tasks)
+    for visit in made.visits:
+        visit.task.cancel()
+    world.until(lambda: not made.visits)
 
 
 def test_a_stream_takes_over_what_its_tunnel_has_proved(world, keeping):
     keeping.keep()
-    (tunnel,) = keeping.tasks.values()
+    (tunnel,) = keeping.visits
     tunnel.own_signature, tunnel.peer_signature = "mldsa65", "mldsa87"
     client = keeping.visit()
     keeping.counters.opened()
@@ -81,7 +81,7 @@ def test_a_tunnel_that_is_spare_at_once_is_not_told_of(world, keeping, lines):
     """To find other instances behind an address takes a few of these at every start."""
     keeping.keep()
     keeping.link.retire(TunnelEnd.RETIRED)
-    world.until(lambda: not keeping.tasks)
+    world.until(lambda: not keeping.visits)
 
     assert not lines
     assert keeping.counters.tunnels == 0
@@ -93,7 +93,7 @@ def test_one_that_is_kept_is_told_of_twice(world, keeping, lines):
     keeping.keep().on_kept()
     assert keeping.counters.tunnels == keeping.counters.active["tls"] == 1
     keeping.pair.ingress.retire(TunnelEnd.RETIRED)
-    world.until(lambda: not keeping.tasks)
+    world.until(lambda: not keeping.visits)
 
     assert [type(line) for line in lines] == [log.TunnelUpLine, log.TunnelClosedLine]
     assert keeping.counters.tunnels == keeping.counters.active["tls"] == 0
@@ -106,10 +106,10 @@ def test_one_that_is_kept_is_told_of_twice(world, keeping, lines):
 def test_whoever_ends_connections_ends_it_too(world, keeping, lines, left, end):
     """Even before its task has begun."""
     keeping.keep().on_kept()
-    ((task, visit),) = keeping.tasks.items()
+    (visit,) = keeping.visits
     visit.left = left
-    task.cancel()
-    world.until(lambda: not keeping.tasks)
+    visit.task.cancel()
+    world.until(lambda: not keeping.visits)
 
     assert keeping.link.closed
     assert lines[-1].end_reason is end

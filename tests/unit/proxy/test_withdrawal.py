@@ -372,7 +372,7 @@ class Joined:
 
     def __init__(self):
         self.identity, self.refusal, self.left, self.splice = peer(), None, None, self
-        self.done, self.ended = False, None
+        self.task, self.done, self.ended = None, False, None
 
     def cut(self, reason):
         self.done, self.ended = True, reason
@@ -380,7 +380,7 @@ class Joined:
 
 def test_thousands_are_judged_in_many_turns(world, monkeypatch):
     """Bytes of others pass between them."""
-    visits = {number: Joined() for number in range(3000)}
+    visits = [Joined() for _ in range(3000)]
     seconds = itertools.count(step=0.0001)
     monkeypatch.setattr("pqproxy.proxy.withdrawal.monotonic", lambda: next(seconds))
 
@@ -388,14 +388,14 @@ def test_thousands_are_judged_in_many_turns(world, monkeypatch):
         raise Refused(ReasonCode.REVOKED, "certificate_revoked", "gone", "fix")
 
     Withdrawal(visits, world.loop).sweep(judge)
-    turns = [sum(visit.done for visit in visits.values())]
+    turns = [sum(visit.done for visit in visits)]
     while turns[-1] < len(visits):
         world.turn(1)
-        turns.append(sum(visit.done for visit in visits.values()))
+        turns.append(sum(visit.done for visit in visits))
 
     steps = [after - before for before, after in itertools.pairwise([0, *turns])]
     assert max(steps) < 100
-    assert {visit.ended for visit in visits.values()} == {EndReason.REVOKED}
+    assert {visit.ended for visit in visits} == {EndReason.REVOKED}
 
 
 def test_a_connection_that_has_ended_is_left_alone(world):
@@ -405,7 +405,7 @@ def test_a_connection_that_has_ended_is_left_alone(world):
     def judge(identity):
         raise Refused(ReasonCode.REVOKED, "certificate_revoked", "gone", "fix")
 
-    Withdrawal({1: visit}, world.loop).sweep(judge)
+    Withdrawal([visit], world.loop).sweep(judge)
 
     assert (visit.ended, visit.refusal) == (None, None)
 
