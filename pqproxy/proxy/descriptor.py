@@ -323,9 +323,12 @@ class Descriptor:
         if self._unsent is not None:
             self._unsent.release()
             self._unsent = None
-        self._poller.remove(self._fd)
-        if lingers and all_said and self._lingerers.take(self._sock):
-            return
+        if lingers and all_said:
+            self._poller.remove(self._fd)
+            if self._lingerers.take(self._sock):
+                return
+        else:
+            self._poller.forget(self._fd)
         if reset:
             with contextlib.suppress(OSError):  # already gone
                 reset_on_close(self._sock)

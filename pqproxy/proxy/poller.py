@@ -103,6 +103,10 @@ class Poller(selectors.EpollSelector):
         del self._handlers[fd]
         self._epoll.unregister(fd)
 
+    def forget(self, fd: int) -> None:
+        """Stop watching a descriptor that is closed next: then the kernel forgets it by itself."""
+        del self._handlers[fd]
+
     def again(self, handler: Pollable) -> None:
         """Call `on_turn` after the events of this turn, or of the next when there is none."""
         self._again.append(handler)

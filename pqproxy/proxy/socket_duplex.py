@@ -24,6 +24,13 @@ class SocketDuplex(Descriptor):
         self._bulk_from = PAYLOAD
         self._ask_for_room: Callable[[], int] | None = None
 
+    def expect_input(self) -> None:
+        """Look for input in the turn in which it is resumed: who connects says something at once.
+
+        So a request leaves with what opens its stream.
+        """
+        self._readable = True
+
     def read_slot_by_slot(self) -> None:
         """Never fill the whole buffer: what is read goes to a peer that wants tiny records.
 

@@ -142,6 +142,7 @@ class TunnelEgress(Egress):
         stream = self._tunnels.open(link, visit)
         self._ask_for_end()
         client.read_for(stream.room)
+        client.expect_input()
         self._join(client, stream, visit)
 
     async def _serve_later(

@@ -7,6 +7,7 @@ its peer wants, and every stream in it is judged by what is known of that peer a
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -24,6 +25,8 @@ from pqproxy.telemetry.reasons import EndReason, ReasonCode, TunnelEnd
 from pqproxy.tunnel import INITIAL_WINDOW, Open, Role, Settings, Tunnel, TunnelError
 
 _TURN = 0.002  # seconds of welcoming in one turn of the loop
+
+_log = logging.getLogger(__name__)
 
 # Takes a stream, what was said of it, and the visit of the tunnel that it came through.
 StreamWelcome = Callable[[TunnelStream, Open, Visit], None]
@@ -103,20 +106,35 @@ class TunnelHost:
 class _Reception:
     """Welcomes streams, a few milliseconds of them a turn.
 
-    One record can open more than a thousand, and each of them has us dial somebody.
+    One record can open more than a thousand, and each of them has us dial somebody. Who is welcomed
+    at once is there for what its client said in the same record.
     """
 
     def __init__(self, poller: Poller, welcome: StreamWelcome) -> None:
         self._poller, self._welcome = poller, welcome
         self._queue: deque[tuple[TunnelStream, Open, Visit]] = deque()
+        self._end: float | None = None  # of the time for it in this turn; None: it has not begun
 
     def put(self, stream: TunnelStream, said: Open, tunnel: Visit) -> None:
-        if not self._queue:
+        now = time.monotonic()
+        if self._end is None:
+            self._end = now + _TURN
             self._poller.again(self)
-        self._queue.append((stream, said, tunnel))
+        # For one whose end came in the same record, of which it hears next, nobody is dialled.
+        if self._queue or now >= self._end or stream.ends_at_once:
+            self._queue.append((stream, said, tunnel))
+            return
+        try:
+            self._welcome(stream, said, tunnel)
+        except Exception:  # the others of its tunnel have nothing to do with it
+            _log.exception("a stream failed inside the proxy")
+            stream.crashed()
 
     def on_turn(self) -> None:
         """Welcome who waits; a stream that is gone by now is counted all the same."""
+        self._end = None
+        if not self._queue:
+            return
         end = time.monotonic() + _TURN
         try:
             while self._queue and time.monotonic() < end:

@@ -94,13 +94,11 @@ class TunnelStream:
         # if it is no longer than this; what comes goes to the sink at once.
         self._at_once = PAYLOAD if self._sender.takes_slots else -1
         self._direct = False
-        self.closed = False
+        self.closed, self._paused = False, True
         self.said: str | None = None
-        self._paused = True
         self._queued = False  # a turn was asked for
         self._end_waits = False  # the peer's, behind what is held
-        self._out_ended = False
-        self._owes_writable = False
+        self._out_ended = self._owes_writable = False
         self._owes_closed = False  # closed cleanly, and the sink does not know yet
         self._taking = 0  # bytes that the sink has, and has not got rid of
         self._held: list[Kept] | None = None  # came while nobody took it; never empty
@@ -111,6 +109,11 @@ class TunnelStream:
     def tunnel(self) -> str:
         """The name of its tunnel."""
         return self._link.name
+
+    @property
+    def ends_at_once(self) -> bool:
+        """Whether the peer has reset it, of which it is told in a moment."""
+        return self._stream.gone
 
     def attach(self, sink: Sink) -> None:
         """Say who receives what comes; while it is paused, another may take over."""
@@ -187,9 +190,8 @@ class TunnelStream:
         return self._unsent is None and not self._outbox.full and self._window_is_open()
 
     def _window_is_open(self) -> bool:
-        stream = self._stream
-        least = PAYLOAD if stream.largest_grant >= _LARGE_GRANT else 1
-        return stream.send_window >= least
+        least = PAYLOAD if self._stream.largest_grant >= _LARGE_GRANT else 1
+        return self._stream.send_window >= least
 
     def go_on(self) -> None:
         """The window is open again, or it is our turn to send: tell whoever has to write."""
@@ -302,9 +304,18 @@ class TunnelStream:
 
     def on_end(self) -> None:
         """The peer half-closed."""
-        self._end_waits = True
-        if not self._paused:
-            self._ask_for_turn()
+        if self._direct:
+            self._pass_end_on()
+        else:
+            self._end_waits = True
+            if not self._paused:
+                self._ask_for_turn()
+
+    def _pass_end_on(self) -> None:
+        self._sink.on_end()
+        if self._is_done():
+            self._drop()
+            self._sink.on_closed()
 
     def on_reset(self, why: Reset) -> None:
         """The peer ended both directions."""
@@ -334,8 +345,7 @@ class TunnelStream:
         self._deliver_held()
         if self._end_waits and not self._paused and not self.closed and self._held is None:
             self._end_waits = False
-            self._sink.on_end()
-            self._close_if_done()
+            self._pass_end_on()
 
     def _deliver_held(self) -> None:
         while self._held is not None and not self._paused:
@@ -368,8 +378,11 @@ class TunnelStream:
 
     # Ending.
 
+    def _is_done(self) -> bool:
+        return self._stream.gone and not (self.closed or self._end_waits or self._held)
+
     def _close_if_done(self) -> None:
-        if self._stream.gone and not self.closed and not self._end_waits and self._held is None:
+        if self._is_done():
             self._drop()
             # Asked for by `end()`, perhaps: so the sink is told in a later turn.
             self._owes_closed = True
@@ -382,7 +395,6 @@ class TunnelStream:
         if self._unsent is not None:
             self._link.pool.count(-len(self._unsent))
         self._held = self._unsent = None
-        self._owes_writable = False
         self._sender.forget(self)
         self._receive.release()
         self._stream = _NO_STREAM
