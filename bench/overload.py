@@ -30,15 +30,17 @@ PREAMBLE = """\
 # Overload
 
 Written by `python -m bench.overload --publish`. Token streams run through a pair while it is
-quiet, while a crowd is at the door of the ingress, and when it is quiet again. The figures are
-gaps between tokens, as the clients saw them, and the memory of the ingress's worker. Streams that
-go straight to the server show what of it the machine itself does: crowd, clients and server share
-one core, the pair has the other.
+quiet, while a crowd is there, and when it is quiet again: at the door of the ingress, or among the
+clients of the egress, in the same tunnels as the streams. The figures are gaps between tokens, as
+the clients saw them, and the memory of the two workers. Streams that go straight to the server show
+what of it the machine itself does: crowd, clients and server share one core, the pair has the
+other.
 """
 
 PUBLISHED = Path("docs/overload.md")
 SECONDS = 6.0
 STORM, STRANGERS = "a storm of full handshakes", "2000 silent, garbage and half-hello connections"
+STALLED = "1000 clients that ask for all there is and stop reading"
 
 
 class Watch:
@@ -58,7 +60,7 @@ class Watch:
 
 @contextmanager
 def _spoken_to(name: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """A process that said it is ready, told to leave by the end of its stdin."""
+    """A process that said it is ready, told to leave by the end of its stdin. Raises SystemExit."""
     process = subprocess.Popen(
         ["taskset", "-c", str(LOAD_CORE), *module(name, *arguments)],
         stdin=subprocess.PIPE,
@@ -71,8 +73,10 @@ def _spoken_to(name: str, *arguments: object) -> Iterator[subprocess.Popen[str]]
         yield process
     finally:
         process.stdin.close()
-        process.wait()
+        status = process.wait()
         process.stdout.close()
+    if status:
+        raise SystemExit(f"{name} failed")
 
 
 @contextmanager
@@ -92,6 +96,13 @@ def strangers(pair: Pair) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def stalled(pair: Pair) -> Iterator[None]:
+    """Clients whose answers wait for them, all along the way."""
+    with _spoken_to("bench.stalled", pair.plan.entry, 1000):
+        yield
+
+
 def measure(crowd, streams: int, interval_ms: int) -> list[list[str]]:
     """The rows of one crowd."""
     with tempfile.TemporaryDirectory(prefix="pqproxy-bench-") as directory, ExitStack() as stack:
@@ -105,9 +116,9 @@ def measure(crowd, streams: int, interval_ms: int) -> list[list[str]]:
                 for watch in (through, direct):  # one after the other: they share a core
                     watch.ask(SECONDS)
                     found.append(watch.answer())
-                memory = pss(process_tree(pair.ingress)[1].pid)
+                memory = [pss(process_tree(side)[1].pid) for side in (pair.egress, pair.ingress)]
             cells = [f"{gaps.p50:.2f}, {gaps.p99:.2f}, {gaps.worst:.1f} ms" for gaps in found]
-            rows.append([name, *cells, report.bytes_(memory)])
+            rows.append([name, *cells, *map(report.bytes_, memory)])
     return rows
 
 
@@ -128,7 +139,7 @@ def main() -> None:
     parser.add_argument("--publish", action="store_true", help=f"write {PUBLISHED}")
     options = parser.parse_args()
     allow_many_descriptors()
-    heads = ["", "through the pair: p50, p99, worst gap", "direct", "worker of the ingress"]
+    heads = ["", "through the pair: p50, p99, worst gap", "direct", "egress", "ingress"]
     sections = [
         PREAMBLE.strip(),
         report.table(("", ""), machine.describe().items()),
@@ -136,6 +147,7 @@ def main() -> None:
     for title, crowd, streams, interval in (
         (f"200 streams, a token each 50 ms, beside {STORM}", storm, 200, 50),
         (f"50 streams, a token each 20 ms, beside {STRANGERS}", strangers, 50, 20),
+        (f"50 streams, a token each 20 ms, beside {STALLED}", stalled, 50, 20),
     ):
         sections += [f"## {title}", report.table(heads, measure(crowd, streams, interval))]
         print("\n\n".join(sections[-2:]), file=sys.stderr, flush=True)

@@ -2,7 +2,7 @@
 
 Whoever asks for `GET /every/MS` gets 240 bytes at once, and again each so many milliseconds until
 it leaves or asks again. All are served from one loop, which the kernel wakes once a millisecond;
-streams differ in their phases, as independent answers do.
+streams differ in their phases, as independent answers do. `GET /flood` gets as much as it takes.
 """
 
 import heapq
@@ -13,6 +13,8 @@ import time
 
 TOKEN = b"data: " + b"t" * 232 + b"\n\n"
 REQUEST = b"GET /every/%d HTTP/1.1\r\nHost: bench.test\r\n\r\n"
+FLOOD = b"GET /flood HTTP/1.1\r\nHost: bench.test\r\n\r\n"
+BLOCK = bytes(65536)  # of a flood
 GOLDEN = 0.618  # multiples of it, less their whole part, are spread evenly however many there are
 
 
@@ -32,10 +34,10 @@ class TokenServer:
         """Send tokens until the process is ended."""
         while True:
             wait = max(0.0, self._due[0][0] - time.monotonic()) if self._due else -1
-            for descriptor, _ in self._poller.poll(wait):
+            for descriptor, mask in self._poller.poll(wait):
                 if descriptor == self._listener.fileno():
                     self._accept()
-                elif not self._answer(self._clients[descriptor]):
+                elif not self._serve(self._clients[descriptor], mask):
                     client = self._clients.pop(descriptor)
                     self._asked.pop(client, None)
                     client.close()
@@ -48,13 +50,22 @@ class TokenServer:
         self._clients[client.fileno()] = client
         self._poller.register(client.fileno(), select.EPOLLIN)
 
-    def _answer(self, client: socket.socket) -> bool:
-        """Begin to send. False: the client has left."""
+    def _serve(self, client: socket.socket, mask: int) -> bool:
+        """Go on with a flood, or take a request. False: the client has left."""
+        if mask == select.EPOLLOUT:
+            return _send(client, BLOCK)
         try:
             request = client.recv(65536)
         except OSError:
             return False
-        if not request or not _send(client):
+        if request == FLOOD:
+            self._poller.modify(client.fileno(), select.EPOLLIN | select.EPOLLOUT)
+            return True
+        return bool(request) and self._begin(client, request)
+
+    def _begin(self, client: socket.socket, request: bytes) -> bool:
+        """The first token of a stream. False: the client has left."""
+        if not _send(client):
             return False
         self._requests = number = self._requests + 1
         self._asked[client] = number
@@ -79,9 +90,9 @@ def pace_of(request: bytes) -> float:
     return int(path.removeprefix(b"/every/")) / 1e3
 
 
-def _send(client: socket.socket) -> bool:
+def _send(client: socket.socket, data: bytes = TOKEN) -> bool:
     try:
-        client.send(TOKEN)
+        client.send(data)
     except BlockingIOError:
         return True  # a slow reader misses a token
     except OSError:

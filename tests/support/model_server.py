@@ -29,8 +29,15 @@ class ModelServer:
 
     def busy_slots(self):
         """How many completions are under way."""
-        with urllib.request.urlopen(f"{self.url}/slots", timeout=5) as answer:  # noqa: S310 - our own
-            return sum(slot["is_processing"] for slot in json.load(answer))
+        return len(self._under_way())
+
+    def generated(self):
+        """How many tokens each completion that is under way has so far."""
+        return [slot["next_token"][0]["n_decoded"] for slot in self._under_way()]
+
+    def _under_way(self):
+        with urllib.request.urlopen(f"{self.url}/slots", timeout=20) as answer:  # noqa: S310 - our own
+            return [slot for slot in json.load(answer) if slot["is_processing"]]
 
     def kill(self):
         """As the kernel does when memory runs out."""

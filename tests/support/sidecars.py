@@ -187,7 +187,7 @@ class Sidecar:
         self.lines(None)
         self._entries.clear()
 
-    def wait_for(self, event, count=1, seconds=10.0):
+    def wait_for(self, event, count=1, seconds=40.0):
         """The lines of an event, once there are `count`."""
         found = f"{count} {event} lines"
         wait_until(lambda: len(self.lines(event)) >= count, found, seconds)
@@ -215,7 +215,7 @@ class Sidecar:
         """Connections whose peer has left and that we did not close."""
         return tcp_sockets(self.family(), CLOSE_WAIT)
 
-    def stop(self, number=signal.SIGTERM, seconds=15.0):
+    def stop(self, number=signal.SIGTERM, seconds=40.0):
         """End it, and return its exit code."""
         if not self._stopped:
             self._stopped = True

@@ -3,7 +3,7 @@
 import time
 
 
-def wait_until(condition, what, seconds=10.0, interval=0.01):
+def wait_until(condition, what, seconds=40.0, interval=0.01):
     """Return the first true value of `condition()`."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -12,7 +12,7 @@ def wait_until(condition, what, seconds=10.0, interval=0.01):
     return value
 
 
-def seconds_until(condition, what, seconds=10.0):
+def seconds_until(condition, what, seconds=40.0):
     """How long it takes until `condition()` is true."""
     begun = time.monotonic()
     wait_until(condition, what, seconds, interval=0.002)

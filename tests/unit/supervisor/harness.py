@@ -89,7 +89,7 @@ class Supervisor:
     def log(self):
         return self._log.read_text()
 
-    def until(self, true, what, seconds=20):
+    def until(self, true, what, seconds=60):
         deadline = time.monotonic() + seconds
         while not (value := true()):
             if time.monotonic() > deadline or self.process.poll() is not None:
