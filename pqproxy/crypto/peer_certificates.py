@@ -2,7 +2,7 @@
 
 A handshake looks at its peer's certificate twice, the engine for the key and the trust set for
 everything else, and the same few peers come again and again. What is remembered is what a
-certificate says; whether it is believed is found out each time.
+certificate says; whether it is believed is for the trust set to say (`identity/judgements.py`).
 """
 
 from functools import lru_cache

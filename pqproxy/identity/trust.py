@@ -13,7 +13,7 @@ Organisations that must not speak for each other belong in different trust sets.
 import hashlib
 from collections.abc import Sequence, Set
 from contextlib import suppress
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime
 
 from cryptography import x509
@@ -38,6 +38,7 @@ from pqproxy.identity.errors import (
     IdentityError,
     Refused,
 )
+from pqproxy.identity.judgements import Judgements
 from pqproxy.identity.names import (
     MALFORMED,
     CertificateNames,
@@ -69,6 +70,12 @@ class Trust:
     _anchors: Anchors  # the same, for paths with composite keys
     _store: Store  # and for the library
     _kinds: frozenset[str] | None = None  # of the keys that a path may hold; None: any that is fit
+    _judgements: Judgements = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Begin without judgements: a set that is made of another one has none of its."""
+        roots = (root.certificate for root in self.roots)
+        object.__setattr__(self, "_judgements", Judgements(roots))
 
     @classmethod
     def load(cls, files: TrustFiles) -> "Trust":
@@ -98,6 +105,14 @@ class Trust:
 
         Raises Refused. Whether that peer is wanted is another question: `IdentityPatterns`.
         """
+        identity = self._judgements.find(chain, purpose, now)
+        if identity is None:
+            identity = self._judge(chain, purpose, now)
+        self.revocations.check(identity)
+        return identity
+
+    def _judge(self, chain: Sequence[bytes], purpose: Purpose, now: datetime) -> PeerIdentity:
+        """Whose chain it is, revocations apart. Raises Refused."""
         certificates = _parse_chain(chain, purpose)
         leaf = certificates[0]
         # Before a signature is checked: an RSA key can be made so that this takes long.
@@ -115,7 +130,7 @@ class Trust:
             not_after=min(certificate.not_valid_after_utc for certificate in path).timestamp(),
             path=identify(path[:-1]),
         )
-        self.revocations.check(identity)
+        self._judgements.keep(chain, certificates, identity, now)
         return identity
 
     def _build_path(
