@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 
 from pqproxy.config.values import ConnectionLimits, Egress, Ingress, Timeouts
 from pqproxy.identity.own import Identity
@@ -34,4 +35,9 @@ def remembered_identity(proof: Authentication | None) -> PeerIdentity | None:
     """Who it was that proved it; None for nobody."""
     if proof is None or not proof.identity:
         return None
-    return PeerIdentity.decode(proof.identity)
+    return _decoded(proof.identity)
+
+
+@lru_cache(maxsize=32)  # the same peers come again and again, and each is asked for twice
+def _decoded(identity: bytes) -> PeerIdentity:
+    return PeerIdentity.decode(identity)

@@ -5,11 +5,13 @@ Which schemes there are is data of `schemes.py`.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from pqproxy.crypto import InvalidSignature, Provider, PublicKey, key_algorithm
-from pqproxy.crypto.peer_certificates import TooLarge, read_certificate
+from pqproxy.crypto.peer_certificates import KEPT, TooLarge, read_certificate
 from pqproxy.crypto.spki import certificate_key
 from pqproxy.tls.alerts import (
     AlertDescription,
@@ -72,11 +74,14 @@ class CertificateVerifyCheck:
         return row
 
 
+@lru_cache(maxsize=KEPT)
 def leaf_public_key(certificate: bytes) -> PublicKey:
     """The public key of a DER certificate, which must be one for signing.
 
+    It follows from the bytes alone, so it is remembered for the next handshake.
+
     Raises:
-        FatalAlert: bad_certificate or unsupported_certificate.
+        FatalAlert: bad_certificate or unsupported_certificate; they are not remembered.
     """
     try:
         parsed = read_certificate(certificate, authority=False)
