@@ -130,6 +130,8 @@ def issuer_of(certificate: x509.Certificate) -> str:
 
 def printable(text: str) -> str:
     """Make text from a certificate fit for one line of a log: no control characters, not long."""
+    if text.isprintable() and len(text) <= _SHOWN:
+        return text
     clean = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
     return clean if len(clean) <= _SHOWN else f"{clean[: _SHOWN - 1]}…"
 

@@ -94,9 +94,10 @@ class Progress:
     negotiated: Negotiated
     requested_schemes: tuple[int, ...] | None = None  # None: no certificate was asked for
 
-    def after(self, message: HandshakeMessage) -> Progress:
-        """The same, with one message more in the transcript."""
-        return replace(self, transcript=self.transcript.plus(message))
+    def after(self, message: HandshakeMessage, negotiated: Negotiated | None = None) -> Progress:
+        """The same, with one message more in the transcript, and perhaps with what it told."""
+        told = negotiated or self.negotiated
+        return replace(self, transcript=self.transcript.plus(message), negotiated=told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ class WaitEncryptedExtensions:
             extensions.get(ExtensionType.APPLICATION_LAYER_PROTOCOL_NEGOTIATION)
         )
         negotiated = replace(self.progress.negotiated, alpn_protocol=protocol)
-        progress = replace(self.progress.after(message), negotiated=negotiated)
+        progress = self.progress.after(message, negotiated)
         limit = extensions.get(ExtensionType.RECORD_SIZE_LIMIT)
         # The ticket was the server's proof, and ours: there is no certificate to wait for.
         next_state = WaitServerFinished if negotiated.resumed else WaitCertificateOrRequest
@@ -215,7 +216,7 @@ class WaitCertificateVerify:
             peer_signature_scheme=verify.algorithm,
             peer_chain=self.chain,
         )
-        progress = replace(self.progress.after(message), negotiated=negotiated)
+        progress = self.progress.after(message, negotiated)
         judged = VerifyChain(self.chain, row.key_algorithm)
         return Step(WaitServerVerdict(progress, row.key_algorithm), (judged,))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field
 
 from pqproxy.tls.client_resumption import fits, offer_ticket
 from pqproxy.tls.codec import Writer
@@ -17,7 +18,7 @@ from pqproxy.tls.extensions import (
 )
 from pqproxy.tls.handshake import Transcript
 from pqproxy.tls.key_exchange import ClientShare, Entropy, KeyExchanges
-from pqproxy.tls.messages import ClientHello
+from pqproxy.tls.messages import ClientHello, HandshakeMessage
 from pqproxy.tls.pre_shared_key import OUR_MODES
 from pqproxy.tls.record import MAX_FRAGMENT
 from pqproxy.tls.session import SessionTicket
@@ -41,6 +42,11 @@ class ClientOffer:
     hello: ClientHello
     shares: Mapping[int, ClientShare]
     ticket: SessionTicket | None = None  # offered in this hello
+    message: HandshakeMessage = field(init=False, repr=False, compare=False)  # the hello, written
+
+    def __post_init__(self) -> None:
+        """Write it once: it is sent, and it is part of the transcript."""
+        object.__setattr__(self, "message", self.hello.message())
 
     @classmethod
     def make(cls, context: ClientContext) -> ClientOffer:

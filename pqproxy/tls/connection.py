@@ -316,15 +316,15 @@ class Connection:
         self._events.append(Failed(description, reason, by_peer=True, authenticated=authenticated))
 
     def _on_handshake(self, fragment: memoryview) -> None:
-        self.incoming.messages.feed(fragment)
+        messages = self.incoming.messages
+        messages.feed(fragment)
         while self._awaited is None:
-            message = self.incoming.messages.next_message(self._state.expects)
-            if message is None:
+            if (message := messages.next_message(self._state.expects)) is None:
                 return
             self.incoming.hello_seen = True
             if self.message_log is not None:
                 self.message_log(message)
-            if self.handshake_complete:
+            if self.negotiated is not None:
                 self.incoming.floods.post_handshake_message()
             self._carry_out(self._state.on_message(message))
 

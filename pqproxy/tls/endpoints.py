@@ -64,6 +64,6 @@ class ClientConnection(Connection):
         )
         context = ClientContext(config, KeyExchanges(config.provider), entropy, ticket)
         offer = ClientOffer.make(context)
-        self._output.send_handshake(offer.hello.message())
+        self._output.send_handshake(offer.message)
         self.client_random = offer.hello.random
         self._state = WaitServerHello(context, offer)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from enum import IntEnum, auto
+from functools import lru_cache
 from struct import Struct
 
 from pqproxy.tls.alerts import AlertDescription, FatalAlert, decode_error, illegal_parameter
@@ -180,6 +181,7 @@ def read_uint16_list(data: bytes, name: str, prefix: int = 2) -> tuple[int, ...]
     return values
 
 
+@lru_cache(maxsize=64)  # what is written is our own settings
 def write_uint16_list(values: tuple[int, ...], prefix: int = 2) -> bytes:
     """The other way."""
     return Writer().vector_of_uint16(values, prefix).finish()
@@ -212,6 +214,7 @@ def read_alpn(data: bytes) -> tuple[bytes, ...]:
     return names
 
 
+@lru_cache(maxsize=64)
 def write_alpn(protocols: tuple[bytes, ...]) -> bytes:
     """The other way."""
     names = b"".join(Writer().opaque(name, 1).finish() for name in protocols)

@@ -115,7 +115,7 @@ class WaitServerHello:
                 )
         elif cookie is None:
             raise illegal_parameter("HelloRetryRequest changes nothing")
-        first = Transcript(SUITES[suite]).plus(self.offer.hello.message())
+        first = Transcript(SUITES[suite]).plus(self.offer.message)
         flight = Flight(first.replaced_by_hash().plus(message))
         offer = self.offer.again(
             self.context,
@@ -124,7 +124,7 @@ class WaitServerHello:
             None if cookie is None else read_cookie(cookie),
         )
         flight.do(ExpectAnswer(), SendChangeCipherSpec())
-        flight.add(offer.hello.message())
+        flight.add(offer.message)
         next_state = WaitServerHello(self.context, offer, Retry(suite, flight.transcript))
         return Step(next_state, tuple(flight.actions))
 
@@ -171,7 +171,7 @@ class WaitServerHello:
         """Up to our last hello."""
         if self.retry:
             return self.retry.transcript
-        return Transcript(SUITES[suite]).plus(self.offer.hello.message())
+        return Transcript(SUITES[suite]).plus(self.offer.message)
 
 
 def _older_version(hello: ServerHello) -> FatalAlert:

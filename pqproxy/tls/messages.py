@@ -309,19 +309,19 @@ class MessageReader:
             FatalAlert: unexpected_message for another type, illegal_parameter or decode_error for
                 one that is too long.
         """
-        if len(self._buffer) < 4:
+        buffer = self._buffer
+        if len(buffer) < 4:
             return None
-        message_type = self._buffer[0]
-        length = int.from_bytes(self._buffer[1:4], "big")
+        message_type, end = buffer[0], 4 + int.from_bytes(buffer[1:4], "big")
         if message_type not in expects:
             wanted = " or ".join(sorted(kind.name for kind in expects)) or "no handshake message"
             raise unexpected_message(f"got handshake type {message_type}, wants {wanted}")
-        if length > MAX_BODY[message_type]:
-            raise _too_long(HandshakeType(message_type), length)
-        if len(self._buffer) < 4 + length:
+        if end - 4 > MAX_BODY[message_type]:
+            raise _too_long(HandshakeType(message_type), end - 4)
+        if len(buffer) < end:
             return None
-        body = bytes(self._buffer[4 : 4 + length])
-        del self._buffer[: 4 + length]
+        body = bytes(buffer[4:end])
+        del buffer[:end]
         return HandshakeMessage(message_type, body)
 
 

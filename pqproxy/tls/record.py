@@ -190,14 +190,10 @@ class ReceiveProtection:
             FatalAlert: bad_record_mac, the record's bytes being garbage then, never to be read;
                 record_overflow, unexpected_message.
         """
-        data: list[bytes | memoryview] = []
-        stop = self.unprotect_data(record, 0, len(record), data)
-        if stop is None:
-            return _APPLICATION_DATA, memoryview(data[0])
-        _, other = stop
-        if other is None:
+        header, body = record[_HEADER].tobytes(), record[_BODY]
+        if header[0] != _APPLICATION_DATA or header[3] << 8 | header[4] != len(body):
             raise FatalAlert(AlertDescription.BAD_RECORD_MAC, "record is not what its header says")
-        return other
+        return _other_content(*self._decrypt_in_place(body, header))
 
     def unprotect_data(
         self, view: memoryview, position: int, end: int, data: list[bytes | memoryview]
@@ -276,6 +272,14 @@ class ReceiveProtection:
         self, body: memoryview, header: bytes, data: list[bytes | memoryview]
     ) -> Content | None:
         """Decrypt one record where it lies, of any size; returns what it holds besides data."""
+        content, last = self._decrypt_in_place(body, header)
+        if content[last] != _APPLICATION_DATA or not last:
+            return _other_content(content, last)
+        data.append(content[:last])
+        return None
+
+    def _decrypt_in_place(self, body: memoryview, header: bytes) -> tuple[memoryview, int]:
+        """What a record holds, and where its type stands: at the last byte if nowhere else."""
         length = len(body)
         if not TAG_LENGTH < length <= MAX_CIPHERTEXT:
             raise _impossible_length(length)
@@ -290,12 +294,7 @@ class ReceiveProtection:
         last = len(content) - 1
         if last > MAX_FRAGMENT:  # padding counts too (§5.4, RFC 8449 §4)
             raise FatalAlert(AlertDescription.RECORD_OVERFLOW, f"record holds {last} bytes")
-        if not content[last]:
-            last = type_position(content)
-        if content[last] != _APPLICATION_DATA or not last:
-            return _other_content(content, last)
-        data.append(content[:last])
-        return None
+        return content, last if content[last] else type_position(content)
 
     def unprotect_run(
         self, landing: Landing, end: int, data: list[bytes | memoryview]

@@ -6,11 +6,14 @@ and nothing of what records mean.
 
 from __future__ import annotations
 
+from struct import Struct
+
 from pqproxy.tls.alerts import AlertDescription, FatalAlert, unexpected_message
 from pqproxy.tls.codepoints import ContentType
 from pqproxy.tls.record import HEADER_LENGTH, MAX_CIPHERTEXT, MAX_FRAGMENT
 
 _NOTHING = memoryview(b"")
+_read_header = Struct(">BHH").unpack_from
 _CONTENT_TYPES = frozenset(ContentType)
 _TELLING = 16  # bytes that tell text from garbage: a first line in HTTP has no fewer
 _TEXT = bytes(range(0x20, 0x7F)) + b"\t\r\n"
@@ -96,14 +99,15 @@ class RecordReader:
         if available and view[position] not in _CONTENT_TYPES:
             self._refuse_type(bytes(view[position : position + _TELLING]))
         if available >= HEADER_LENGTH:
-            length = view[position + 3] << 8 | view[position + 4]
-            is_protected = protected or view[position] == _APPLICATION_DATA
-            if length > (MAX_CIPHERTEXT if is_protected else MAX_FRAGMENT):
+            content_type, _, length = _read_header(view, position)
+            if length > MAX_FRAGMENT and (
+                length > MAX_CIPHERTEXT or not (protected or content_type == _APPLICATION_DATA)
+            ):
                 raise FatalAlert(AlertDescription.RECORD_OVERFLOW, f"record of {length} bytes")
             if available >= HEADER_LENGTH + length:
-                self.position = position + HEADER_LENGTH + length
+                self.position = end = position + HEADER_LENGTH + length
                 self._seen = True
-                return view[position : self.position]
+                return view[position:end]
         self.keep()
         return None
 

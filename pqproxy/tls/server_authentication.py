@@ -164,14 +164,13 @@ class WaitCertificateVerify:
             leaf=self.chain[0],
             schemes=config.schemes,
         ).verify(verify.algorithm, verify.signature)
-        wait_finished = self.wait_finished.after(message)
         negotiated = replace(
-            wait_finished.negotiated,
+            self.wait_finished.negotiated,
             peer_signature_scheme=verify.algorithm,
             peer_chain=self.chain,
         )
         wait_verdict = WaitClientVerdict(
-            self.context, replace(wait_finished, negotiated=negotiated), row.key_algorithm
+            self.context, self.wait_finished.after(message, negotiated), row.key_algorithm
         )
         return Step(wait_verdict, (VerifyChain(self.chain, row.key_algorithm),))
 
@@ -208,9 +207,12 @@ class WaitFinished:
     office: TicketOffice | None = None
     expects: ClassVar[frozenset[HandshakeType]] = frozenset({HandshakeType.FINISHED})
 
-    def after(self, message: HandshakeMessage) -> WaitFinished:
-        """The same, with one message more in the transcript."""
-        return replace(self, transcript=self.transcript.plus(message))
+    def after(
+        self, message: HandshakeMessage, negotiated: Negotiated | None = None
+    ) -> WaitFinished:
+        """The same, with one message more in the transcript, and perhaps with what it told."""
+        told = negotiated or self.negotiated
+        return replace(self, transcript=self.transcript.plus(message), negotiated=told)
 
     def on_message(self, message: HandshakeMessage) -> Step:
         """Check it; from here on, application data, and tickets before ours."""
