@@ -15,7 +15,7 @@ from pqproxy.proxy.duplex import Sink
 from pqproxy.proxy.lingering import Lingerers
 from pqproxy.proxy.poller import ERROR, HANGUP, IN, OUT, READABLE, Poller
 from pqproxy.proxy.signer import Signer
-from pqproxy.proxy.socket_options import reset_on_close
+from pqproxy.proxy.socket_options import Socket, reset_on_close
 from pqproxy.telemetry.reasons import EndReason
 from pqproxy.tunnel import Budget
 
@@ -94,7 +94,7 @@ class Descriptor:
         "side",
     )
 
-    def __init__(self, sock: socket.socket, engine: Engine, side: Side) -> None:
+    def __init__(self, sock: Socket, engine: Engine, side: Side) -> None:
         self._sock, self._fd = sock, sock.fileno()
         self._poller, self._pool, self.side = engine.poller, engine.pool, side
         self._lingerers = engine.lingerers

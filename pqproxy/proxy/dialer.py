@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pqproxy.config.values import Address, TcpAddress, UnixAddress
 from pqproxy.proxy.poller import Poller
-from pqproxy.proxy.socket_options import socket_to_connect
+from pqproxy.proxy.socket_options import Socket, socket_to_connect
 from pqproxy.telemetry.labels import ConnectResult
 
 _UNIX_RETRY = 0.02
@@ -46,7 +46,7 @@ class Endpoint:
         return isinstance(self.name, UnixAddress) or self.name.host == self.address[0]
 
 
-async def dial(address: Address, patience: float | None, poller: Poller) -> socket.socket:
+async def dial(address: Address, patience: float | None, poller: Poller) -> Socket:
     """Connect, and return a configured non-blocking socket. Raises DialFailed.
 
     `patience` is in seconds, for names and all addresses together.
@@ -67,14 +67,12 @@ async def dial(address: Address, patience: float | None, poller: Poller) -> sock
     raise failure
 
 
-async def dial_endpoint(
-    endpoint: Endpoint, patience: float | None, poller: Poller
-) -> socket.socket:
+async def dial_endpoint(endpoint: Endpoint, patience: float | None, poller: Poller) -> Socket:
     """Connect to this one and no other, within `patience` seconds. As `dial` otherwise."""
     return await _reach(Attempt(endpoint, str(endpoint)), patience, poller)
 
 
-async def _reach(attempt: "Attempt", patience: float | None, poller: Poller) -> socket.socket:
+async def _reach(attempt: "Attempt", patience: float | None, poller: Poller) -> Socket:
     if attempt.waits:
         await attempt.finish(patience, poller)
     return attempt.sock
@@ -188,7 +186,7 @@ class _Connecting:
     turn, when its number may already belong to another connection.
     """
 
-    def __init__(self, sock: socket.socket, poller: Poller) -> None:
+    def __init__(self, sock: Socket, poller: Poller) -> None:
         self._sock, self._poller = sock, poller
         self._ready: asyncio.Future[None] = poller.loop.create_future()
 

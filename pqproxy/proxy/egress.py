@@ -6,7 +6,6 @@ client is reset at once.
 
 import functools
 import ipaddress
-import socket
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -24,6 +23,7 @@ from pqproxy.proxy.resumption import binding_of
 from pqproxy.proxy.service import Service, Steps, Worker
 from pqproxy.proxy.session_cache import SessionCache, SessionKey
 from pqproxy.proxy.socket_duplex import SocketDuplex
+from pqproxy.proxy.socket_options import Socket
 from pqproxy.proxy.tls_duplex import TlsDuplex
 from pqproxy.proxy.visit import Ended, Visit
 from pqproxy.telemetry.counters import ListenerCounters
@@ -78,14 +78,14 @@ class Egress(Service):
         """Resume nothing that was begun before now."""
         self._sessions.clear()
 
-    def _serve(self, sock: socket.socket, visit: Visit) -> Steps | None:
+    def _serve(self, sock: Socket, visit: Visit) -> Steps | None:
         return self._serve_plain(self._attend(sock, visit), visit)
 
     async def _serve_plain(self, client: SocketDuplex, visit: Visit) -> None:
         self._stay_for(client, visit)
         self._join_tls(client, await self._reach(visit), visit)
 
-    def _attend(self, sock: socket.socket, visit: Visit) -> SocketDuplex:
+    def _attend(self, sock: Socket, visit: Visit) -> SocketDuplex:
         """The client, whose bytes wait."""
         # What comes in here was not authenticated and costs no CPU of ours: only the dial counts.
         visit.place.handshake_over()
@@ -119,7 +119,7 @@ class Egress(Service):
         return SessionKey(address, name, protocols, leaves, self._binding)
 
     async def _secure(
-        self, sock: socket.socket, address: Address, config: ClientConfig, visit: Visit
+        self, sock: Socket, address: Address, config: ClientConfig, visit: Visit
     ) -> TlsDuplex:
         """TLS over a fresh connection. Raises Ended."""
         key = self._session_key(address, config)

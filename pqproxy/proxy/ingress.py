@@ -5,7 +5,6 @@ within the handshake, so that the peer gets an alert), only then a dial, then th
 """
 
 import functools
-import socket
 import time
 from collections.abc import Sequence
 
@@ -25,6 +24,7 @@ from pqproxy.proxy.peer_judge import PeerJudge
 from pqproxy.proxy.resumption import binding_of
 from pqproxy.proxy.service import Service, Steps, Worker
 from pqproxy.proxy.socket_duplex import SocketDuplex
+from pqproxy.proxy.socket_options import Socket
 from pqproxy.proxy.tls_duplex import TlsDuplex
 from pqproxy.proxy.tunnel_host import TunnelHost
 from pqproxy.proxy.tunnel_stream import TunnelStream
@@ -118,7 +118,7 @@ class Ingress(Service):
         self._tunnels.retire(TunnelEnd.RETIRED)
         return super().release(for_good=for_good)
 
-    def _serve(self, sock: socket.socket, visit: Visit) -> Steps:
+    def _serve(self, sock: Socket, visit: Visit) -> Steps:
         connection = ServerConnection(self._config, key_log=self._worker.key_log)
 
         judge = functools.partial(self._judge.judge, visit=visit)
@@ -138,7 +138,7 @@ class Ingress(Service):
         self._join(tls, plain, visit)
         return None
 
-    def _upstream(self, dialled: socket.socket, visit: Visit) -> SocketDuplex:
+    def _upstream(self, dialled: Socket, visit: Visit) -> SocketDuplex:
         """The model server."""
         self._reached(visit)
         plain = visit.upstream_side = SocketDuplex(dialled, self._worker.engine, UPSTREAM)
@@ -207,7 +207,7 @@ class Ingress(Service):
             raise
         self._join_stream(stream, attempt.sock, visit)
 
-    def _join_stream(self, stream: TunnelStream, dialled: socket.socket, visit: Visit) -> None:
+    def _join_stream(self, stream: TunnelStream, dialled: Socket, visit: Visit) -> None:
         plain = self._upstream(dialled, visit)
         plain.read_for(stream.room)
         self._join(stream, plain, visit)

@@ -10,6 +10,7 @@ a bounded time and number of bytes, and reading for them shares the time a turn 
 import socket
 
 from pqproxy.proxy.poller import Poller
+from pqproxy.proxy.socket_options import Socket
 
 SOCKETS = 256  # a worker; who is refused beyond it is let go at once
 SECONDS = 1.0
@@ -30,7 +31,7 @@ class Lingerers:
     def __len__(self) -> int:
         return len(self._lingering)
 
-    def take(self, sock: socket.socket) -> bool:
+    def take(self, sock: Socket) -> bool:
         """Own a socket that nobody watches any more. False: no room, the caller closes it."""
         if len(self._lingering) >= SOCKETS:
             return False
@@ -56,7 +57,7 @@ class _Lingerer:
 
     __slots__ = ("_closed", "_left", "_lingerers", "_queued", "_sock", "_timer")
 
-    def __init__(self, sock: socket.socket, lingerers: Lingerers) -> None:
+    def __init__(self, sock: Socket, lingerers: Lingerers) -> None:
         self._sock, self._lingerers = sock, lingerers
         self._left = BYTES
         self._closed = self._queued = False

@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from pqproxy.proxy.admission import Admission, Place, source_of
 from pqproxy.proxy.poller import Poller
-from pqproxy.proxy.socket_options import configure
+from pqproxy.proxy.socket_options import Socket, accepted, configure
 
 _PER_TURN = 64  # then the data of others is looked at
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
@@ -27,7 +27,7 @@ _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.
 
 _log = logging.getLogger(__name__)
 
-Welcome = Callable[[socket.socket, str, Place], None]
+Welcome = Callable[[Socket, str, Place], None]
 
 
 class Listener:
@@ -44,6 +44,7 @@ class Listener:
     ) -> None:
         # Accepted TCP sockets inherit these options: five system calls less for each of them.
         configure(sock)
+        self._family = int(sock.family)
         self._sock, self._poller, self._admission = sock, poller, admission
         self._welcome, self._turn_away = welcome, turn_away
         self._back_off_for = _FIRST_PAUSE
@@ -102,7 +103,7 @@ class Listener:
     def _accept(self) -> bool:
         """Take one connection. False: there is none."""
         try:
-            sock, address = self._sock.accept()
+            sock, address = accepted(self._sock, self._family)
         except BlockingIOError:
             return False
         except OSError as error:
@@ -111,7 +112,6 @@ class Listener:
                 return False
             return True  # that one gave up while it waited; the next may be fine
         self._back_off_for = _FIRST_PAUSE
-        sock.setblocking(False)
         host, peer = _names(address)
         source = source_of(host)
         place = self._admission.ask(source)

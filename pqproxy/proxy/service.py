@@ -37,6 +37,7 @@ from pqproxy.proxy.refusals import (
     why_it_failed,
 )
 from pqproxy.proxy.resumption import remembered_identity
+from pqproxy.proxy.socket_options import Socket
 from pqproxy.proxy.splice import Splice
 from pqproxy.proxy.tls_duplex import TlsDuplex
 from pqproxy.proxy.vigil import Vigils
@@ -210,7 +211,7 @@ class Service:
 
     # What the two kinds do differently.
 
-    def _serve(self, sock: socket.socket, visit: Visit) -> Steps | None:
+    def _serve(self, sock: Socket, visit: Visit) -> Steps | None:
         """Own the socket, do what needs no waiting, and return what is left. Raises Ended."""
         raise NotImplementedError  # each of the two kinds has its own
 
@@ -222,7 +223,7 @@ class Service:
 
     # The life of a connection.
 
-    def _welcome(self, sock: socket.socket, peer: str, place: Place) -> None:
+    def _welcome(self, sock: Socket, peer: str, place: Place) -> None:
         visit = Visit(self._name, peer, place, time.monotonic())
         self.counters.opened()
         self._begin(visit, self._serve, sock)
@@ -356,7 +357,7 @@ class Service:
         check_presence(duplex)
         duplex.attach(Attendance(visit))
 
-    async def _dial(self, address: Address | Endpoint, visit: Visit) -> socket.socket:
+    async def _dial(self, address: Address | Endpoint, visit: Visit) -> Socket:
         """Connect to the upstream. Raises Ended; success is counted by `_reached`."""
         visit.upstream = str(address)
         visit.dialled = time.monotonic()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pqproxy.proxy.buffers import BULK, PAYLOAD, Batch, RecordBatch
 from pqproxy.proxy.descriptor import Descriptor, Engine, Side
-from pqproxy.proxy.socket_options import finish_on_close, reset_on_close
+from pqproxy.proxy.socket_options import Socket, finish_on_close, reset_on_close
 from pqproxy.proxy.specialized import own_copies
 
 
@@ -16,7 +16,7 @@ class SocketDuplex(Descriptor):
 
     __slots__ = ("_ask_for_room", "_bulk", "_bulk_from")
 
-    def __init__(self, sock: socket.socket, engine: Engine, side: Side) -> None:
+    def __init__(self, sock: Socket, engine: Engine, side: Side) -> None:
         super().__init__(sock, engine, side)
         # Should this process die, its sockets are closed for it: a FIN would be taken for the end.
         reset_on_close(sock)

@@ -2,6 +2,12 @@
 
 import socket
 import struct
+import sys
+from socket import SocketType
+
+# A connection's socket, without what the library wraps around it in Python: that is a tenth of what
+# it takes to accept or to connect one. `SocketType` itself can be neither `with` nor a file.
+Socket = SocketType
 
 KEEPALIVE_IDLE = 30
 KEEPALIVE_INTERVAL = 10
@@ -10,21 +16,36 @@ KEEPALIVE_COUNT = 3
 _RESET = struct.pack("ii", 1, 0)
 _FINISH = struct.pack("ii", 0, 0)
 
+_INHERITS = sys.platform == "linux"  # accepted sockets have what their listener was given
 
-def configure(sock: socket.socket) -> None:
+
+def configure(sock: Socket) -> None:
     """Make a socket non-blocking; on TCP, send at once and find out about dead peers."""
     sock.setblocking(False)
     _set_options(sock)
 
 
-def socket_to_connect(family: int) -> socket.socket:
+def socket_to_connect(family: int) -> Socket:
     """A new one, configured, for AF_INET, AF_INET6 or AF_UNIX."""
-    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    sock = Socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     _set_options(sock)
     return sock
 
 
-def _set_options(sock: socket.socket) -> None:
+def accepted(listener: socket.socket, family: int) -> tuple[Socket, object]:
+    """(a socket from a listener's queue, its peer's address). Raises OSError.
+
+    Non-blocking; all else that `configure` does it has from the listener, where the kernel does so.
+    """
+    descriptor, address = listener._accept()  # type: ignore[attr-defined] # all that `accept` has of the system
+    sock = Socket(family, socket.SOCK_STREAM, 0, descriptor)
+    sock.setblocking(False)
+    if not _INHERITS:
+        _set_options(sock)
+    return sock, address
+
+
+def _set_options(sock: Socket) -> None:
     if sock.family == socket.AF_UNIX:
         return
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -34,17 +55,17 @@ def _set_options(sock: socket.socket) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_COUNT)
 
 
-def reset_on_close(sock: socket.socket) -> None:
+def reset_on_close(sock: Socket) -> None:
     """Let the next close send RST and drop what is unsent."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
 
-def finish_on_close(sock: socket.socket) -> None:
+def finish_on_close(sock: Socket) -> None:
     """Let the next close send FIN behind what is unsent, as usual."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _FINISH)
 
 
-def limit_unsent(sock: socket.socket, limit: int) -> None:
+def limit_unsent(sock: Socket, limit: int) -> None:
     """Let a TCP socket take no more while so many bytes wait behind those on their way."""
     if sock.family != socket.AF_UNIX:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, limit)

@@ -9,7 +9,6 @@ attached and resumed stays with the engine, as ciphertext.
 import asyncio
 import contextlib
 import logging
-import socket
 from collections.abc import Callable
 
 from pqproxy.proxy.buffers import (
@@ -24,7 +23,7 @@ from pqproxy.proxy.buffers import (
 from pqproxy.proxy.descriptor import Descriptor, Engine, Side
 from pqproxy.proxy.peer_alerts import HandshakeFailed, alert_for_end, end_for_alert
 from pqproxy.proxy.signer import Signature, attempt
-from pqproxy.proxy.socket_options import limit_unsent
+from pqproxy.proxy.socket_options import Socket, limit_unsent
 from pqproxy.proxy.specialized import own_copies
 from pqproxy.telemetry.reasons import EndReason
 from pqproxy.tls import (
@@ -94,7 +93,7 @@ class TlsDuplex(Descriptor):
 
     def __init__(
         self,
-        sock: socket.socket,
+        sock: Socket,
         engine: Engine,
         side: Side,
         connection: ServerConnection | ClientConnection,

@@ -25,6 +25,7 @@ from pqproxy.proxy.engine_settings import egress_alpn
 from pqproxy.proxy.listener import Listener
 from pqproxy.proxy.service import Steps, Worker
 from pqproxy.proxy.socket_duplex import SocketDuplex
+from pqproxy.proxy.socket_options import Socket
 from pqproxy.proxy.tls_duplex import TlsDuplex
 from pqproxy.proxy.tunnel_fleet import Dialled, SpeaksNoTunnels, TunnelFleet
 from pqproxy.proxy.tunnel_keeper import TunnelKeeper
@@ -130,7 +131,7 @@ class TunnelEgress(Egress):
 
     # Clients.
 
-    def _serve(self, sock: socket.socket, visit: Visit) -> Steps | None:
+    def _serve(self, sock: Socket, visit: Visit) -> Steps | None:
         """Where a tunnel is up, nearly always, there is nothing to wait for."""
         client, choice = self._attend(sock, visit), self._fleet.choose()
         if choice is None or choice.tunnel is None:

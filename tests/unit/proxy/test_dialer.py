@@ -1,6 +1,7 @@
 import asyncio
 import errno
 import socket
+from contextlib import closing
 
 import pytest
 
@@ -27,7 +28,7 @@ def test_it_connects_to_addresses_and_names(world, host):
     with socket.create_server((host, 0), family=family) as server:
         port = server.getsockname()[1]
         sock = world.run(dial(TcpAddress(host, port), 5.0, world.engine.poller))
-        with sock:
+        with closing(sock):
             assert sock.getpeername()[1] == port
             assert not sock.getblocking()
             assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
@@ -36,15 +37,15 @@ def test_it_connects_to_addresses_and_names(world, host):
 def test_a_server_that_takes_its_time_is_waited_for(world, monkeypatch):
     """One on this machine has answered when connect returns; one across the network has not."""
 
-    class Remote(socket.socket):
+    class Remote(socket.SocketType):
         def connect_ex(self, address):
             super().connect_ex(address)
             return errno.EINPROGRESS
 
     with socket.create_server(("127.0.0.1", 0)) as server:
-        monkeypatch.setattr(socket, "socket", Remote)
+        monkeypatch.setattr("pqproxy.proxy.socket_options.Socket", Remote)
         address = TcpAddress(*server.getsockname())
-        with world.run(dial(address, 5.0, world.engine.poller)) as sock:
+        with closing(world.run(dial(address, 5.0, world.engine.poller))) as sock:
             assert sock.getpeername() == server.getsockname()
             assert not world.engine.poller._handlers
 
@@ -177,7 +178,7 @@ def test_a_name_is_resolved_to_all_its_addresses_and_one_of_them_is_dialled(worl
         assert first == Endpoint(llm, socket.AF_INET, ("127.0.0.1", closed))
         assert str(second) == "llm.test:1 (127.0.0.1)"
         assert not second.is_lasting
-        with world.run(dial_endpoint(second, 5.0, world.engine.poller)) as sock:
+        with closing(world.run(dial_endpoint(second, 5.0, world.engine.poller))) as sock:
             assert sock.getpeername()[1] == port
         with pytest.raises(DialFailed, match=r"^llm.test:1 \(127.0.0.1\): connection refused$"):
             world.run(dial_endpoint(first, 5.0, world.engine.poller))

@@ -177,11 +177,11 @@ class Troubled:
     def __getattr__(self, name):
         return getattr(self._sock, name)
 
-    def accept(self):
+    def _accept(self):
         self.calls += 1
         if self.trouble:
             raise OSError(self.trouble, os.strerror(self.trouble))
-        return self._sock.accept()
+        return self._sock._accept()
 
 
 @pytest.mark.parametrize("trouble", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])

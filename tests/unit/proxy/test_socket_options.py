@@ -1,6 +1,10 @@
 import socket
+from contextlib import closing
+
+import pytest
 
 from pqproxy.proxy.socket_options import (
+    accepted,
     configure,
     finish_on_close,
     reset_on_close,
@@ -21,7 +25,7 @@ def test_tcp_sends_at_once_and_finds_dead_peers_after_a_minute():
 
 
 def test_a_socket_to_connect_is_configured_from_the_start():
-    with socket.socket() as usual, socket_to_connect(socket.AF_INET) as sock:
+    with socket.socket() as usual, closing(socket_to_connect(socket.AF_INET)) as sock:
         configure(usual)
         assert not sock.getblocking()
         for level, option in (
@@ -34,8 +38,30 @@ def test_a_socket_to_connect_is_configured_from_the_start():
             assert sock.getsockopt(level, option) == usual.getsockopt(level, option)
 
 
+@pytest.mark.parametrize("inherits", [True, False])
+def test_an_accepted_socket_has_all_that_its_listener_was_given(monkeypatch, inherits):
+    """From the kernel, or by hand where that is not Linux."""
+    if not inherits:
+        monkeypatch.setattr("pqproxy.proxy.socket_options._INHERITS", False)
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
+        if inherits:
+            configure(listener)
+        listener.setblocking(False)
+        client.connect(listener.getsockname())
+        sock, address = accepted(listener, listener.family)
+        assert address == client.getsockname()
+        with closing(sock):
+            assert not sock.getblocking()
+            assert (sock.family, sock.type) == (socket.AF_INET, socket.SOCK_STREAM)
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 30
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == 10
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT) == 3
+
+
 def test_a_unix_socket_connects_without_options():
-    with socket_to_connect(socket.AF_UNIX) as sock:
+    with closing(socket_to_connect(socket.AF_UNIX)) as sock:
         assert not sock.getblocking()
 
 
