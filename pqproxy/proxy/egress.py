@@ -16,6 +16,7 @@ from pqproxy.identity.patterns import IdentityPatterns
 from pqproxy.identity.peer import Purpose
 from pqproxy.identity.profile import accepted_keys, check_own, narrowed
 from pqproxy.identity.trust import Trust
+from pqproxy.proxy.admission import Place
 from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
 from pqproxy.proxy.engine_settings import algorithms, alpn, credentials, groups, key_shares
 from pqproxy.proxy.peer_judge import PeerJudge
@@ -85,10 +86,12 @@ class Egress(Service):
         self._stay_for(client, visit)
         self._join_tls(client, await self._reach(visit), visit)
 
+    def admit(self, source: str) -> Place | None:
+        """A place for a client; its bytes wait, and only our own dial costs a handshake."""
+        return self.admission.join(source)
+
     def _attend(self, sock: Socket, visit: Visit) -> SocketDuplex:
         """The client, whose bytes wait."""
-        # What comes in here was not authenticated and costs no CPU of ours: only the dial counts.
-        visit.place.handshake_over()
         client = SocketDuplex(sock, self._worker.engine, CLIENT)
         visit.client = client
         return client

@@ -162,7 +162,7 @@ class Ingress(Service):
             return
         place = self.admission.join(tunnel.place.source)
         if place is None:
-            self._turn_away(tunnel.peer, self.admission.full(tunnel.place.source))
+            self.turn_away(tunnel.peer, tunnel.place.source)
             stream.refuse(Reset(ErrorCode.OVERLOAD, "overload"))
             return
         visit = Visit(self._name, tunnel.peer, place, time.monotonic(), through=said.client)
@@ -173,9 +173,12 @@ class Ingress(Service):
 
     def _authorise(self, tunnel: Visit) -> None:
         """Judge the peer of a tunnel by what is known today. Raises Refused."""
+        judge = self._judge
         if tunnel.identity is not None:
-            self._judge.recheck(tunnel.identity)
-            self._judge.check_time(tunnel.identity)
+            if tunnel.cleared != judge.edition:
+                judge.recheck(tunnel.identity)
+                tunnel.cleared = judge.edition
+            judge.check_time(tunnel.identity)
 
     def _serve_stream(self, stream: TunnelStream, visit: Visit) -> Steps | None:
         """Who is on this machine answers at once; a task waits for anybody else."""

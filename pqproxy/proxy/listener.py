@@ -14,8 +14,9 @@ import logging
 import resource
 import socket
 from collections.abc import Callable
+from typing import Protocol
 
-from pqproxy.proxy.admission import Admission, Place, source_of
+from pqproxy.proxy.admission import Place, source_of
 from pqproxy.proxy.poller import Poller
 from pqproxy.proxy.socket_options import Socket, accepted, configure
 
@@ -27,7 +28,18 @@ _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.
 
 _log = logging.getLogger(__name__)
 
-Welcome = Callable[[Socket, str, Place], None]
+
+class Host(Protocol):
+    """Who decides about whoever connects."""
+
+    def admit(self, source: str) -> Place | None:
+        """A place for a connection from there, see `source_of`; None: there is none."""
+
+    def welcome(self, sock: Socket, peer: str, place: Place) -> None:
+        """Take it from here; `peer` is its address for the log."""
+
+    def turn_away(self, peer: str, source: str) -> None:
+        """It was closed, for want of a place."""
 
 
 class Listener:
@@ -37,30 +49,22 @@ class Listener:
         self,
         sock: socket.socket,
         poller: Poller,
-        admission: Admission,
-        welcome: Welcome,
-        turn_away: Callable[[str, str | None], None],
+        host: Host,
         others: int = 0,  # processes that accept from the same socket
     ) -> None:
         # Accepted TCP sockets inherit these options: five system calls less for each of them.
         configure(sock)
         self._family = int(sock.family)
-        self._sock, self._poller, self._admission = sock, poller, admission
-        self._welcome, self._turn_away = welcome, turn_away
+        self._sock, self._poller, self._host = sock, poller, host
         self._back_off_for = _FIRST_PAUSE
         self._paused: asyncio.TimerHandle | None = None
         self._closed = False
         self._others, self._owed = min(others, _MOST_OWED), 0  # turns
         poller.add_listener(sock.fileno(), self)
 
-    def redirect(
-        self,
-        admission: Admission,
-        welcome: Welcome,
-        turn_away: Callable[[str, str | None], None],
-    ) -> None:
-        """From now on others decide about who comes in."""
-        self._admission, self._welcome, self._turn_away = admission, welcome, turn_away
+    def redirect(self, host: Host) -> None:
+        """From now on somebody else decides about who comes in."""
+        self._host = host
 
     def close(self) -> None:
         """Accept who is in the queue already, then no more."""
@@ -112,14 +116,13 @@ class Listener:
                 return False
             return True  # that one gave up while it waited; the next may be fine
         self._back_off_for = _FIRST_PAUSE
-        host, peer = _names(address)
-        source = source_of(host)
-        place = self._admission.ask(source)
+        source, peer = _names(address)
+        place = self._host.admit(source)
         if place is None:
             sock.close()
-            self._turn_away(peer, self._admission.full(source))
+            self._host.turn_away(peer, source)
         else:
-            self._welcome(sock, peer, place)
+            self._host.welcome(sock, peer, place)
         return True
 
     def _back_off(self, error: OSError) -> None:
@@ -150,10 +153,13 @@ class Listener:
 
 
 def _names(address: object) -> tuple[str, str]:
-    """(host, what the log shows) of a peer's address."""
+    """(what counts as its source, what the log shows) of a peer's address."""
     if not isinstance(address, tuple):
         return "unix", "unix"
-    return str(address[0]), shown_address(address)
+    host = address[0]
+    if ":" in host:
+        return source_of(host), shown_address(address)
+    return host, f"{host}:{address[1]}"
 
 
 def shown_address(address: object) -> str:

@@ -28,6 +28,7 @@ class PeerJudge:
     keys: frozenset[str] | None = None  # the kinds that may prove who it is; None: all that are fit
     # What other trust sets say, since a reload made this judge's service an old one.
     later: tuple[Revocations, ...] = ()
+    edition: int = 0  # of what it goes by: who was judged by this one need not be judged again
 
     def judge(self, received: ChainReceived, visit: Visit) -> Verdict:
         """Judge a chain whose holder proved to have the key, and note what came of it."""
@@ -83,6 +84,7 @@ class PeerJudge:
         if self.trust is not None and self.trust.name in others:
             self.trust = replace(self.trust, revocations=others.pop(self.trust.name))
         self.later = tuple(others.values())
+        self.edition += 1
 
     def _check_proof(self, key_algorithm: str) -> None:
         """Nothing else was offered; should that ever fail, this does not. Raises Refused."""

@@ -27,10 +27,10 @@ from pqproxy.proxy.descriptor import Engine
 from pqproxy.proxy.dialer import DialFailed, Endpoint, dial, dial_endpoint
 from pqproxy.proxy.duplex import Duplex
 from pqproxy.proxy.listener import Listener
+from pqproxy.proxy.overload import Overload
 from pqproxy.proxy.peer_alerts import HandshakeFailed
 from pqproxy.proxy.peer_judge import PeerJudge
 from pqproxy.proxy.refusals import (
-    OVERLOAD_FIX,
     handshake_result,
     timeout_fix,
     too_slow,
@@ -49,8 +49,6 @@ from pqproxy.telemetry.counters import ListenerCounters
 from pqproxy.telemetry.labels import ConnectResult, Decision, HandshakeResult
 from pqproxy.telemetry.reasons import EndReason, ReasonCode
 from pqproxy.tls import KeyLog, Negotiated, TicketKeys
-
-_OVERLOAD_LINE_EVERY = 10.0  # seconds: refusing must stay cheaper than asking
 
 _log = logging.getLogger(__name__)
 
@@ -90,6 +88,7 @@ class Service:
         self._worker, self._poller = worker, worker.engine.poller
         self._loop = worker.engine.poller.loop
         self.admission = Admission(settings.limits, worker.workers)
+        self._overload = Overload(settings.name, counters)
         self._witness = Witness(settings.policy, counters.evidence)
         self._listeners: list[Listener] = []
         self._covered: dict[int, list[Listener]] = {}  # of other workers, by their place
@@ -99,8 +98,6 @@ class Service:
         self._expiry: Expiry | None = None
         if settings.on_expiry is OnExpiry.CUT:
             self._expiry = Expiry(self._withdrawal, self._loop, worker.clock)
-        self._overload_line_at = -_OVERLOAD_LINE_EVERY
-        self._turned_away = 0  # since that line
 
     # What the worker calls.
 
@@ -148,13 +145,13 @@ class Service:
     def adopt(self, listeners: list[Listener]) -> None:
         """Go on with what another one listened on."""
         for listener in listeners:
-            listener.redirect(self.admission, self._welcome, self._turn_away)
+            listener.redirect(self)
         self._listeners += listeners
 
     def see_out(self, listeners: list[Listener]) -> None:
         """Accept who is in the queue of these already, then close them."""
         for listener in listeners:
-            listener.redirect(self.admission, self._welcome, self._turn_away)
+            listener.redirect(self)
             listener.close()
 
     def stop_listening(self) -> None:
@@ -218,12 +215,17 @@ class Service:
     def _one_less(self, visit: Visit) -> None:
         """That connection is not among the open ones any more."""
 
+    def admit(self, source: str) -> Place | None:
+        """A place for whoever connects; None: there is none. Its handshake is under way."""
+        return self.admission.ask(source)
+
     def _listener(self, sock: socket.socket, others: int) -> Listener:
-        return Listener(sock, self._poller, self.admission, self._welcome, self._turn_away, others)
+        return Listener(sock, self._poller, self, others)
 
     # The life of a connection.
 
-    def _welcome(self, sock: Socket, peer: str, place: Place) -> None:
+    def welcome(self, sock: Socket, peer: str, place: Place) -> None:
+        """Take a connection through its life."""
         visit = Visit(self._name, peer, place, time.monotonic())
         self.counters.opened()
         self._begin(visit, self._serve, sock)
@@ -241,17 +243,9 @@ class Service:
         if left is not None:
             visit.task = self._loop.create_task(self._live(visit, left))
 
-    def _turn_away(self, peer: str, limit: str | None) -> None:
-        self.counters.decision(Decision.REFUSED, ReasonCode.OVERLOAD)
-        now = time.monotonic()
-        if now - self._overload_line_at < _OVERLOAD_LINE_EVERY:
-            self._turned_away += 1
-            return
-        detail = f"limits.{limit} is reached"
-        if self._turned_away:
-            detail += f"; {self._turned_away} more were turned away since the last such line"
-        self._overload_line_at, self._turned_away = now, 0
-        log.write(log.RefusalLine(self._name, peer, ReasonCode.OVERLOAD, detail, OVERLOAD_FIX))
+    def turn_away(self, peer: str, source: str) -> None:
+        """Count one that got no place; tell of it now and then."""
+        self._overload.note(peer, self.admission.full(source))
 
     async def _live(self, visit: Visit, steps: Steps) -> None:
         try:
@@ -384,9 +378,7 @@ class Service:
     def _count(self, splice: Splice | None) -> None:
         """Bring the counters up to date for one connection."""
         if splice is not None:
-            received, sent = splice.from_a.take_uncounted(), splice.from_b.take_uncounted()
-            self.counters.client_bytes(received, sent)
-            self.counters.upstream_bytes(received=sent, sent=received)
+            self.counters.carried(splice.from_a.take_uncounted(), splice.from_b.take_uncounted())
 
 
 def _cut_unjoined(visit: Visit) -> None:

@@ -170,9 +170,11 @@ class Splice:
         that began and then stopped is a leak.
         """
         other = self.from_b if flow is self.from_a else self.from_a
+        if other.ended or self.done:
+            return
         vigil = self._vigils.half_close
-        if vigil is not None and not other.ended and not self.done:
-            vigil.begin(self, other, after_first=True)
+        if vigil is not None:
+            vigil.begin_after_next(self, other)
 
     def closed(self) -> None:
         """One side is closed cleanly; over when both are."""
@@ -181,12 +183,14 @@ class Splice:
 
     def _finish(self, reason: EndReason) -> None:
         self.done = True
-        for vigil in (self._vigils.half_close, self._vigils.idle):
-            if vigil is not None:
-                vigil.end(self)
-        for flow in (self.from_a, self.from_b):
-            flow.source.attach(NOBODY)
-            flow.owner = _OVER
+        vigils, flow, other = self._vigils, self.from_a, self.from_b
+        if vigils.half_close is not None:
+            vigils.half_close.end(self)
+        if vigils.idle is not None:
+            vigils.idle.end(self)
+        flow.owner = other.owner = _OVER
+        self.a.attach(NOBODY)
+        self.b.attach(NOBODY)
         on_done, self._on_done = self._on_done, _told  # it knows the splice, perhaps
         on_done(reason)
 

@@ -33,13 +33,9 @@ class Cuttable(Protocol):
 class _Watched:
     __slots__ = ("bytes", "flows", "moved")
 
-    def __init__(self, flows: tuple[Flow, ...], moved: float | None) -> None:
-        self.flows = flows
-        self.bytes = self.count()
+    def __init__(self, flows: tuple[Flow, ...], count: int, moved: float | None) -> None:
+        self.flows, self.bytes = flows, count
         self.moved = moved  # when bytes were seen to; None: not since the watch began
-
-    def count(self) -> int:
-        return sum(flow.bytes for flow in self.flows)
 
 
 class Vigil:
@@ -55,9 +51,16 @@ class Vigil:
     def __len__(self) -> int:
         return len(self._watched)
 
-    def begin(self, what: Cuttable, *flows: Flow, after_first: bool = False) -> None:
-        """Watch these flows of it together, or only from their next byte on."""
-        self._watched[what] = _Watched(flows, None if after_first else self._loop.time())
+    def begin(self, what: Cuttable, *flows: Flow) -> None:
+        """Watch these flows of it together."""
+        self._watch(what, _Watched(flows, _count(flows), self._loop.time()))
+
+    def begin_after_next(self, what: Cuttable, flow: Flow) -> None:
+        """Watch one flow of it, from the next byte on."""
+        self._watch(what, _Watched((flow,), flow.bytes, None))
+
+    def _watch(self, what: Cuttable, watched: _Watched) -> None:
+        self._watched[what] = watched
         if self._timer is None:
             self._timer = self._loop.call_later(self._limit / _LOOKS, self._look)
 
@@ -74,7 +77,7 @@ class Vigil:
     def _go_on(self, left: Iterator[tuple[Cuttable, _Watched]]) -> None:
         now, end = self._loop.time(), monotonic() + _TURN
         for what, watched in left:
-            count = watched.count()
+            count = _count(watched.flows)
             if count != watched.bytes:
                 watched.bytes, watched.moved = count, now
             elif watched.moved is not None and now - watched.moved >= self._limit:
@@ -101,3 +104,7 @@ class Vigils:
             self.idle = Vigil(loop, idle, EndReason.IDLE_TIMEOUT)
         if half_close is not None:
             self.half_close = Vigil(loop, half_close, EndReason.HALF_CLOSE_TIMEOUT)
+
+
+def _count(flows: tuple[Flow, ...]) -> int:
+    return sum(flow.bytes for flow in flows)

@@ -40,6 +40,7 @@ class Visit:
     own_signature: str | None = None
     peer_signature: str | None = None
     identity: PeerIdentity | None = None
+    cleared: int | None = None  # by this edition of the judge, since its handshake
     refusal: Refused | None = None  # why the peer was rejected, at first or since
     would_refuse: ReasonCode | None = None  # why `policy: require` would have ended it
     tls: TlsDuplex | None = None

@@ -184,6 +184,13 @@ class ListenerCounters:
         self.upstream_received += received
         self.upstream_sent += sent
 
+    def carried(self, received: int, sent: int) -> None:
+        """Count payload of a client that was passed on, and of its answer."""
+        self.client_received += received
+        self.upstream_sent += received
+        self.client_sent += sent
+        self.upstream_received += sent
+
     def upstream_connect(self, result: ConnectResult, seconds: float) -> None:
         """Count one attempt to reach the upstream."""
         self.connects.add(result)

@@ -13,7 +13,7 @@ endpoints, so it takes whatever tells them apart for an address. No two of its c
 import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from pqproxy.tunnel.endpoint import (
     LONGEST_WAIT,
@@ -46,8 +46,7 @@ class Orders(Generic[N, A, T]):
     wake: float  # infinity: when something has happened
 
 
-@dataclass(frozen=True, slots=True)
-class Choice(Generic[A, T]):
+class Choice(NamedTuple, Generic[A, T]):
     """Where a new stream goes: into a tunnel, or by a connection of its own to a plain server."""
 
     address: A

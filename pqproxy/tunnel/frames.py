@@ -12,6 +12,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+from typing import NamedTuple
 
 from pqproxy.tunnel.errors import ErrorCode, TunnelError
 
@@ -92,8 +93,7 @@ class Settings:
         return settings
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(NamedTuple):
     """What an egress says of a new stream."""
 
     route: str = ""  # of the ingress, where it has several
@@ -102,7 +102,7 @@ class Open:
 
     def encode(self) -> bytes:
         """The payload of OPEN; names that are too long are cut."""
-        route, client = (_cut(name, MAX_NAME) for name in (self.route, self.client))
+        route, client = _cut(self.route, MAX_NAME), _cut(self.client, MAX_NAME)
         return b"%c%b%c%b%c" % (len(route), route, len(client), client, self.flags)
 
     @classmethod
@@ -192,7 +192,10 @@ def _name(payload: bytes) -> tuple[str, bytes]:
 
 def _cut(text: str, length: int) -> bytes:
     """UTF-8 of at most `length` bytes, cut between characters."""
-    return text.encode("utf-8", "replace")[:length].decode("utf-8", "ignore").encode()
+    encoded = text.encode("utf-8", "replace")
+    if len(encoded) <= length:
+        return encoded
+    return encoded[:length].decode("utf-8", "ignore").encode()
 
 
 def _text(data: bytes) -> str:

@@ -252,7 +252,7 @@ class Tunnel:
             case FrameType.OPEN:
                 return self._on_open(number, payload, now)
             case FrameType.END | FrameType.RESET | FrameType.WINDOW:
-                return self._on_stream(FrameType(kind), number, payload)
+                return self._on_stream(kind, number, payload)
         if number:
             raise TunnelError(f"a frame of type {kind} on a stream")
         match kind:
@@ -312,10 +312,10 @@ class Tunnel:
     def _refuse(self, number: int, code: ErrorCode) -> None:
         self.outbox.put(FrameType.RESET, number, Reset(code, code.name.lower()).encode())
 
-    def _on_stream(self, kind: FrameType, number: int, payload: bytes) -> Event | None:
+    def _on_stream(self, kind: int, number: int, payload: bytes) -> Event | None:
         stream = self.streams.get(number)
         if stream is None:
-            self._stray(number, kind.name)
+            self._stray(number, FrameType(kind).name)
             return None
         match kind:
             case FrameType.END:

@@ -28,14 +28,19 @@ class Door:
         self.sock.setblocking(False)
         self.address = self.sock.getsockname()
         self.welcomed, self.turned_away = [], []
+        self.admit = Admission(limits or ConnectionLimits()).ask
         self.listener = Listener(
             self.sock,
             world.engine.poller,
-            Admission(limits or ConnectionLimits()),
-            lambda *who: self.welcomed.append(who),
-            lambda *who: self.turned_away.append(who),
+            self,
             others,
         )
+
+    def welcome(self, *who):
+        self.welcomed.append(who)
+
+    def turn_away(self, *who):
+        self.turned_away.append(who)
 
     def knock(self):
         client = socket.socket(self.sock.family)
@@ -100,7 +105,7 @@ def test_past_the_cap_a_connection_is_closed_and_counted(world):
         assert refused.recv(1) == b""
 
     assert len(door.welcomed) == 1
-    assert [limit for _, limit in door.turned_away] == ["connections: 1"]
+    assert [source for _, source in door.turned_away] == ["127.0.0.1"]
     door.close()
 
 
@@ -229,12 +234,10 @@ def test_one_that_gave_up_while_it_waited_stops_nobody(world, door):
 
 def test_redirected_it_lets_others_decide(world, door):
     """Of a listener whose settings change, the socket stays and so does its queue."""
-    welcomed = []
-    door.listener.redirect(
-        Admission(ConnectionLimits()), lambda *who: welcomed.append(who), pytest.fail
-    )
+    other = Door(world)
+    door.listener.redirect(other)
     with door.knock():
-        world.until(lambda: welcomed)
+        world.until(lambda: other.welcomed)
 
     assert not door.welcomed
-    welcomed[0][0].close()
+    other.close()

@@ -86,7 +86,7 @@ def test_any_of_its_flows_keeps_it_alive(clock, vigil):
 def test_after_the_first_byte_means_after_one_that_came_since(clock, vigil):
     """What was sent before the watch began is no beginning of an answer."""
     answer = Cut(vigil)
-    vigil.begin(answer, answer.flows[0], after_first=True)
+    vigil.begin_after_next(answer, answer.flows[0])
     clock.pass_time(100.0)
     assert not answer.reasons
 
@@ -97,7 +97,7 @@ def test_after_the_first_byte_means_after_one_that_came_since(clock, vigil):
 
 def test_a_first_byte_before_the_first_look_counts_too(clock, vigil):
     answer = Cut(vigil)
-    vigil.begin(answer, answer.flows[0], after_first=True)
+    vigil.begin_after_next(answer, answer.flows[0])
     answer.flows[0].bytes += 1
     clock.pass_time(12.0)
 
