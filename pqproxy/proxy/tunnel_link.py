@@ -295,23 +295,27 @@ class TunnelLink:
                 stream.owner.on_data(batch)
             except Exception:  # the others have nothing to do with it
                 self._failed(stream)
+        # An answer of the tunnel's own, or the last end that it waited for.
+        if self.tunnel.outbox.has_something or self.tunnel.is_done:
+            self.sender.ask_for_flush()
 
     def _failed(self, stream: Stream) -> None:
         _log.exception("a stream failed inside the proxy")
         stream.owner.crashed()
 
     def _on_event(self, kind: object, stream: Stream, value: object) -> None:
+        if kind is Came.END:
+            stream.owner.on_end()
+            return
+        if kind is Came.WRITABLE:
+            stream.owner.go_on()
+            return
         match kind, value:
             case Came.OPEN, Open() as said:
                 self.opened += 1
                 self._welcome(TunnelStream(stream, self), said)
-            case Came.END, _:
-                stream.owner.on_end()
-                self.sender.ask_for_flush()
             case Came.RESET, Reset() as why:
                 stream.owner.on_reset(why)
-            case Came.WRITABLE, _:
-                stream.owner.go_on()
             case Came.UP, _:
                 self.on_up()
             case Came.ROUND_TRIP, float(seconds):
@@ -320,7 +324,6 @@ class TunnelLink:
                 self._on_goaway(going)
             case Came.BROKEN, TunnelError() as error:
                 self.close(TunnelEnd.PROTOCOL_ERROR, error.rule)
-        self.sender.ask_for_flush()
 
     def _on_goaway(self, said: GoAway) -> None:
         self._peer_said = said

@@ -192,7 +192,8 @@ class TunnelSender:
         if not self.blocked:
             small = None if self._due else self._outbox.take_small(PADDED_BELOW)
             if small is None:
-                self.send_gathered()
+                if self._due or self._outbox.has_something:
+                    self.send_gathered()
             else:  # a token, a request of the only client
                 self._alone = 0
                 self._send([self._engine.protect_small(small)], self._loose)

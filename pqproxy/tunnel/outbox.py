@@ -55,6 +55,11 @@ class Outbox:
         """About how many bytes wait."""
         return (len(self._records) + 1) * self._max_record - self._room
 
+    @property
+    def has_something(self) -> bool:
+        """Whether there is anything to send."""
+        return bool(self._pieces or self._records or self.ping or self.pong)
+
     def is_empty(self) -> bool:
         """Whether no frame waits, but for those in slots."""
         return not (self._pieces or self._records)
