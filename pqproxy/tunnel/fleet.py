@@ -237,6 +237,14 @@ class Fleet(Generic[N, A, T]):
 
     def choose(self) -> Choice[A, T] | None:
         """Where a stream goes now: fewest unsent bytes, then fewest streams, then in turns."""
+        if len(self._endpoints) == 1:
+            ((address, endpoint),) = self._endpoints.items()
+            if len(endpoint.tunnels) == 1 and endpoint.plain_until is None:
+                (tunnel,) = endpoint.tunnels
+                return Choice(address, tunnel) if tunnel.takes_streams else None
+        return self._weigh()
+
+    def _weigh(self) -> Choice[A, T] | None:
         best: Choice[A, T] | None = None
         least = (math.inf, 0, 0)
         for address, endpoint in self._endpoints.items():
