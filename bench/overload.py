@@ -40,7 +40,7 @@ other.
 PUBLISHED = Path("docs/overload.md")
 SECONDS = 6.0
 STORM, STRANGERS = "a storm of full handshakes", "2000 silent, garbage and half-hello connections"
-STALLED = "1000 clients that ask for all there is and stop reading"
+STALLED = "1000 clients that ask for a megabyte each and stop reading"
 
 
 class Watch:

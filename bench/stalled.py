@@ -1,13 +1,13 @@
-"""Clients that ask for all there is and read one byte of it: `python -m bench.stalled PORT COUNT`.
+"""Clients that ask for a megabyte and read one byte of it: `python -m bench.stalled PORT COUNT`.
 
-They stay until stdin ends, and leave with everything still unread.
+They stay until stdin ends, and leave with the rest unread.
 """
 
 import select
 import socket
 import sys
 
-from bench.tokens import FLOOD
+from bench.tokens import MEGABYTE
 
 WINDOW = 4096  # bytes that a client's kernel takes
 PATIENCE = 20.0  # seconds
@@ -19,7 +19,7 @@ def stall(port: int) -> socket.socket:
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, WINDOW)
     client.settimeout(PATIENCE)
     client.connect(("127.0.0.1", port))
-    client.sendall(FLOOD)
+    client.sendall(MEGABYTE)
     if not client.recv(1):
         raise ConnectionResetError("no answer came")
     return client

@@ -2,7 +2,8 @@
 
 Whoever asks for `GET /every/MS` gets 240 bytes at once, and again each so many milliseconds until
 it leaves or asks again. All are served from one loop, which the kernel wakes once a millisecond;
-streams differ in their phases, as independent answers do. `GET /flood` gets as much as it takes.
+streams differ in their phases, as independent answers do. `GET /megabyte` gets that, as fast as it
+is taken.
 """
 
 import heapq
@@ -13,8 +14,8 @@ import time
 
 TOKEN = b"data: " + b"t" * 232 + b"\n\n"
 REQUEST = b"GET /every/%d HTTP/1.1\r\nHost: bench.test\r\n\r\n"
-FLOOD = b"GET /flood HTTP/1.1\r\nHost: bench.test\r\n\r\n"
-BLOCK = bytes(65536)  # of a flood
+MEGABYTE = b"GET /megabyte HTTP/1.1\r\nHost: bench.test\r\n\r\n"
+BLOCK, BLOCKS = bytes(65536), 16
 GOLDEN = 0.618  # multiples of it, less their whole part, are spread evenly however many there are
 
 
@@ -29,6 +30,7 @@ class TokenServer:
         self._asked: dict[socket.socket, int] = {}  # the number of each one's latest request
         self._due: list[tuple[float, int, float, socket.socket]] = []  # when, request, pace, whom
         self._requests = 0
+        self._owed: dict[int, int] = {}  # blocks of a megabyte, by descriptor
 
     def serve(self) -> None:
         """Send tokens until the process is ended."""
@@ -39,6 +41,7 @@ class TokenServer:
                     self._accept()
                 elif not self._serve(self._clients[descriptor], mask):
                     client = self._clients.pop(descriptor)
+                    self._owed.pop(descriptor, None)
                     self._asked.pop(client, None)
                     client.close()
             self._send_what_is_due()
@@ -51,15 +54,20 @@ class TokenServer:
         self._poller.register(client.fileno(), select.EPOLLIN)
 
     def _serve(self, client: socket.socket, mask: int) -> bool:
-        """Go on with a flood, or take a request. False: the client has left."""
+        """Go on with a megabyte, or take a request. False: the client has left."""
+        descriptor = client.fileno()
         if mask == select.EPOLLOUT:
+            self._owed[descriptor] -= 1
+            if not self._owed[descriptor]:
+                self._poller.modify(descriptor, select.EPOLLIN)
             return _send(client, BLOCK)
         try:
             request = client.recv(65536)
         except OSError:
             return False
-        if request == FLOOD:
-            self._poller.modify(client.fileno(), select.EPOLLIN | select.EPOLLOUT)
+        if request == MEGABYTE:
+            self._owed[descriptor] = BLOCKS
+            self._poller.modify(descriptor, select.EPOLLIN | select.EPOLLOUT)
             return True
         return bool(request) and self._begin(client, request)
 

@@ -8,6 +8,7 @@ what goes wrong in them is reported from the next turn of the poller.
 import contextlib
 import secrets
 import socket
+import time
 from dataclasses import dataclass, field
 
 from pqproxy.proxy.buffers import Batch, Buffer, BufferPool, Kept, LooseBatch
@@ -15,9 +16,11 @@ from pqproxy.proxy.duplex import Sink
 from pqproxy.proxy.lingering import Lingerers
 from pqproxy.proxy.poller import ERROR, HANGUP, IN, OUT, READABLE, Poller
 from pqproxy.proxy.signer import Signer
-from pqproxy.proxy.socket_options import Socket, reset_on_close
+from pqproxy.proxy.socket_options import Socket, limit_queue, reset_on_close
 from pqproxy.telemetry.reasons import EndReason
 from pqproxy.tunnel import Budget
+
+_SWIFT = 0.02  # seconds: a full socket that drains within these may take more at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +73,18 @@ NOBODY = _Nobody()
 
 
 class Descriptor:
-    """A socket in the poller. Born paused."""
+    """A socket in the poller. Born paused.
+
+    Attributes:
+        closed: see `Duplex`.
+        side: what its ends are called.
+        swift: it drained fast when it was full last.
+    """
 
     __slots__ = (
         "_broken",
         "_fd",
+        "_full_at",
         "_hangup",
         "_in_ended",
         "_lingerers",
@@ -92,6 +102,7 @@ class Descriptor:
         "_watches_output",
         "closed",
         "side",
+        "swift",
     )
 
     def __init__(self, sock: Socket, engine: Engine, side: Side) -> None:
@@ -107,6 +118,8 @@ class Descriptor:
         self._queued = False  # a turn was asked for
         self._in_ended = self._out_ended = False
         self._unsent: Kept | None = None
+        self._full_at = 0.0
+        self.swift = False
         self._owes_writable = False
         self._owes_closed = False  # closed cleanly, and the sink does not know yet
         self._watches_output = False
@@ -264,7 +277,7 @@ class Descriptor:
         return self._send(views, LooseBatch(self._pool, views))
 
     def _keep(self, unsent: list[Buffer], batch: Batch) -> None:
-        self._unsent = batch.keep(unsent)
+        self._unsent, self._full_at = batch.keep(unsent), time.monotonic()
         if not self._watches_output:
             self._watches_output = True
             self._poller.watch_output(self._fd)
@@ -280,6 +293,10 @@ class Descriptor:
         if not unsent.advance(sent):
             return
         self._unsent = None
+        swift = time.monotonic() - self._full_at < _SWIFT
+        if swift is not self.swift:
+            self.swift = swift
+            limit_queue(self._sock, swift=swift)
         if self._out_ended:
             self._all_sent()
         elif self._owes_writable:

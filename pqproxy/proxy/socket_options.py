@@ -13,6 +13,12 @@ KEEPALIVE_IDLE = 30
 KEEPALIVE_INTERVAL = 10
 KEEPALIVE_COUNT = 3
 
+# Bytes that may wait in the kernel behind those on their way, in front of what is said next, and
+# for a reader that has stopped: without a limit that is four megabytes, in the pod's memory. In a
+# socket that drains fast it may be more, since little cuts nearly every write of bulk in two.
+QUEUE = 128 * 1024
+SWIFT_QUEUE = 2 * 1024 * 1024
+
 _RESET = struct.pack("ii", 1, 0)
 _FINISH = struct.pack("ii", 0, 0)
 
@@ -60,6 +66,7 @@ def _set_options(sock: Socket) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_COUNT)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, QUEUE)
 
 
 def reset_on_close(sock: Socket) -> None:
@@ -72,7 +79,8 @@ def finish_on_close(sock: Socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _FINISH)
 
 
-def limit_unsent(sock: Socket, limit: int) -> None:
-    """Let a TCP socket take no more while so many bytes wait behind those on their way."""
+def limit_queue(sock: Socket, *, swift: bool) -> None:
+    """Let a TCP socket take no more while so many bytes wait in it."""
     if sock.family != socket.AF_UNIX:
+        limit = SWIFT_QUEUE if swift else QUEUE
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, limit)

@@ -23,7 +23,7 @@ from pqproxy.proxy.buffers import (
 from pqproxy.proxy.descriptor import Descriptor, Engine, Side
 from pqproxy.proxy.peer_alerts import HandshakeFailed, alert_for_end, end_for_alert
 from pqproxy.proxy.signer import Signature, attempt
-from pqproxy.proxy.socket_options import Socket, limit_unsent
+from pqproxy.proxy.socket_options import Socket
 from pqproxy.proxy.specialized import own_copies
 from pqproxy.telemetry.reasons import EndReason
 from pqproxy.tls import (
@@ -173,11 +173,6 @@ class TlsDuplex(Descriptor):
             return True
         self._owes_writable = True
         return False
-
-    def limit_queue(self, limit: int) -> None:
-        """Let no more bytes wait in the kernel: what is sent next stands behind them."""
-        if not self.closed:
-            limit_unsent(self._sock, limit)
 
     def dismiss(self) -> None:
         """End it with close_notify, whatever the peer still sends; the sink hears nothing more.

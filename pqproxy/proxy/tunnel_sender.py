@@ -36,14 +36,9 @@ _FRAME = HEADROOM - HEADER_LENGTH  # where a frame begins in a slot
 # What is read at once for a stream, so that what is sent next stands behind no more: of a bulk
 # transfer while others have something to say, too.
 MAX_WRITE = 16 * PAYLOAD
-# A transfer that had the tunnel to itself for so many writes, into a socket that drains in so many
-# seconds, reads all that fits: larger reads cost an eighth less CPU.
+# A transfer that had the tunnel to itself for so many writes, into a socket that drains fast,
+# reads all that fits: larger reads cost an eighth less CPU.
 _ALONE_FOR = 16
-_SWIFT = 0.02
-# Bytes that may wait in the kernel, before what is sent next. In a socket that drains as fast as
-# that it may be more: the first of these cuts nearly every write of bulk in two.
-_QUEUE = 128 * 1024
-_SWIFT_QUEUE = 2 * 1024 * 1024
 
 
 class Writer(Protocol):
@@ -68,7 +63,6 @@ class TunnelSender:
 
     __slots__ = (
         "_alone",
-        "_blocked_at",
         "_due",
         "_engine",
         "_loose",
@@ -77,7 +71,6 @@ class TunnelSender:
         "_outbox",
         "_poller",
         "_pool",
-        "_swift",
         "_tls",
         "_tunnel",
         "_waiting",
@@ -103,9 +96,6 @@ class TunnelSender:
         self._waiting: OrderedDict[Writer, None] = OrderedDict()  # each once, the first is next
         self.blocked = self.flush_asked = False
         self._alone = 0  # writes of bulk since anything else was said
-        self._swift = False  # the socket drained fast when it was full last
-        self._blocked_at = 0.0
-        tls.limit_queue(_QUEUE)
         self.takes_slots = tls.max_fragment >= PAYLOAD + HEADER_LENGTH
 
     # What streams say.
@@ -115,7 +105,7 @@ class TunnelSender:
         """How many bytes should be read at once for a stream: a slot while others wait."""
         if self._outbox.full or self._waiting:
             return PAYLOAD
-        return BULK if self._swift and self._alone >= _ALONE_FOR else MAX_WRITE
+        return BULK if self._tls.swift and self._alone >= _ALONE_FOR else MAX_WRITE
 
     def ask_for_flush(self) -> None:
         """Send what is in the outbox at the end of this turn."""
@@ -172,10 +162,6 @@ class TunnelSender:
     def drained(self) -> None:
         """The socket takes bytes again."""
         self.blocked = False
-        swift = time.monotonic() - self._blocked_at < _SWIFT
-        if swift is not self._swift:
-            self._swift = swift
-            self._tls.limit_queue(_SWIFT_QUEUE if swift else _QUEUE)
         self._outbox.block(blocked=False)
         self.ask_for_flush()
 
@@ -223,7 +209,7 @@ class TunnelSender:
 
     def _send(self, records: list[Buffer], batch: Batch) -> None:
         if not self._tls.send_records(records, batch):
-            self.blocked, self._blocked_at = True, time.monotonic()
+            self.blocked = True
             self._outbox.block(blocked=True)
 
     def _gathered_records(self) -> list[Buffer]:

@@ -48,11 +48,15 @@ class World:
         return self.loop.run_until_complete(asyncio.wait_for(coroutine, 10))
 
     def tcp_pair(self, small=False):
-        """(ours, the peer's), both non-blocking."""
+        """(ours, the peer's), both with the options of all our sockets."""
         with socket.create_server(("127.0.0.1", 0)) as server:
+            configure(server)
+            server.setblocking(True)
             if small:
                 server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             peer = socket.socket()
+            configure(peer)
+            peer.setblocking(True)
             if small:
                 peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             peer.connect(server.getsockname())

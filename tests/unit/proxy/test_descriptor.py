@@ -1,7 +1,10 @@
 import logging
+import socket
+import time
 
 from pqproxy.proxy.buffers import LooseBatch
 from pqproxy.proxy.poller import ERROR, HANGUP, IN, OUT
+from pqproxy.proxy.socket_options import QUEUE, SWIFT_QUEUE
 from pqproxy.telemetry.reasons import EndReason
 
 
@@ -62,6 +65,20 @@ def test_output_is_watched_from_the_first_partial_send_on_and_asked_for_once(wor
         world.until(lambda: duplex._unsent is None)
 
     assert len(asked) == 1
+
+
+def test_in_a_socket_that_drains_fast_more_may_wait(world):
+    """Little cuts bulk in pieces; much waits in memory for who has stopped reading."""
+    duplex, _, peer = world.duplex(small=True)
+    limits = []
+    for drains_in in (0.0, 1.0):
+        assert not duplex.write(LooseBatch(world.pool, [bytes(200_000)]))
+        duplex._full_at = time.monotonic() + 60 * (not drains_in) - drains_in
+        world.read_all(peer, 200_000)
+        world.until(lambda: not duplex.unsent)
+        limits.append(duplex._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT))
+
+    assert limits == [SWIFT_QUEUE, QUEUE]
 
 
 def test_pausing_and_resuming_costs_no_system_call(world, monkeypatch):

@@ -1,9 +1,10 @@
 import socket
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 
 from pqproxy.proxy.socket_options import (
+    QUEUE,
     accepted,
     configure,
     finish_on_close,
@@ -24,6 +25,22 @@ def test_tcp_sends_at_once_and_finds_dead_peers_after_a_minute():
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT) == 3
 
 
+def test_little_waits_in_the_kernel_for_who_does_not_read(world):
+    """Else it is four megabytes a client, and all TCP of the machine suffers from a few hundred."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        configure(server)
+        with socket.create_connection(server.getsockname()) as _:
+            ours, _ = server.accept()
+            with ours:
+                ours.setblocking(False)
+                taken = 0
+                with suppress(BlockingIOError):
+                    while True:
+                        taken += ours.send(bytes(65536))
+
+    assert QUEUE <= taken < 8 * QUEUE
+
+
 def test_a_socket_to_connect_is_configured_from_the_start():
     with socket.socket() as usual, closing(socket_to_connect(socket.AF_INET)) as sock:
         configure(usual)
@@ -34,6 +51,7 @@ def test_a_socket_to_connect_is_configured_from_the_start():
             (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
             (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL),
             (socket.IPPROTO_TCP, socket.TCP_KEEPCNT),
+            (socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT),
         ):
             assert sock.getsockopt(level, option) == usual.getsockopt(level, option)
 

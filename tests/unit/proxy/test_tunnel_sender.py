@@ -1,8 +1,5 @@
 """What streams say leaves once a turn, in turns when the socket is full, and large data at once."""
 
-import socket
-import time
-
 import pytest
 
 from pqproxy.proxy.buffers import BULK, PAYLOAD, LooseBatch
@@ -79,7 +76,7 @@ def write_bulk(world, stream, times):
 def test_who_has_a_swift_tunnel_to_himself_reads_all_that_fits(world, tunnels):
     ours, *_ = tunnels.open()
     sender = tunnels.egress.sender
-    sender._swift = True
+    tunnels.connections[0].swift = True
     write_bulk(world, ours, 20)
     assert sender.room == BULK
     other, _, _, other_sink = tunnels.open()
@@ -92,20 +89,7 @@ def test_who_has_a_swift_tunnel_to_himself_reads_all_that_fits(world, tunnels):
 
 def test_a_tunnel_that_drains_slowly_is_given_little_at_once(world, tunnels):
     ours, *_ = tunnels.open()
-    tunnels.egress.sender._swift = False
+    tunnels.connections[0].swift = False
     write_bulk(world, ours, 20)
 
     assert tunnels.egress.sender.room == MAX_WRITE
-
-
-def test_in_a_socket_that_drains_fast_more_may_wait(world):
-    tunnels = Tunnels(world, window=1 << 20, small=True)
-    sock = tunnels.connections[0]._sock
-    sender = tunnels.egress.sender
-    limits = [sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT)]
-    for blocked_for in (0.0, 1.0):
-        sender.blocked, sender._blocked_at = True, time.monotonic() - blocked_for
-        sender.drained()
-        limits.append(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT))
-
-    assert limits == [128 * 1024, 2048 * 1024, 128 * 1024]
