@@ -12,3 +12,5 @@ def any_rsa_key(monkeypatch):
         return "rsa" if known(key) == "unsupported" else known(key)
 
     monkeypatch.setattr(signatures, "key_algorithm", lenient)
+    yield
+    signatures.leaf_public_key.cache_clear()  # who comes next refuses them again
