@@ -174,11 +174,23 @@ def read_single_uint16(data: bytes, name: str) -> int:
 
 
 def read_uint16_list(data: bytes, name: str, prefix: int = 2) -> tuple[int, ...]:
-    """A value that is a non-empty list of uint16: groups, schemes, versions."""
+    """A value that is a non-empty list of uint16: groups, schemes, versions.
+
+    Clients of one kind all list the same, and such lists are read once.
+    """
+    read = _read_usual_list if len(data) <= _USUAL_LENGTH else _read_list
+    return read(data, name, prefix)
+
+
+def _read_list(data: bytes, name: str, prefix: int) -> tuple[int, ...]:
     reader = Reader(data, name)
     values = reader.uint16_vector(prefix, at_least=1)
     reader.finish()
     return values
+
+
+_USUAL_LENGTH = 128  # bytes
+_read_usual_list = lru_cache(maxsize=64)(_read_list)
 
 
 @lru_cache(maxsize=64)  # what is written is our own settings

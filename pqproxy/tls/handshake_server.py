@@ -19,7 +19,6 @@ from pqproxy.tls.extensions import (
     Block,
     KeyShareEntry,
     check_places,
-    read_client_shares,
     read_record_size_limit,
 )
 from pqproxy.tls.handshake import (
@@ -45,6 +44,7 @@ from pqproxy.tls.negotiation import (
     check_shares_were_offered,
     offers_post_quantum,
     read_offer,
+    read_offered_shares,
     select_alpn_protocol,
     select_cipher_suite,
     select_group,
@@ -69,8 +69,9 @@ class WaitClientHello:
         """Read the hello; it is judged in the states that follow, so that its offer is known even
         if that ends in a refusal."""
         hello = ClientHello.read(message.body)
-        offer = read_offer(hello, self.context.config.schemes)
-        check = CheckClientHello(self.context, message, hello, offer)
+        shares = read_offered_shares(hello)
+        offer = read_offer(hello, self.context.config.schemes, shares)
+        check = CheckClientHello(self.context, message, hello, offer, shares)
         return Step(check, (ReportOffer(offer.excerpt()), Proceed(check)))
 
 
@@ -82,16 +83,16 @@ class CheckClientHello(Proceeding):
     message: HandshakeMessage
     hello: ClientHello
     offer: Offer
+    shares: tuple[KeyShareEntry, ...]
 
     def proceed(self) -> Step:
         """Check what does not depend on our choices."""
         select_version(self.hello)
         check_client_hello(self.hello)
-        shares = read_client_shares(self.hello.extensions[ExtensionType.KEY_SHARE])
-        check_shares_were_offered(self.offer, shares)
+        check_shares_were_offered(self.offer, self.shares)
         post_quantum = offers_post_quantum(self.offer, self.context.config.groups)
         offer = replace(self.offer, post_quantum=post_quantum)
-        answer = AnswerClientHello(self.context, self.message, self.hello, offer, shares)
+        answer = AnswerClientHello(self.context, self.message, self.hello, offer, self.shares)
         return Step(answer, (ReportOffer(offer.excerpt()), Proceed(answer)))
 
 

@@ -45,13 +45,21 @@ from pqproxy.tls.schemes import SCHEMES, SchemeRow, SchemeTable
 from pqproxy.tls.values import dataclass
 
 
-def read_offer(hello: ClientHello, schemes: SchemeTable = SCHEMES) -> Offer:
+def read_offer(
+    hello: ClientHello,
+    schemes: SchemeTable = SCHEMES,
+    shares: Sequence[KeyShareEntry] | None = None,
+) -> Offer:
     """Read what a ClientHello offers, of whatever version it is; `schemes` names its signatures.
+
+    `shares` are its key shares, where they were read already.
 
     Raises:
         FatalAlert: decode_error or illegal_parameter for a malformed extension.
     """
     extensions = hello.extensions
+    if shares is None:
+        shares = read_offered_shares(hello)
 
     def uint16_list(extension: ExtensionType, prefix: int = 2) -> tuple[int, ...]:
         data = extensions.get(extension)
@@ -59,17 +67,22 @@ def read_offer(hello: ClientHello, schemes: SchemeTable = SCHEMES) -> Offer:
 
     server_name = extensions.get(ExtensionType.SERVER_NAME)
     alpn = extensions.get(ExtensionType.APPLICATION_LAYER_PROTOCOL_NEGOTIATION)
-    shares = extensions.get(ExtensionType.KEY_SHARE)
     return Offer(
         client_random=hello.random,
         supported_versions=uint16_list(ExtensionType.SUPPORTED_VERSIONS, prefix=1),
         supported_groups=uint16_list(ExtensionType.SUPPORTED_GROUPS),
-        key_shares=() if shares is None else tuple(s.group for s in read_client_shares(shares)),
+        key_shares=tuple([share.group for share in shares]),
         signature_schemes=uint16_list(ExtensionType.SIGNATURE_ALGORITHMS),
         server_name=None if server_name is None else read_server_name(server_name),
         alpn_protocols=() if alpn is None else read_alpn(alpn),
         schemes=schemes,
     )
+
+
+def read_offered_shares(hello: ClientHello) -> tuple[KeyShareEntry, ...]:
+    """The key shares of a ClientHello; none where it is of an older version."""
+    data = hello.extensions.get(ExtensionType.KEY_SHARE)
+    return () if data is None else read_client_shares(data)
 
 
 def select_version(hello: ClientHello) -> None:
