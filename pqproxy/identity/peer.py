@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pqproxy.identity.names import CertificateNames
@@ -35,9 +35,18 @@ class PeerIdentity(CertificateNames):
     trust_domain_vouched: bool  # the root that signed it declares the trust domain of its SPIFFE ID
     not_after: float = math.inf  # unix seconds: when the first certificate of its path ends
     path: tuple[CertificateId, ...] = ()  # leaf first, up to below the root
+    _written: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     def encode(self) -> bytes:
-        """Everything, to be sealed or kept by ourselves: see `decode`."""
+        """Everything, to be sealed or kept by ourselves: see `decode`.
+
+        Written once: who comes again is the same value (`judgements.py`).
+        """
+        if not self._written:
+            object.__setattr__(self, "_written", self._write())
+        return self._written
+
+    def _write(self) -> bytes:
         names = (self.uris, self.dns_names, self.ip_addresses, self.subject)
         path = [(one.issuer.hex(), f"{one.serial:x}") for one in self.path]
         fields = (*names, self.purpose, self.trust_domain_vouched, self.not_after, path)

@@ -39,7 +39,8 @@ class PeerJudge:
             visit.identity = self.trust.verify(received.chain, self.purpose, self.now())
             if self.names is not None:
                 self.names.check(visit.identity)
-            self.recheck(visit.identity)
+            for revocations in self.later:  # what our own trust set says, it has just said
+                revocations.check(visit.identity)
         except Refused as refusal:
             visit.refusal = refusal
             if isinstance(refusal, Revoked):

@@ -7,6 +7,7 @@ decode_error for the wrong shape, another alert where the standard names one.
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import Final
 
 from pqproxy.tls.alerts import (
@@ -26,6 +27,8 @@ from pqproxy.tls.extensions import (
     write_extensions,
 )
 from pqproxy.tls.values import dataclass
+
+_algorithm_and_length, _lifetime_and_age = Struct(">HH").pack, Struct(">II").pack
 
 MAX_CERTIFICATES = 6
 HELLO_RETRY_REQUEST_RANDOM: Final = bytes.fromhex(  # SHA-256 of "HelloRetryRequest" (§4.2.3)
@@ -217,8 +220,8 @@ class CertificateVerify:
 
     def message(self) -> HandshakeMessage:
         """Write it."""
-        body = Writer().uint(self.algorithm, 2).opaque(self.signature, 2).finish()
-        return HandshakeMessage(HandshakeType.CERTIFICATE_VERIFY, body)
+        head = _algorithm_and_length(self.algorithm, len(self.signature))
+        return HandshakeMessage(HandshakeType.CERTIFICATE_VERIFY, head + self.signature)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +250,7 @@ class NewSessionTicket:
 
     def message(self) -> HandshakeMessage:
         """Write it."""
-        writer = Writer().uint(self.ticket_lifetime, 4).uint(self.ticket_age_add, 4)
+        writer = Writer().raw(_lifetime_and_age(self.ticket_lifetime, self.ticket_age_add))
         writer.opaque(self.ticket_nonce, 1).opaque(self.ticket, 2)
         write_extensions(writer, self.extensions)
         return HandshakeMessage(HandshakeType.NEW_SESSION_TICKET, writer.finish())

@@ -44,6 +44,12 @@ from pqproxy.tls.messages import ClientHello
 from pqproxy.tls.schemes import SCHEMES, SchemeRow, SchemeTable
 from pqproxy.tls.values import dataclass
 
+_LISTS = {
+    ExtensionType.SUPPORTED_VERSIONS: "supported_versions",
+    ExtensionType.SUPPORTED_GROUPS: "supported_groups",
+    ExtensionType.SIGNATURE_ALGORITHMS: "signature_algorithms",
+}
+
 
 def read_offer(
     hello: ClientHello,
@@ -63,7 +69,7 @@ def read_offer(
 
     def uint16_list(extension: ExtensionType, prefix: int = 2) -> tuple[int, ...]:
         data = extensions.get(extension)
-        return () if data is None else read_uint16_list(data, extension.name.lower(), prefix)
+        return () if data is None else read_uint16_list(data, _LISTS[extension], prefix)
 
     server_name = extensions.get(ExtensionType.SERVER_NAME)
     alpn = extensions.get(ExtensionType.APPLICATION_LAYER_PROTOCOL_NEGOTIATION)

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Sequence
+from struct import Struct
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from pqproxy.tls.alerts import FatalAlert
-from pqproxy.tls.codec import Reader, Writer
+from pqproxy.tls.codec import Reader
 from pqproxy.tls.codepoints import CipherSuite
 from pqproxy.tls.key_exchange import Entropy
 from pqproxy.tls.secrets import Secret
@@ -29,6 +30,8 @@ MAX_TICKET = 1024  # a peer with so many names is better asked for its certifica
 
 _NAME_LENGTH, _NONCE_LENGTH = 8, 12
 _HEADER_LENGTH = _NAME_LENGTH + _NONCE_LENGTH
+
+_suite_and_length, _times = Struct(">HB").pack, Struct(">QQQ").pack
 
 
 class TicketKeys:
@@ -104,11 +107,19 @@ class Tickets:
 
 
 def _write(session: Session) -> bytes:
-    proof = session.authentication
-    writer = Writer().uint(session.cipher_suite, 2).opaque(session.psk.expose(), 1)
-    writer.uint(session.end, 8).uint(proof.time, 8).uint(proof.end, 8)
-    writer.opaque(proof.chain_digest, 1).opaque(proof.identity, 2)
-    return writer.opaque(proof.key_algorithm.encode(), 1).finish()
+    proof, psk = session.authentication, session.psk.expose()
+    digest, identity, key = proof.chain_digest, proof.identity, proof.key_algorithm.encode()
+    return b"%b%b%b%c%b%b%b%c%b" % (
+        _suite_and_length(session.cipher_suite, len(psk)),
+        psk,
+        _times(session.end, proof.time, proof.end),
+        len(digest),
+        digest,
+        len(identity).to_bytes(2, "big"),
+        identity,
+        len(key),
+        key,
+    )
 
 
 def _read(content: bytes) -> Session | None:
