@@ -41,12 +41,6 @@ class Endpoint:
         return f"{self.name} ({self.address[0]})"
 
     @property
-    def is_here(self) -> bool:
-        """Whether it is on this machine for certain."""
-        host = self.address[0]
-        return self.family == socket.AF_UNIX or host.startswith("127.") or host == "::1"
-
-    @property
     def is_lasting(self) -> bool:
         """Whether it is what was asked for: nobody resolved anything."""
         return isinstance(self.name, UnixAddress) or self.name.host == self.address[0]
@@ -135,7 +129,7 @@ class Attempt:
     def __init__(self, endpoint: Endpoint, label: str) -> None:
         self._address, self._label = endpoint.address, label
         try:
-            self.sock = socket_to_connect(endpoint.family, here=endpoint.is_here)
+            self.sock = socket_to_connect(endpoint.family)
         except OSError as error:
             raise self._failure(error) from None
         status = self.sock.connect_ex(endpoint.address)

@@ -31,17 +31,10 @@ def configure(sock: Socket) -> None:
     _set_options(sock)
 
 
-def socket_to_connect(family: int, *, here: bool = False) -> Socket:
-    """A new one, configured, for AF_INET, AF_INET6 or AF_UNIX.
-
-    `here`: it goes to this machine, whose kernel tells of every peer that dies. To look for that
-    costs four system calls a connection.
-    """
+def socket_to_connect(family: int) -> Socket:
+    """A new one, configured, for AF_INET, AF_INET6 or AF_UNIX."""
     sock = Socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    if not here:
-        _set_options(sock)
-    elif family != socket.AF_UNIX:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    _set_options(sock)
     return sock
 
 

@@ -203,21 +203,5 @@ def test_a_name_without_an_address_is_unresolved(world):
     assert failure.value.result is ConnectResult.UNRESOLVED
 
 
-@pytest.mark.parametrize(
-    ("address", "here"),
-    [
-        (TcpAddress("127.0.0.1", 1), True),
-        (TcpAddress("127.9.9.9", 1), True),
-        (TcpAddress("::1", 1), True),
-        (UnixAddress("/run/a.sock"), True),
-        (TcpAddress("10.0.0.1", 1), False),
-        (TcpAddress("12.7.0.1", 1), False),
-        (TcpAddress("::2", 1), False),
-    ],
-)
-def test_what_is_certainly_on_this_machine(address, here):
-    assert literal(address).is_here is here
-
-
 def test_a_name_is_no_literal():
     assert literal(TcpAddress("llm.test", 1)) is None

@@ -90,15 +90,6 @@ def test_a_unix_socket_has_none_of_those_options():
         assert not sock.getblocking()
 
 
-def test_who_is_on_this_machine_is_not_looked_for():
-    """Its kernel tells of every peer that dies."""
-    with closing(socket_to_connect(socket.AF_INET, here=True)) as sock:
-        assert not sock.getblocking()
-        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-        assert not sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-    socket_to_connect(socket.AF_UNIX, here=True).close()
-
-
 def test_reset_on_close_really_resets(world):
     ours, peer = world.tcp_pair()
     reset_on_close(ours)
