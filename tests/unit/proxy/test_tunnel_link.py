@@ -4,7 +4,7 @@ import pytest
 
 from pqproxy.proxy.buffers import PAYLOAD, LooseBatch
 from pqproxy.telemetry.reasons import EndReason, TunnelEnd
-from pqproxy.tunnel import Role
+from pqproxy.tunnel import FrameRun, Role
 from pqproxy.tunnel.frames import FrameType, frame
 
 from .tunnels import Tunnels
@@ -141,6 +141,59 @@ def test_a_failing_stream_takes_no_other_along(world, tunnels, caplog):
     assert their_sink.events == [EndReason.INTERNAL_ERROR]
     assert "a stream failed inside the proxy" in caplog.text
     assert not tunnels.ended
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """How many streams each run that came had data of."""
+    streams, take = [], FrameRun.take
+
+    def spy(run, *arguments):
+        taken = take(run, *arguments)
+        streams.append(len(taken))
+        return taken
+
+    monkeypatch.setattr(FrameRun, "take", spy)
+    return streams
+
+
+def write_by_turns(world, rounds, *streams):
+    """Four slots of each, one stream after another; returns what each has written."""
+    batch = world.pool.slots
+    written = []
+    for number, stream in enumerate(streams * rounds):
+        data = bytes([number]) * (4 * PAYLOAD)
+        for slot in range(4):
+            batch.payloads[slot][:] = data[:PAYLOAD]
+        batch.length = len(data)
+        stream.write(batch)
+        written.append(data)
+    return [b"".join(written[place :: len(streams)]) for place in range(len(streams))]
+
+
+def test_bulk_of_several_streams_comes_in_runs_and_each_gets_its_own(world, runs):
+    tunnels = Tunnels(world, window=1 << 20)
+    one, _, _, one_sink = tunnels.open()
+    other, _, _, other_sink = tunnels.open()
+    first, second = write_by_turns(world, 2, one, other)
+    world.until(lambda: len(one_sink.received + other_sink.received) == len(first + second))
+
+    assert (one_sink.received, other_sink.received) == (first, second)
+    assert sum(runs) >= 2
+
+
+def test_a_stream_that_fails_at_bulk_takes_no_other_along(world, runs):
+    tunnels = Tunnels(world, window=1 << 20)
+    ours, _, theirs, their_sink = tunnels.open()
+    other, _, _, other_sink = tunnels.open()
+    their_sink.on_data = lambda batch: 1 / 0
+    _, second = write_by_turns(world, 2, ours, other)
+    world.until(lambda: len(other_sink.received) == len(second))
+
+    assert other_sink.received == second
+    assert their_sink.events == [EndReason.INTERNAL_ERROR]
+    assert theirs.closed
+    assert sum(runs) >= 1
 
 
 def test_bulk_both_ways_past_full_sockets_never_stands_still(world):
