@@ -119,7 +119,9 @@ class WaitEncryptedExtensions:
         protocol = self._alpn_protocol(
             extensions.get(ExtensionType.APPLICATION_LAYER_PROTOCOL_NEGOTIATION)
         )
-        negotiated = replace(self.progress.negotiated, alpn_protocol=protocol)
+        negotiated = self.progress.negotiated
+        if protocol is not None:
+            negotiated = replace(negotiated, alpn_protocol=protocol)
         progress = self.progress.after(message, negotiated)
         limit = extensions.get(ExtensionType.RECORD_SIZE_LIMIT)
         # The ticket was the server's proof, and ours: there is no certificate to wait for.
@@ -171,9 +173,9 @@ class WaitCertificateOrRequest:
                 AlertDescription.MISSING_EXTENSION, "CertificateRequest has no signature_algorithms"
             )
         schemes = read_uint16_list(data, "signature_algorithms")
-        return Step(
-            WaitCertificate(replace(self.progress.after(message), requested_schemes=schemes))
-        )
+        transcript = self.progress.transcript.plus(message)
+        asked = replace(self.progress, transcript=transcript, requested_schemes=schemes)
+        return Step(WaitCertificate(asked))
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,22 +253,19 @@ class WaitServerFinished:
         """Check it, then send our own flight."""
         progress = self.progress
         check_finished(message, progress.keys.receiving, progress.transcript.hash(), "server")
-        progress = progress.after(message)
-        finished_hash = progress.transcript.hash()
-        flight = Flight(progress.transcript)
+        flight = Flight(progress.transcript.plus(message))
+        finished_hash = flight.transcript.hash()
         if progress.requested_schemes is None:
-            return _finish(progress, flight, finished_hash)
+            return _finish(progress, progress.negotiated, flight, finished_hash)
         choice = select_credential(progress.context.config, progress.requested_schemes)
         flight.add(Certificate(choice.credential.chain if choice else ()).message())
         if choice is None:
             unmet = progress.requested_schemes[:_REPORTED_SCHEMES]
             told = replace(progress.negotiated, unmet_request=unmet)
-            return _finish(replace(progress, negotiated=told), flight, finished_hash)
+            return _finish(progress, told, flight, finished_hash)
         content = certificate_verify_content(CLIENT_CONTEXT, flight.transcript.hash())
         flight.do(Sign(choice.credential, choice.row.algorithm, content))
-        next_state = WaitClientSignature(
-            replace(progress, transcript=flight.transcript), choice.scheme, finished_hash
-        )
+        next_state = WaitClientSignature(progress, flight.transcript, choice.scheme, finished_hash)
         return Step(next_state, tuple(flight.actions))
 
 
@@ -274,20 +273,22 @@ class WaitServerFinished:
 class WaitClientSignature(WaitSignature):
     """Our CertificateVerify is being signed."""
 
-    progress: Progress
+    progress: Progress  # up to the server's CertificateVerify
+    transcript: Transcript
     scheme: int
     finished_hash: bytes  # of ClientHello...server Finished
 
     def on_signature(self, signature: bytes) -> Step:
         """Send it, and finish."""
-        flight = Flight(self.progress.transcript)
+        flight = Flight(self.transcript)
         flight.add(CertificateVerify(self.scheme, signature).message())
         negotiated = replace(self.progress.negotiated, signature_scheme=self.scheme)
-        progress = replace(self.progress, negotiated=negotiated)
-        return _finish(progress, flight, self.finished_hash)
+        return _finish(self.progress, negotiated, flight, self.finished_hash)
 
 
-def _finish(progress: Progress, flight: Flight, finished_hash: bytes) -> Step:
+def _finish(
+    progress: Progress, negotiated: Negotiated, flight: Flight, finished_hash: bytes
+) -> Step:
     """Send Finished and turn application keys on, both ways."""
     suite, sending = progress.keys.secret.suite, progress.keys.sending
     verify_data = finished_verify_data(suite, sending.secret, flight.transcript.hash())
@@ -309,10 +310,9 @@ def _finish(progress: Progress, flight: Flight, finished_hash: bytes) -> Step:
             )
         ),
         UseExporter(Exporter(suite, main.exporter_secret(finished_hash))),
-        HandshakeComplete(progress.negotiated),
+        HandshakeComplete(negotiated),
     )
-    clock, negotiated = progress.context.config.clock, progress.negotiated
-    taker = TicketTaker.of(clock, negotiated, main, flight.transcript)
+    taker = TicketTaker.of(progress.context.config.clock, negotiated, main, flight.transcript)
     return Step(ClientConnected(taker), tuple(flight.actions))
 
 

@@ -115,7 +115,7 @@ def test_a_bulk_transfer_comes_whole_wherever_reads_cut_it(before):
     """Each read is laid behind what is kept of the last one, as a proxy does."""
     client, server = connected()
     connection, content = server.connection, os.urandom(600_000)
-    landing = tls.Landing(memoryview(bytearray(tls.MAX_RECORD + 200_000)), tls.MAX_RECORD)
+    landing = tls.Landing(bytearray(tls.MAX_RECORD + 200_000), tls.MAX_RECORD)
     client.connection._output.owe_key_update()
     stream, received = sent(client, content[:before], content[before:]), bytearray()
     while stream:
