@@ -378,7 +378,7 @@ class Service:
     def _count(self, splice: Splice | None) -> None:
         """Bring the counters up to date for one connection."""
         if splice is not None:
-            self.counters.carried(splice.from_a.take_uncounted(), splice.from_b.take_uncounted())
+            self.counters.carried(*splice.take_uncounted())
 
 
 def _cut_unjoined(visit: Visit) -> None:

@@ -69,15 +69,11 @@ class Flow:
     def __init__(self, owner: Owner, source: Duplex, target: Duplex) -> None:
         self.owner, self.source, self.target = owner, source, target
         self._write = target.write
-        self.bytes = self.counted = 0
+        self.bytes = 0
+        self.counted = 0  # of these, by whoever keeps the counters
         self.first_byte: float | None = None
         self.ended = False  # source has half-closed
         self.gone = False  # source is closed
-
-    def take_uncounted(self) -> int:
-        """How many bytes came since it was asked last."""
-        new, self.counted = self.bytes - self.counted, self.bytes
-        return new
 
     def on_data(self, batch: Batch) -> None:
         """Pass bytes on."""
@@ -153,6 +149,13 @@ class Splice:
         b.attach(self.from_b)
         a.resume()
         b.resume()
+
+    def take_uncounted(self) -> tuple[int, int]:
+        """How many bytes came from a, and from b, since it was asked last."""
+        from_a, from_b = self.from_a, self.from_b
+        new = from_a.bytes - from_a.counted, from_b.bytes - from_b.counted
+        from_a.counted, from_b.counted = from_a.bytes, from_b.bytes
+        return new
 
     def cut(self, reason: EndReason) -> None:
         """End both sides at once, with a reset."""

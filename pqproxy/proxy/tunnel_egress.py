@@ -126,8 +126,10 @@ class TunnelEgress(Egress):
         self._fleet.end()
 
     def _one_less(self, visit: Visit) -> None:
-        self._no_more_plainly(visit)
-        self._ask_for_end()
+        if self._plainly:
+            self._no_more_plainly(visit)
+        if self._leaving:
+            self._ask_for_end()
 
     # Clients.
 
