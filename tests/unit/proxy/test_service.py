@@ -1,3 +1,6 @@
+import errno
+import socket
+
 import pytest
 
 from pqproxy.telemetry.reasons import EndReason, ReasonCode
@@ -35,6 +38,35 @@ def test_a_connection_cut_before_its_task_began_is_closed_and_counted(world, mod
     assert lines[0].end_reason is EndReason.DRAINED
     assert service.admission.connections == 0
     assert service.counters.active["tls"] == 0
+
+
+def test_who_is_joined_in_the_turn_of_a_cut_is_cut_too(world, model, monkeypatch, lines):
+    """Its task was to be cancelled, and is over by then."""
+    service, inner = ingress(world, model.address)
+    _, outer = egress(world, inner)
+    answered, dials = world.loop.create_future(), []
+
+    class Remote(socket.SocketType):
+        def connect_ex(self, address):
+            super().connect_ex(address)
+            return errno.EINPROGRESS
+
+    async def outcome(_):
+        dials.append(True)
+        return 0 if len(dials) == 1 else await answered  # the egress', then the ingress'
+
+    monkeypatch.setattr("pqproxy.proxy.dialer._Connecting.outcome", outcome)
+    monkeypatch.setattr("pqproxy.proxy.socket_options.Socket", Remote)
+    client = connect(world, outer)
+    world.until(lambda: len(dials) == 2)
+    model.accept()
+    world.turn(5)
+    answered.set_result(0)
+    service.cut()
+    world.until(lambda: not service.visits)
+
+    assert how_it_ends(world, client) == "reset"
+    assert EndReason.DRAINED in {line.end_reason for line in lines}
 
 
 def test_every_connection_that_was_opened_is_closed_in_the_counters(world, model):

@@ -2,6 +2,7 @@
 
 import functools
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -435,3 +436,34 @@ def test_what_tunnels_hold_is_told_for_all_services_of_a_name_together(world, ho
         report = house.roster.snapshot()["counters"]["to-llm"]
 
     assert report["tunnels"][1] == 200
+
+
+def test_a_request_leaves_with_what_opens_its_stream(world, model):
+    """One record: each more wakes both sidecars, which is a tenth of what a connection costs."""
+    _, inner = ingress(world, model.address)
+    service, entry = tunnels(world, inner)
+    world.until(lambda: up(service))
+    world.pass_time(0.05)  # what was measured at the start
+    (link,) = service._tunnels._visits
+    sent = []
+    send = link.sender._tls.send_records
+    link.sender._tls = SimpleNamespace(
+        send_records=lambda *records: sent.append(records) or send(*records)
+    )
+    client = connect(world, entry)
+    client.send(b"question")
+    server = model.accept()
+
+    assert world.read_all(server, 8) == b"question"
+    assert len(sent) == 1
+
+
+def test_where_a_tunnel_is_up_nothing_waits_and_so_no_task_is_made(world, model, monkeypatch):
+    _, inner = ingress(world, model.address)
+    service, entry = tunnels(world, inner)
+    world.until(lambda: up(service))
+    made = []
+    monkeypatch.setattr(service, "_live", lambda *_: made.append(True))
+    exchange(world, model, entry)
+
+    assert not made

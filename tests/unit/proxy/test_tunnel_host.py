@@ -1,12 +1,15 @@
 """Tunnels at an ingress: every stream is a connection, judged by what is known today."""
 
+import asyncio
+import errno
 import logging
+import socket
 import time
 from datetime import timedelta
 
 import pytest
 
-from pqproxy.config.values import ConnectionLimits, TrustFiles, TunnelMode
+from pqproxy.config.values import ConnectionLimits, TcpAddress, Timeouts, TrustFiles, TunnelMode
 from pqproxy.identity.revocation import Revocations
 from pqproxy.proxy.buffers import LooseBatch
 from pqproxy.proxy.descriptor import UPSTREAM
@@ -20,7 +23,7 @@ from tests.support import pki
 from tests.support.loopback import Endpoint
 
 from .conftest import Recorder
-from .sidecars import CLIENT, Model, connect, ingress
+from .sidecars import CLIENT, Model, connect, how_it_ends, ingress
 from .tunnels import accept
 
 
@@ -291,3 +294,58 @@ def test_streams_by_the_hundred_do_not_hold_up_a_turn(world, model, monkeypatch)
     world.until(lambda: len(welcomed) == 20)
 
     assert max(welcomed.count(number) for number in welcomed) <= 2
+
+
+def slow(monkeypatch):
+    """Nobody has answered when a connect returns, as across a network."""
+
+    class Remote(socket.SocketType):
+        def connect_ex(self, address):
+            super().connect_ex(address)
+            return errno.EINPROGRESS
+
+    monkeypatch.setattr("pqproxy.proxy.socket_options.Socket", Remote)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_model_that_takes_its_time_is_waited_for(world, model, monkeypatch, host):
+    """Across the network, or by a name that has to be resolved."""
+    service, address = ingress(world, TcpAddress(host, model.address.port))
+    link = dial(world, address)
+    slow(monkeypatch)
+    opened, sink = stream(link)
+    say(world, opened, b"question")
+    server = model.accept()
+    assert world.read_all(server, 8) == b"question"
+    server.send(b"answer")
+
+    world.until(lambda: sink.received == b"answer")
+    assert service.counters.connects.counts == {("connected",): 1}
+
+
+def test_a_model_that_never_answers_is_given_up(world, model, monkeypatch, lines):
+    _, address = ingress(world, model.address, timeouts=Timeouts(connect=0.1))
+    link = dial(world, address)
+    monkeypatch.setattr("pqproxy.proxy.dialer._Connecting.outcome", lambda _: asyncio.sleep(60))
+    slow(monkeypatch)
+    opened, sink = stream(link)
+    world.until(lambda: sink.events)
+
+    assert opened.said == "the other side said upstream_down"
+    assert lines[-1].detail == f"{model.address}: no answer"
+
+
+def test_a_client_that_leaves_while_its_model_is_dialled_leaves_no_socket(
+    world, model, monkeypatch, lines
+):
+    service, address = ingress(world, model.address)
+    link = dial(world, address)
+    monkeypatch.setattr("pqproxy.proxy.dialer._Connecting.outcome", lambda _: asyncio.sleep(60))
+    slow(monkeypatch)
+    opened, _ = stream(link)
+    server = model.accept()
+    opened.abort(EndReason.CLIENT_LEFT)
+    world.until(lambda: len(service.visits) == 1)
+
+    assert lines[-1].end_reason is EndReason.CLIENT_LEFT
+    assert how_it_ends(world, server) == "fin"  # the kernel had connected it; nothing was said

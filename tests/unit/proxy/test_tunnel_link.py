@@ -1,5 +1,7 @@
 """Many streams over one connection: what leaves when, and what is left when it ends."""
 
+import time
+
 import pytest
 
 from pqproxy.proxy.buffers import PAYLOAD, LooseBatch
@@ -256,3 +258,15 @@ def test_silence_ends_a_tunnel(world, tunnels):
 
     assert tunnels.ended[Role.INGRESS] == (TunnelEnd.TIMEOUT, "no sign of life")
     assert their_sink.events == [EndReason.CLIENT_LEFT]
+
+
+def test_a_ping_is_answered_though_nobody_says_anything(world):
+    """Or the round trip that it measures would be that of the next request."""
+    tunnels = Tunnels(world)
+    world.turn(20)
+    measured = []
+    tunnels.egress.on_round_trip = measured.append
+    tunnels.egress.tunnel.liveness.ping(time.monotonic())
+    tunnels.egress.sender.ask_for_flush()
+
+    world.until(lambda: measured, seconds=2.0)

@@ -1,3 +1,4 @@
+import asyncio
 from types import SimpleNamespace
 
 from pqproxy.identity.errors import Refused
@@ -80,3 +81,19 @@ def test_who_was_refused_or_failed_has_more_to_tell():
     assert not visit(refusal=refused).is_plain(None)
     assert not visit(tls=failed).is_plain(None)
     assert not visit().is_plain(Ended(EndReason.CLIENT_LEFT, "before it was served"))
+
+
+def test_who_waits_for_its_end_is_told():
+    """A drain does; nobody else makes a future of it."""
+    one = visit()
+    one.depart()
+    assert one._departure is None
+    loop = asyncio.new_event_loop()
+    other = visit()
+    waited = other.departure(loop)
+    assert other.departure(loop) is waited
+    other.depart()
+    other.depart()
+
+    assert waited.done()
+    loop.close()

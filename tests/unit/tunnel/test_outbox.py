@@ -119,3 +119,13 @@ def test_what_is_not_small_or_waits_in_a_slot_is_left():
 
         assert (leave, outbox.take_small(1024)) == (leave, None)
         assert outbox.length == before
+
+
+def test_a_frame_in_a_slot_is_something_to_send():
+    for name in ("ping", "pong"):
+        outbox = Outbox(16_384)
+        assert not outbox.has_something
+        setattr(outbox, name, bytes(8))
+        assert outbox.has_something
+        outbox.take(16)
+        assert not outbox.has_something
