@@ -1,8 +1,8 @@
 """Runs: protected records of one size, as a bulk transfer brings them (RFC 9846 §5.2).
 
-Some sixty of them lie in a buffer, always at the same places. Their views are made once, and what
-is the same in all of them is written and compared by one call for the whole run. Knows nothing of
-keys.
+More than a hundred of them lie in a buffer, always at the same places. Their views are made once,
+and what is the same in all of them is written and compared by a few calls for the whole run. Knows
+nothing of keys.
 """
 
 from __future__ import annotations
