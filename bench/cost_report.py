@@ -20,9 +20,9 @@ process, without sockets, proxying or logs: **CPU** is the processor's time of o
 judgement of its peer's chain and the tickets that follow a handshake. The CPU of a sidecar, of
 which this is a part, is in [benchmarks.md](benchmarks.md). **Sent** is what that side puts on the
 wire, records included. Each leaf is signed by its root directly; every intermediate would add
-about the length of a certificate, and its verification. **Mutual** handshakes show a certificate
-of the client too. A path's own signatures are verified by OpenSSL whoever computes the rest. Both
-sides have met before, and remember each other's chain as one that is good (adr/0029).
+about the length of a certificate. **Mutual** handshakes show a certificate of the client too. Both
+sides have met before, and know each other's chain for a good one, whose own signatures are not
+verified again ([why](adr/0029-good-judgements-are-kept.md)); those of the handshake always are.
 
 Every setting is measured in every round, in turn. Times are the median over the rounds of the mean
 of a round; **ratio** is the median of the ratios of each round, because a machine's speed drifts
@@ -39,8 +39,8 @@ classical key exchange gets no tickets, which is part of the difference.
 """
 NEEDED = """\
 Of a full handshake with ECDSA P-256 and X25519MLKEM768, what the key exchange and the signatures
-take by themselves, called one after another. The rest is messages, key schedule, records and the
-judgement of a chain, nearly all of it Python: about 1,600 calls on each side.
+take by themselves, called one after another. The rest is messages, key schedule and records,
+nearly all of it Python: about 1,000 calls on each side.
 """
 RESUMED = """\
 A ticket stands for the certificates; the key exchange is a fresh one. **Ratio** is by the full

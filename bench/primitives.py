@@ -32,14 +32,14 @@ class Primitives:
         self._ciphertext = encapsulating.encapsulate()[1]
 
     def client(self, *, mutual: bool) -> Sequence[Operation]:
-        """Make a share, complete it, verify a signature and a chain of one; mutual: sign."""
+        """Make a share, complete it, verify a signature; mutual: sign. The chain is known."""
         exchange = [self._new_x25519, self._new_mlkem, self._agree, self._decapsulate]
-        return [*exchange, self._verify, self._verify, *([self._sign] if mutual else [])]
+        return [*exchange, self._verify, *([self._sign] if mutual else [])]
 
     def server(self, *, mutual: bool) -> Sequence[Operation]:
-        """Answer a share and sign; mutual: verify a signature and a chain of one."""
+        """Answer a share and sign; mutual: verify a signature. The chain is known."""
         exchange = [self._new_x25519, self._agree, self._encapsulate]
-        return [*exchange, self._sign, *([self._verify] * 2 if mutual else [])]
+        return [*exchange, self._sign, *([self._verify] if mutual else [])]
 
     def _new_x25519(self) -> bytes:
         return x25519.X25519PrivateKey.generate().public_key().public_bytes_raw()
