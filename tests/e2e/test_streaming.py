@@ -4,6 +4,8 @@ import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from tests.support.model_server import completion_request, prompt_of
 from tests.support.token_stream import percentile, stream
 
@@ -13,6 +15,7 @@ ALLOWED_DELAY = 0.001
 ALLOWED_COALESCED = 0.01
 
 
+@pytest.mark.timeout(400)
 def test_tokens_arrive_one_by_one(model, model_pair):
     """The slowest hundredth of the gaps is at most a millisecond longer than without the pair.
 
