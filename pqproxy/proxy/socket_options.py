@@ -23,6 +23,7 @@ _RESET = struct.pack("ii", 1, 0)
 _FINISH = struct.pack("ii", 0, 0)
 
 _INHERITS = sys.platform == "linux"  # accepted sockets have what their listener was given
+_BACKLOG = struct.Struct("24x I")  # the beginning of struct tcp_info, up to tcpi_unacked
 
 
 def configure(sock: Socket) -> None:
@@ -36,6 +37,14 @@ def socket_to_connect(family: int) -> Socket:
     sock = Socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     _set_options(sock)
     return sock
+
+
+def waiting(listener: socket.socket) -> int:
+    """How many connections wait in a listener's queue: they were there before its options were."""
+    if listener.family == socket.AF_UNIX or not _INHERITS:
+        return 0
+    info = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BACKLOG.size)
+    return int(_BACKLOG.unpack(info)[0])
 
 
 def accepted(listener: socket.socket, family: int) -> tuple[Socket, object]:

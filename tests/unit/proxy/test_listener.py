@@ -53,6 +53,22 @@ class Door:
             sock.close()
 
 
+def test_who_came_before_the_listener_was_set_up_has_its_options_too(world):
+    """The supervisor lets a socket listen, and somebody is faster than the first worker."""
+    sock = socket.create_server(("127.0.0.1", 0))
+    clients = [socket.create_connection(sock.getsockname()) for _ in range(3)]
+    door = Door(world, sock=sock)
+    clients.append(door.knock())
+    world.until(lambda: len(door.welcomed) == 4)
+
+    for ours, _, _ in door.welcomed:
+        assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 30
+    door.close()
+    for client in clients:
+        client.close()
+
+
 @pytest.fixture
 def door(world):
     door = Door(world)
