@@ -15,6 +15,7 @@ from math import inf
 from cryptography import x509
 
 from pqproxy.crypto.peer_certificates import KEPT
+from pqproxy.identity.names import MALFORMED
 from pqproxy.identity.peer import PeerIdentity, Purpose
 
 # What compares times may leave out the fraction of a second, or may not.
@@ -36,7 +37,7 @@ class Judgements:
     __slots__ = ("_kept", "_moments")
 
     def __init__(self, roots: Iterable[x509.Certificate]) -> None:
-        self._moments = tuple(_moments(roots))
+        self._moments = _moments(roots)
         self._kept: dict[_Key, _Judgement] = {}
 
     def find(self, chain: Sequence[bytes], purpose: Purpose, now: datetime) -> PeerIdentity | None:
@@ -55,7 +56,10 @@ class Judgements:
     ) -> None:
         """Remember a chain that is good `now`; the certificates are all that were looked at."""
         time = now.timestamp()
-        moments = (*self._moments, *_moments(certificates))
+        others = _moments(certificates)
+        if self._moments is None or others is None:
+            return
+        moments = (*self._moments, *others)
         since = max((moment for moment in moments if moment <= time), default=-inf) + _FRACTION
         until = min((moment for moment in moments if moment > time), default=inf)
         if time < since:  # too close to tell
@@ -69,7 +73,16 @@ def _key(chain: Sequence[bytes], purpose: Purpose) -> _Key:
     return purpose, tuple(map(bytes, chain))
 
 
-def _moments(certificates: Iterable[x509.Certificate]) -> Iterable[float]:
-    for certificate in certificates:
-        yield certificate.not_valid_before_utc.timestamp()
-        yield certificate.not_valid_after_utc.timestamp()
+def _moments(certificates: Iterable[x509.Certificate]) -> tuple[float, ...] | None:
+    """When they begin and end; None where one tells a date that is none, such as in year 0.
+
+    A peer can put such a certificate beside a path that is good without it.
+    """
+    moments: list[float] = []
+    try:
+        for certificate in certificates:
+            moments.append(certificate.not_valid_before_utc.timestamp())
+            moments.append(certificate.not_valid_after_utc.timestamp())
+    except MALFORMED:
+        return None
+    return tuple(moments)

@@ -30,13 +30,16 @@ class Offer:
     schemes: SchemeTable = field(default=SCHEMES, repr=False, compare=False)  # names them
 
     def describe_groups(self, at_most: int = 8) -> str:
-        """The groups by name, the first few."""
-        return _few(self.group_names, at_most)
+        """The groups by name, the first few: a hello has room for thirty thousand."""
+        return _few(self._groups_named(at_most + 1), at_most)
 
     @property
     def group_names(self) -> tuple[str, ...]:
         """All groups by name, unknown ones by number."""
-        groups = self.supported_groups
+        return self._groups_named(len(self.supported_groups))
+
+    def _groups_named(self, at_most: int) -> tuple[str, ...]:
+        groups = self.supported_groups[:at_most]
         return tuple(OTHER_GROUPS.get(group) or name_of(NamedGroup, group) for group in groups)
 
     @property
@@ -46,7 +49,8 @@ class Offer:
 
     def describe_signatures(self, at_most: int = 8) -> str:
         """The signature schemes by name, the first few."""
-        return _few(self.signature_names, at_most)
+        schemes = self.signature_schemes[: at_most + 1]
+        return _few(tuple(map(self.schemes.name, schemes)), at_most)
 
     def excerpt(self, at_most: int = 32) -> Offer:
         """The same with its lists cut: what a connection keeps for as long as it lives.

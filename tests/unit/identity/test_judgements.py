@@ -1,7 +1,7 @@
 """A judgement that is remembered must never let anyone in whom a fresh one would refuse."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -173,6 +173,24 @@ def test_a_root_that_begins_meanwhile_may_speak_otherwise(later_first):
 
     for now in (pki.NOW, pki.NOW + 2 * DAY):
         assert outcome(trusted, chain, now) == outcome(trusting(*roots), chain, now)
+
+
+def year_zero(certificate):
+    """Its DER, with an end that is no date. The signature does not fit any more."""
+    return certificate.replace(b"20600101000000Z", b"00000101000000Z")
+
+
+def test_a_date_that_is_none_beside_a_good_path_changes_nothing():
+    """A certificate that no path needs is not looked at; here it was, for when it ends."""
+    root = pki.root()
+    trust = Trust.load(pki.trust_files(root))
+    good = root.issue(uris=("spiffe://corp/ns/apps/sa/llm",)).chain_der
+    other = root.intermediate(name="other", not_after=datetime(2060, 1, 1, tzinfo=UTC))
+    beside = year_zero(other.issue(uris=("spiffe://corp/x",)).chain_der[1])
+
+    for _ in range(2):
+        identity = trust.verify((*good, beside), Purpose.CLIENT, pki.NOW)
+        assert identity.name == "spiffe://corp/ns/apps/sa/llm"
 
 
 def test_no_more_are_remembered_than_certificates(validations):

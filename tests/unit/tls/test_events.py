@@ -1,7 +1,9 @@
 from dataclasses import replace
 
 from pqproxy import tls
+from pqproxy.tls import events
 from pqproxy.tls.events import Negotiated, Offer
+from pqproxy.tls.schemes import SchemeTable
 from tests.support.hostile import leaf
 from tests.support.loopback import PROVIDER, credential
 
@@ -43,6 +45,19 @@ def test_a_long_list_of_groups_is_cut():
 
     assert long.describe_groups(at_most=2) == "0x1000, 0x1001, and more"
     assert long.excerpt().describe_groups() == long.describe_groups()
+
+
+def test_of_a_long_list_only_what_is_shown_is_named(monkeypatch):
+    """To name an unknown number takes microseconds, and a stranger's hello has 30 000."""
+    named = []
+    monkeypatch.setattr(events, "name_of", lambda kind, point: named.append(point) or "x")
+    monkeypatch.setattr(SchemeTable, "name", lambda self, point: named.append(point) or "x")
+    long = replace(offer(*range(30_000)), signature_schemes=tuple(range(30_000)))
+
+    long.describe_groups()
+    long.describe_signatures()
+
+    assert len(named) <= 18
 
 
 def test_an_excerpt_keeps_what_is_short_and_cuts_what_is_long():
