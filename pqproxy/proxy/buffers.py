@@ -32,6 +32,7 @@ SCRATCH_SLOTS = 16
 # Free space in front of what TLS reads, for the incomplete record of the read before.
 RECORD_ROOM = 16_896
 RECORD_READ = SLOTS * STRIDE  # a read may bring what the other side sent at once
+FIRST_READ = 65_536  # of one that does not follow a read of bulk
 
 # From here on lending the whole buffer is cheaper than copying the rest of it.
 WORTH_LENDING = 32_768
@@ -215,7 +216,7 @@ class RecordBatch(PieceBatch):
         super().__init__(pool)
         self.landing = Landing(bytearray(RECORD_ROOM + RECORD_READ), RECORD_ROOM)
         self.buffer = self.landing.view
-        self.room = self.buffer[RECORD_ROOM:]
+        self.room = self.buffer[RECORD_ROOM : RECORD_ROOM + FIRST_READ]
         self._frames: FrameRun | None = None
 
     def frames_of(self, records: list[Buffer]) -> FrameRun | None:

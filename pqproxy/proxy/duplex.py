@@ -58,6 +58,10 @@ class Duplex(Abortable, Protocol):
     def write(self, batch: Batch) -> bool:
         """Send bytes. False: accepted, but send no more until `on_writable`."""
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that were accepted and wait here."""
+
     def end(self) -> None:
         """Half-close, after everything written before."""
 

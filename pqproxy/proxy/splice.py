@@ -84,6 +84,11 @@ class Flow:
         if not write(batch):
             self.source.pause()
 
+    @property
+    def delivered(self) -> int:
+        """Bytes that have left."""
+        return self.bytes - self.target.unsent
+
     def on_writable(self) -> None:
         """The source takes bytes again, so its other side may read."""
         self.target.resume()

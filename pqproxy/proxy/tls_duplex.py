@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable
 
 from pqproxy.proxy.buffers import (
+    FIRST_READ,
     PAYLOAD,
     RECORD_ROOM,
     Batch,
@@ -46,21 +47,22 @@ from pqproxy.tls import (
 
 Judge = Callable[[ChainReceived], Verdict]
 
-# While many bytes wait for slow readers a read brings no more than about one record.
-_PRESSED_READ = 16_384
+# What a read brings while many bytes wait for slow readers. Also after one of crumbs, records of
+# less than so many bytes on the average: two megabytes of them would take a fifth of a second.
+_SHORT_READ = 16_384
+_CRUMB = 512
 # A hello cut into records of one byte costs about 3 us a record: a read stays within a turn's time.
 _SHAKING_READ = 4_096
 # What is shorter may be one small record.
 _FEW = 2_053
-# After a read of so much the next one is laid so that a run of records begins at its place.
-_BULK = 131_072
+# After a read of so much the next may bring all that fits, a run of records at its place.
+_BULK = FIRST_READ
 
 _log = logging.getLogger(__name__)
 
 
 def _judge_nobody(_chain: ChainReceived) -> Verdict:
-    """For who has shaken hands. The real judge knows the visit, the visit us, and we our keys: that
-    circle would last until the garbage collector comes."""
+    """For who has shaken hands: the real one knows the visit, that us, and we would be a circle."""
     raise AssertionError("a chain came after the handshake")
 
 
@@ -80,6 +82,7 @@ class TlsDuplex(Descriptor):
         "_answer",
         "_asked",
         "_conn",
+        "_crumbs",
         "_holding",
         "_judge",
         "_shaking",
@@ -103,6 +106,7 @@ class TlsDuplex(Descriptor):
         self._conn, self._judge, self._signer = connection, judge, engine.signer
         self._shaking = True
         self._unusual = True  # we shake hands, or the last read brought many records
+        self._crumbs = False  # the last read brought tiny records: the next one brings few
         self._slots_fit = False  # a slot's payload may go out as one record
         self._asked = False  # a signature is being made: the engine waits
         self._answer: tuple[int, Signature] | None = None
@@ -234,7 +238,8 @@ class TlsDuplex(Descriptor):
         # What is kept of a record goes in front: so the next one begins at its place.
         held = self._conn.held
         start = RECORD_ROOM + held
-        most = _PRESSED_READ if self._pool.pressed else batch.landing.length - held
+        short = self._crumbs or self._pool.pressed
+        most = _SHORT_READ if short else batch.landing.length - held
         return start, batch.buffer[start : start + most]
 
     def _take(self, batch: RecordBatch, start: int, received: int, *, filled: bool) -> None:
@@ -242,8 +247,9 @@ class TlsDuplex(Descriptor):
         data: list[Buffer] = []
         if received:
             self._readable = filled or self._hangup
-            self._unusual = self._shaking or received >= _BULK
             event = self._conn.receive(batch.landing, start, start + received, data)
+            self._crumbs = len(data) * _CRUMB > received
+            self._unusual = self._shaking or self._crumbs or received >= _BULK
         else:
             self._readable = False
             self._conn.receive_eof()

@@ -114,34 +114,41 @@ class _Reception:
         self._poller, self._welcome = poller, welcome
         self._queue: deque[tuple[TunnelStream, Open, Visit]] = deque()
         self._end: float | None = None  # of the time for it in this turn; None: it has not begun
+        self._queued = False  # a turn was asked for
 
     def put(self, stream: TunnelStream, said: Open, tunnel: Visit) -> None:
         now = time.monotonic()
         if self._end is None:
             self._end = now + _TURN
-            self._poller.again(self)
+            self._ask_for_turn()
         # For one whose end came in the same record, of which it hears next, nobody is dialled.
         if self._queue or now >= self._end or stream.ends_at_once:
             self._queue.append((stream, said, tunnel))
+        else:
+            self._take(stream, said, tunnel)
+
+    def on_turn(self) -> None:
+        """Welcome who waits; a stream that is gone by now is counted all the same."""
+        self._end, self._queued = None, False
+        if not self._queue:
             return
+        end = time.monotonic() + _TURN
+        while self._queue and time.monotonic() < end:
+            self._take(*self._queue.popleft())
+        if self._queue:
+            self._ask_for_turn()
+
+    def _take(self, stream: TunnelStream, said: Open, tunnel: Visit) -> None:
         try:
             self._welcome(stream, said, tunnel)
         except Exception:  # the others of its tunnel have nothing to do with it
             _log.exception("a stream failed inside the proxy")
             stream.crashed()
 
-    def on_turn(self) -> None:
-        """Welcome who waits; a stream that is gone by now is counted all the same."""
-        self._end = None
-        if not self._queue:
-            return
-        end = time.monotonic() + _TURN
-        try:
-            while self._queue and time.monotonic() < end:
-                self._welcome(*self._queue.popleft())
-        finally:
-            if self._queue:
-                self._poller.again(self)
+    def _ask_for_turn(self) -> None:
+        if not self._queued:
+            self._queued = True
+            self._poller.again(self)
 
     def on_events(self, mask: int) -> None:
         """Never: no descriptor is ours."""

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from pqproxy.proxy.buffers import Batch, Buffer, LooseBatch, PieceBatch, RecordBatch
-from pqproxy.proxy.descriptor import Engine, Side
+from pqproxy.proxy.descriptor import Engine
 from pqproxy.proxy.tls_duplex import TlsDuplex
 from pqproxy.proxy.tunnel_codes import (
     PEER_ENDS,
@@ -92,13 +92,11 @@ class TunnelLink:
 
     def __init__(self, tls: TlsDuplex, tunnel: Tunnel, engine: Engine, welcome: Welcome) -> None:
         self._tls, self.tunnel, self._welcome = tls, tunnel, welcome
-        self.poller, self.pool = engine.poller, engine.pool
-        self.side: Side = tls.side
+        self.poller, self.pool, self.side = engine.poller, engine.pool, tls.side
         self.sender = TunnelSender(tls, tunnel, engine, self._on_flushed, self._on_crash)
         self._receive = tunnel.receive
-        self.closed = self._finishing = False
-        self._put_off_records: list[Buffer] = []  # for the next turn
-        self._end_waits = False  # the peer's, behind those
+        self.closed = self._finishing = self._end_waits = False
+        self._put_off_records: list[Buffer] = []  # for the next turn, the peer's end behind them
         self.on_up: Callable[[], None] = _nothing
         self.on_going_away: Callable[[], None] = _nothing
         self._peer_said: GoAway | None = None
@@ -284,16 +282,17 @@ class TunnelLink:
 
     def _take(self, records: list[Buffer], batch: PieceBatch) -> None:
         for kind, stream, value in self._receive(records, time.monotonic()):
-            if kind != DATA:
-                self._on_event(kind, stream, value)
-                continue
-            if len(value) == 1:  # a token, a request: `fill` without its call
-                batch.fragments, batch.length = value, len(value[0])
-            else:
-                batch.fill(value)
             try:
+                if kind != DATA:
+                    self._on_event(kind, stream, value)
+                    continue
+                batch.fragments, batch.length = value, len(value[0])
+                if len(value) > 1:  # not a token, a request, for which that is all
+                    batch.fill(value)
                 stream.owner.on_data(batch)
             except Exception:  # the others have nothing to do with it
+                if stream is None:  # it is about the tunnel
+                    raise
                 self._failed(stream)
         # An answer of the tunnel's own, or the last end that it waited for.
         if self.tunnel.outbox.has_something or self.tunnel.is_done:
@@ -383,7 +382,10 @@ class TunnelLink:
         streams = list(self.tunnel.streams.values())
         self.cut_off = len(streams)
         for stream in streams:
-            stream.owner.vanish(stream_end_for(end, self.side))
+            try:
+                stream.owner.vanish(stream_end_for(end, self.side))
+            except Exception:  # the others hear of it all the same
+                self._failed(stream)
         self.on_gone(end, text)
 
 

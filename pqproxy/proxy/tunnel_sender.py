@@ -63,6 +63,7 @@ class TunnelSender:
 
     __slots__ = (
         "_alone",
+        "_bulk",
         "_due",
         "_engine",
         "_loose",
@@ -96,6 +97,7 @@ class TunnelSender:
         self._waiting: OrderedDict[Writer, None] = OrderedDict()  # each once, the first is next
         self.blocked = self.flush_asked = False
         self._alone = 0  # writes of bulk, halved whenever anything else is said
+        self._bulk = 0  # the stream whose they are
         self.takes_slots = tls.max_fragment >= PAYLOAD + HEADER_LENGTH
 
     # What streams say.
@@ -130,7 +132,9 @@ class TunnelSender:
         # Copied, where they lie in the scratch buffer: that is not kept with the batch, when the
         # socket does not take all of it.
         records: list[Buffer] = [bytes(record) for record in self._gathered_records()]
-        self._alone = self._alone >> 1 if records else min(self._alone + 1, 2 * _ALONE_FOR)
+        alone = not records and stream.id == self._bulk
+        self._alone = min(self._alone + 1, 2 * _ALONE_FOR) if alone else self._alone >> 1
+        self._bulk = stream.id
         run: list[Buffer] = []
         allowed = stream.send_window
         full = min(batch.full, allowed // PAYLOAD)

@@ -33,8 +33,7 @@ from pqproxy.tunnel import Budget, ReceiveWindow, Reset, Stream, Tunnel
 # when half of it is consumed, so that comes, and one read then takes what would else be three.
 _LARGE_GRANT = 4 * PAYLOAD
 
-# In the place of one that is gone: else a stream and its Duplex would hold each other until the
-# garbage collector comes.
+# In the place of one that is gone: else a stream and its Duplex would hold each other.
 _NO_STREAM = Stream(0, 0, ReceiveWindow(Budget(0), 0, 0.0))
 _NO_STREAM.gone = True
 
@@ -86,20 +85,17 @@ class TunnelStream:
 
     def __init__(self, stream: Stream, link: Carrier) -> None:
         self._stream, self._link, self.side = stream, link, link.side
-        self.id = stream.id
-        self._sender = link.sender
+        self.id, self._sender = stream.id, link.sender
         self._outbox, self._receive = link.tunnel.outbox, stream.receive
         self._sink: Sink = NOBODY
-        # Two flags for the two paths of small data: what is written leaves with everybody's,
-        # if it is no longer than this; what comes goes to the sink at once.
+        # For the paths of small data: what is written leaves with everybody's, if it is no longer
+        # than this; what comes goes to the sink at once.
         self._at_once = PAYLOAD if self._sender.takes_slots else -1
         self._direct = False
         self.closed, self._paused = False, True
         self.said: str | None = None
-        self._queued = False  # a turn was asked for
-        self._end_waits = False  # the peer's, behind what is held
-        self._out_ended = self._owes_writable = False
-        self._owes_closed = False  # closed cleanly, and the sink does not know yet
+        self._queued = self._end_waits = False  # a turn was asked for; the peer's end is here
+        self._out_ended = self._owes_writable = self._owes_closed = False
         self._taking = 0  # bytes that the sink has, and has not got rid of
         self._held: list[Kept] | None = None  # came while nobody took it; never empty
         self._unsent: bytearray | None = None  # does not fit the peer's window, or the socket
@@ -371,10 +367,14 @@ class TunnelStream:
             self._link.poller.again(self)
 
     @property
+    def unsent(self) -> int:
+        """See `Duplex`."""
+        return 0 if self._unsent is None else len(self._unsent)
+
+    @property
     def buffered(self) -> int:
         """Bytes that it keeps, in both directions."""
-        unsent = 0 if self._unsent is None else len(self._unsent)
-        return unsent + sum(kept.size for kept in self._held or ())
+        return self.unsent + sum(kept.size for kept in self._held or ())
 
     # Ending.
 

@@ -20,7 +20,9 @@ _TURN = 0.002  # seconds of looking in one turn of the loop
 class Flow(Protocol):
     """One direction."""
 
-    bytes: int
+    @property
+    def delivered(self) -> int:
+        """Bytes that have left: what was read at once may take a slow reader a minute."""
 
 
 class Cuttable(Protocol):
@@ -31,10 +33,10 @@ class Cuttable(Protocol):
 
 
 class _Watched:
-    __slots__ = ("bytes", "flows", "moved")
+    __slots__ = ("delivered", "flows", "moved")
 
-    def __init__(self, flows: tuple[Flow, ...], count: int, moved: float | None) -> None:
-        self.flows, self.bytes = flows, count
+    def __init__(self, flows: tuple[Flow, ...], delivered: int, moved: float | None) -> None:
+        self.flows, self.delivered = flows, delivered
         self.moved = moved  # when bytes were seen to; None: not since the watch began
 
 
@@ -57,7 +59,7 @@ class Vigil:
 
     def begin_after_next(self, what: Cuttable, flow: Flow) -> None:
         """Watch one flow of it, from the next byte on."""
-        self._watch(what, _Watched((flow,), flow.bytes, None))
+        self._watch(what, _Watched((flow,), flow.delivered, None))
 
     def _watch(self, what: Cuttable, watched: _Watched) -> None:
         self._watched[what] = watched
@@ -77,9 +79,9 @@ class Vigil:
     def _go_on(self, left: Iterator[tuple[Cuttable, _Watched]]) -> None:
         now, end = self._loop.time(), monotonic() + _TURN
         for what, watched in left:
-            count = _count(watched.flows)
-            if count != watched.bytes:
-                watched.bytes, watched.moved = count, now
+            delivered = _count(watched.flows)
+            if delivered != watched.delivered:
+                watched.delivered, watched.moved = delivered, now
             elif watched.moved is not None and now - watched.moved >= self._limit:
                 what.cut(self._reason)  # nothing happens if it is over since this look began
             if monotonic() >= end:
@@ -107,4 +109,4 @@ class Vigils:
 
 
 def _count(flows: tuple[Flow, ...]) -> int:
-    return sum(flow.bytes for flow in flows)
+    return sum(flow.delivered for flow in flows)

@@ -58,7 +58,7 @@ class FrameRun:
         """
         header, headers = bytes(self._headers[0]), b"".join(self._headers[:count])
         word, number = _read_header(header)
-        if word != self.size << 8 | _DATA:
+        if word != self.size << 8 | _DATA or not self.size:
             return []
         if headers == header * count:  # nearly always
             of = {number: self._payloads[:count]}

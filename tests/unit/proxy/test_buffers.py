@@ -2,6 +2,7 @@ import pytest
 
 from pqproxy.proxy.buffers import (
     BULK,
+    FIRST_READ,
     HEADROOM,
     PAYLOAD,
     RECORD_READ,
@@ -57,7 +58,7 @@ def test_the_record_buffer_has_room_for_an_incomplete_record_in_front():
     records = BufferPool().records
 
     assert RECORD_ROOM >= 16_645
-    assert len(records.room) == RECORD_READ
+    assert len(records.room) == FIRST_READ
     assert len(records.buffer) == RECORD_ROOM + RECORD_READ
 
 

@@ -3,13 +3,14 @@ import resource
 import socket
 import struct
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from pqproxy.config.values import Timeouts
 from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
 from pqproxy.proxy.socket_duplex import SocketDuplex
-from pqproxy.proxy.splice import Splice
+from pqproxy.proxy.splice import Flow, Splice
 from pqproxy.proxy.vigil import Vigils
 from pqproxy.telemetry.reasons import EndReason
 
@@ -146,6 +147,18 @@ def test_an_idle_connection_is_cut_after_its_limit_and_not_while_it_moves(world)
     assert joined.reasons == [EndReason.IDLE_TIMEOUT]
     assert world.loop.time() - start >= 0.45
     assert how_it_ends(world, joined.client) == "reset"
+
+
+def test_what_waits_for_a_slow_reader_has_not_been_delivered(world):
+    """A read of two megabytes may take him a minute: that is no silence."""
+    source, target = SimpleNamespace(), SimpleNamespace(unsent=0, write=lambda batch: True)
+    flow = Flow(None, source, target)
+    flow.on_data(SimpleNamespace(length=100))
+    target.unsent = 60
+    before = flow.delivered
+    target.unsent = 40
+
+    assert (before, flow.delivered) == (40, 60)
 
 
 def test_after_a_half_close_silence_before_the_first_byte_is_not_cut(world):

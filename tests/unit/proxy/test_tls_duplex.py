@@ -7,13 +7,13 @@ import pytest
 
 from pqproxy import tls
 from pqproxy.config.values import Timeouts
-from pqproxy.proxy.buffers import BULK, LooseBatch
+from pqproxy.proxy.buffers import BULK, FIRST_READ, LooseBatch
 from pqproxy.proxy.descriptor import CLIENT, UPSTREAM
 from pqproxy.proxy.peer_alerts import HandshakeFailed
 from pqproxy.proxy.signer import attempt
 from pqproxy.proxy.socket_duplex import SocketDuplex
 from pqproxy.proxy.splice import Splice
-from pqproxy.proxy.tls_duplex import TlsDuplex
+from pqproxy.proxy.tls_duplex import _SHORT_READ, TlsDuplex
 from pqproxy.proxy.vigil import Vigils
 from pqproxy.telemetry.reasons import EndReason
 from tests.support import pki
@@ -290,6 +290,32 @@ def test_one_read_is_one_batch_however_many_records_it_holds(world):
     world.until(lambda: len(sink.received) == 600)
 
     assert sink.events == ["data"]
+
+
+def test_after_a_read_of_crumbs_the_next_one_is_short(world):
+    """Two megabytes of records of a byte take a fifth of a second, and everybody waits."""
+    duplex, sink, peer = connected(world)
+    reads = []
+    sink.on_data = lambda batch: reads.append(len(batch.fragments))
+    for _ in range(1000):
+        peer.end.send(b"x")
+    output = memoryview(peer.end.take())
+    record = len(output) // 1000
+
+    def all_came():
+        nonlocal output
+        with contextlib.suppress(BlockingIOError):
+            while output:
+                output = output[peer.sock.send(output) :]
+        return sum(reads) == 1000
+
+    all_came()
+    duplex.resume()
+    world.until(all_came)
+
+    # What came with the handshake was read before.
+    assert _SHORT_READ < max(reads[:2]) * record <= FIRST_READ
+    assert max(reads[2:]) * record <= _SHORT_READ + record
 
 
 def test_records_cut_anywhere_arrive_whole(world):

@@ -6,6 +6,7 @@ import logging
 import socket
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -294,6 +295,40 @@ def test_streams_by_the_hundred_do_not_hold_up_a_turn(world, model, monkeypatch)
     world.until(lambda: len(welcomed) == 20)
 
     assert max(welcomed.count(number) for number in welcomed) <= 2
+
+
+def test_who_waits_to_be_welcomed_has_one_turn_each_turn(world, model):
+    """However many come meanwhile: else each of them would make every turn longer."""
+    service, address = ingress(world, model.address)
+    dial(world, address)
+    reception = service._tunnels._reception
+    reception._welcome = lambda *_: time.sleep(0.003)  # longer than there is time for
+    stream = SimpleNamespace(ends_at_once=False)
+    asked = []
+    reception._poller = SimpleNamespace(again=asked.append)
+    for _ in range(10):
+        for _ in range(3):
+            reception.put(stream, Open(), None)
+        turns, asked[:] = len(asked), []
+        assert turns == 1
+        reception.on_turn()
+
+
+def test_a_stream_that_cannot_be_welcomed_late_is_ended_as_one_at_once_is(world, model):
+    service, address = ingress(world, model.address)
+    dial(world, address)
+    reception = service._tunnels._reception
+    reception._welcome = lambda *_: 1 / 0
+    crashed = []
+    streams = [
+        SimpleNamespace(ends_at_once=late, crashed=lambda late=late: crashed.append(late))
+        for late in (False, True, True)
+    ]
+    for stream in streams:
+        reception.put(stream, Open(), None)
+    reception.on_turn()
+
+    assert crashed == [False, True, True]
 
 
 def slow(monkeypatch):

@@ -145,6 +145,45 @@ def test_a_failing_stream_takes_no_other_along(world, tunnels, caplog):
     assert not tunnels.ended
 
 
+@pytest.mark.parametrize("word", ["on_end", "on_abort", "on_closed"])
+def test_a_stream_that_fails_at_its_end_takes_no_other_along(world, tunnels, caplog, word):
+    """Counters, a log line, a place: much happens there, while the tunnel's record is read."""
+    ours, _, theirs, their_sink = tunnels.open()
+    other, _, _, other_sink = tunnels.open()
+
+    def fail(*_):
+        raise ValueError("a bug")
+
+    setattr(their_sink, word, fail)
+    if word == "on_closed":
+        theirs.end()
+        world.turn(5)
+    if word == "on_abort":
+        ours.abort(EndReason.CLIENT_LEFT)
+    else:
+        ours.end()
+    other.write(loose(world, b"fine"))
+    world.until(lambda: other_sink.received == b"fine")
+
+    assert "a stream failed inside the proxy" in caplog.text
+    assert not tunnels.ended
+
+
+def test_a_stream_that_fails_when_its_tunnel_goes_keeps_nobody_from_hearing(world, tunnels):
+    *_, theirs, their_sink = tunnels.open()
+    *_, other_sink = tunnels.open()
+
+    def fail(_reason):
+        raise ValueError("a bug")
+
+    their_sink.on_abort = fail
+    tunnels.ingress.close(TunnelEnd.TIMEOUT, "no sign of life")
+
+    assert theirs.closed
+    assert len(other_sink.events) == 1
+    assert tunnels.ended[Role.INGRESS][0] is TunnelEnd.TIMEOUT
+
+
 @pytest.fixture
 def runs(monkeypatch):
     """How many streams each run that came had data of."""
@@ -188,11 +227,13 @@ def test_a_stream_that_fails_at_bulk_takes_no_other_along(world, runs):
     tunnels = Tunnels(world, window=1 << 20)
     ours, _, theirs, their_sink = tunnels.open()
     other, _, _, other_sink = tunnels.open()
+    (before,) = write_by_turns(world, 2, other)  # what follows bulk is read all at once
+    world.until(lambda: len(other_sink.received) == len(before))
     their_sink.on_data = lambda batch: 1 / 0
     _, second = write_by_turns(world, 2, ours, other)
-    world.until(lambda: len(other_sink.received) == len(second))
+    world.until(lambda: len(other_sink.received) == len(before + second))
 
-    assert other_sink.received == second
+    assert other_sink.received == before + second
     assert their_sink.events == [EndReason.INTERNAL_ERROR]
     assert theirs.closed
     assert sum(runs) >= 1

@@ -39,7 +39,7 @@ class Cut:
 
     def __init__(self, vigil):
         self.vigil, self.reasons = vigil, []
-        self.flows = [SimpleNamespace(bytes=100), SimpleNamespace(bytes=0)]
+        self.flows = [SimpleNamespace(delivered=100), SimpleNamespace(delivered=0)]
 
     def cut(self, reason):
         self.reasons.append(reason)
@@ -76,7 +76,7 @@ def test_any_of_its_flows_keeps_it_alive(clock, vigil):
     vigil.begin(moving, *moving.flows)
     for position in (0, 1, 0, 1):
         clock.pass_time(7.0)
-        moving.flows[position].bytes += 1
+        moving.flows[position].delivered += 1
     assert not moving.reasons
     clock.pass_time(11.0)
 
@@ -90,7 +90,7 @@ def test_after_the_first_byte_means_after_one_that_came_since(clock, vigil):
     clock.pass_time(100.0)
     assert not answer.reasons
 
-    answer.flows[0].bytes += 1
+    answer.flows[0].delivered += 1
     clock.pass_time(12.0)
     assert answer.reasons
 
@@ -98,7 +98,7 @@ def test_after_the_first_byte_means_after_one_that_came_since(clock, vigil):
 def test_a_first_byte_before_the_first_look_counts_too(clock, vigil):
     answer = Cut(vigil)
     vigil.begin_after_next(answer, answer.flows[0])
-    answer.flows[0].bytes += 1
+    answer.flows[0].delivered += 1
     clock.pass_time(12.0)
 
     assert answer.reasons
