@@ -96,7 +96,7 @@ class TunnelSender:
         self._loose = LooseBatch(engine.pool, [])  # that records are in: what is kept is copied
         self._waiting: OrderedDict[Writer, None] = OrderedDict()  # each once, the first is next
         self.blocked = self.flush_asked = False
-        self._alone = 0  # writes of bulk, halved whenever anything else is said
+        self._alone = 0  # writes of bulk since anything else was said
         self._bulk = 0  # the stream whose they are
         self.takes_slots = tls.max_fragment >= PAYLOAD + HEADER_LENGTH
 
@@ -133,7 +133,7 @@ class TunnelSender:
         # socket does not take all of it.
         records: list[Buffer] = [bytes(record) for record in self._gathered_records()]
         alone = not records and stream.id == self._bulk
-        self._alone = min(self._alone + 1, 2 * _ALONE_FOR) if alone else self._alone >> 1
+        self._alone = self._alone + 1 if alone else 0
         self._bulk = stream.id
         run: list[Buffer] = []
         allowed = stream.send_window
@@ -160,7 +160,7 @@ class TunnelSender:
         """Send what is in the outbox now."""
         records = self._gathered_records()
         if records:
-            self._alone >>= 1
+            self._alone = 0
             self._send(records, self._loose)
 
     def drained(self) -> None:
@@ -185,7 +185,7 @@ class TunnelSender:
                 if self._due or self._outbox.has_something:
                     self.send_gathered()
             else:  # a token, a request of the only client
-                self._alone >>= 1
+                self._alone = 0
                 self._send([self._engine.protect_small(small)], self._loose)
             if self._waiting and not self.blocked:
                 self._let_go_on()
