@@ -10,8 +10,9 @@ from tests.support.waiting import seconds_until, wait_until
 STALLED = 100
 PIECE = b"x" * 65_536
 # For each of them 16 KB wait at the egress, which is what its window began with, and as much again
-# at the ingress; a few windows may have grown before their readers stood still.
-MOST_MEMORY = 32 << 20
+# at the ingress; a few windows may have grown before their readers stood still. Of read buffers
+# (two megabytes each) eight of either kind may be lent to what waits.
+MOST_MEMORY = 64 << 20
 
 
 class Source:
