@@ -10,7 +10,7 @@ from tests.support.plain_server import serving
 MEGABYTE = 1 << 20
 GIGABYTE = 1 << 30
 PATTERN = os.urandom(MEGABYTE)
-# A window of four megabytes may wait for the reader, and eight buffers of one be lent; a gigabyte
+# A window of eight megabytes may wait for the reader, and eight buffers of two be lent; a gigabyte
 # that leaks anything leaves more behind.
 ALLOWED_GROWTH = 32 * MEGABYTE
 
