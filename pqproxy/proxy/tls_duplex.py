@@ -62,7 +62,7 @@ _log = logging.getLogger(__name__)
 
 
 def _judge_nobody(_chain: ChainReceived) -> Verdict:
-    """For who has shaken hands: the real one knows the visit, that us, and we would be a circle."""
+    """In the judge's place after the handshake: he knows the visit, and the visit knows us."""
     raise AssertionError("a chain came after the handshake")
 
 
